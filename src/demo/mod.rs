@@ -1,0 +1,3 @@
+//! The demo: a Bot API server with a web chat, and simulated feeds.
+
+pub mod botapi;

@@ -1,0 +1,5 @@
+//! Windowsill: events from around a house become windowed aggregates in SQLite and alerts in a chat.
+//!
+//! ARCHITECTURE.md has the map; each module's first lines say its one responsibility.
+
+pub mod demo;
