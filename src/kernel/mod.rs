@@ -1,0 +1,7 @@
+//! The pure heart: values in, values out.
+//!
+//! Nothing here reads a clock, a file, a socket or a database, and nothing is `async`: time and
+//! randomness are arguments, effects are return values. A test over the `use` lines holds it.
+
+pub mod record;
+pub mod topic;

@@ -1,0 +1,47 @@
+//! What a topic is by contract: its kind, its schema, and how its values are checked.
+
+use crate::log::codec::Codec;
+
+/// How a topic is kept and read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicKind {
+    /// Events in order; old ones go by retention.
+    Stream,
+    /// The newest value of each key; a null value deletes (`cleanup.policy=compact`).
+    Table,
+}
+
+impl TopicKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            TopicKind::Stream => "stream",
+            TopicKind::Table => "table",
+        }
+    }
+}
+
+/// A line of `topic write --format value`, taken apart: what the system's own producer would send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValueLine {
+    pub key: Option<String>,
+    pub value: serde_json::Value,
+    /// Event time in ms since the epoch where the payload carries one.
+    pub ts_ms: Option<i64>,
+}
+
+/// A topic of the contract. Rooms declare theirs; `rooms::topics()` is the list of all.
+#[derive(Debug, Clone, Copy)]
+pub struct TopicSpec {
+    /// The default name; `topics.<name>.name` in the configuration overrides it.
+    pub name: &'static str,
+    pub kind: TopicKind,
+    /// Partitions when we create the topic on Kafka; the embedded log has one unless configured.
+    pub kafka_partitions: i32,
+    /// The Avro schema of the value (JSON text of the `.avsc`).
+    pub schema: &'static str,
+    /// Would this encoded value fold? `Err` says what was expected; the same check that makes a
+    /// record a dead letter refuses a line of `topic write`.
+    pub check: fn(&Codec, key: Option<&[u8]>, value: &[u8]) -> Result<(), String>,
+    /// Takes apart one line of `topic write --format value`.
+    pub value_line: fn(line: &str) -> Result<ValueLine, String>,
+}

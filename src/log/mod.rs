@@ -1,0 +1,92 @@
+//! The event log seam: `append` is durable when it resolves, `read` is in order with an explicit end.
+//!
+//! Invariant: nothing above this seam knows which log it runs on. Every adapter passes the same
+//! conformance suite (`tests/it/log_conformance.rs`).
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::kernel::record::{NewRecord, Placed};
+use crate::kernel::topic::TopicKind;
+
+pub mod batch;
+pub mod codec;
+pub mod embedded;
+
+pub use batch::Batch;
+
+/// What can go wrong at the seam.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The log is busy or away; the same call may succeed later.
+    #[error("the log is not available: {0}")]
+    Unavailable(String),
+    /// The topic does not exist.
+    #[error("topic {0:?} does not exist")]
+    UnknownTopic(String),
+    /// The topic exists but has no such partition.
+    #[error("topic {topic:?} has no partition {partition} (it has {partitions})")]
+    UnknownPartition { topic: String, partition: i32, partitions: i32 },
+    /// The log holds something that it never wrote: a damaged file, or a newer format.
+    #[error("the log is damaged at {place}: {reason}")]
+    Damaged { place: String, reason: String },
+    /// A record is larger than a log accepts.
+    #[error("a record of {size_bytes} bytes is over the limit of {limit_bytes} bytes")]
+    TooLarge { size_bytes: usize, limit_bytes: usize },
+}
+
+/// A boxed future of the seam: adapters are used behind `dyn`.
+pub type LogFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LogError>> + Send + 'a>>;
+
+/// Where reading one partition begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    pub partition: i32,
+    /// The first offset wanted; offsets that are gone by retention or compaction are passed over.
+    pub offset: i64,
+}
+
+/// A step of reading.
+#[derive(Debug)]
+pub enum Fetched {
+    /// Records of one partition, in offset order.
+    Batch(Batch),
+    /// The end of this partition was reached, once per time that it is: told when reading begins
+    /// on an empty partition, and after the last batch whenever the reader has caught up again.
+    End { partition: i32, next_offset: i64 },
+}
+
+/// One topic as `topic list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicStat {
+    pub name: String,
+    pub kind: TopicKind,
+    pub partitions: i32,
+    pub records: i64,
+    /// Milliseconds since the epoch of the oldest and newest record; `None` when empty.
+    pub first_ts_ms: Option<i64>,
+    pub last_ts_ms: Option<i64>,
+}
+
+/// An event log: the embedded file, or a Kafka cluster.
+pub trait EventLog: Send + Sync {
+    /// The log's identity: positions belong to it and to no other.
+    fn id(&self) -> &str;
+    /// Creates the topic if it is missing; an existing one is left as it is.
+    fn create(&self, topic: &str, kind: TopicKind, partitions: i32) -> LogFuture<'_, ()>;
+    /// The topic's partitions are `0..n`; this is `n`.
+    fn partitions(&self, topic: &str) -> LogFuture<'_, i32>;
+    /// Resolves when every record is durable, with their places in the same order.
+    fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>>;
+    /// A reader from these positions; partitions not named are not read.
+    fn read(&self, topic: &str, from: Vec<Start>) -> LogFuture<'_, Box<dyn LogReader>>;
+    /// Every topic of the log, by name.
+    fn topics(&self) -> LogFuture<'_, Vec<TopicStat>>;
+}
+
+/// A reader of one topic.
+pub trait LogReader: Send {
+    /// The next step, waiting for new records where all partitions are at their end.
+    /// Cancelling the future loses nothing.
+    fn next(&mut self) -> LogFuture<'_, Fetched>;
+}
