@@ -2,4 +2,12 @@
 //!
 //! ARCHITECTURE.md has the map; each module's first lines say its one responsibility.
 
+pub mod clock;
+pub mod crash;
 pub mod demo;
+pub mod engine;
+pub mod kernel;
+pub mod log;
+pub mod rooms;
+pub mod store;
+pub mod telegram;

@@ -3,5 +3,14 @@
 //! Nothing here reads a clock, a file, a socket or a database, and nothing is `async`: time and
 //! randomness are arguments, effects are return values. A test over the `use` lines holds it.
 
+pub mod alert;
+pub mod chat;
+pub mod conversation;
+pub mod effect;
+pub mod pipeline;
+pub mod poison;
 pub mod record;
+pub mod text;
+pub mod time;
 pub mod topic;
+pub mod when;

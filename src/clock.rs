@@ -1,0 +1,60 @@
+//! The clocks of the shell. The kernel gets times as arguments and never comes here.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A wall clock and a monotonic one that run at the same pace.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since the Unix epoch, UTC.
+    fn now_ms(&self) -> i64;
+    /// Milliseconds since some fixed moment of this process.
+    fn monotonic_ms(&self) -> i64;
+    /// How long this many milliseconds of this clock take in real time.
+    fn real(&self, span_ms: i64) -> Duration;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        now_ms()
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        monotonic_ms()
+    }
+
+    fn real(&self, span_ms: i64) -> Duration {
+        Duration::from_millis(u64::try_from(span_ms).unwrap_or(0))
+    }
+}
+
+/// The machine's wall clock: milliseconds since the Unix epoch, UTC.
+pub fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX).saturating_add(shift_ms())
+}
+
+/// Milliseconds since this process first asked.
+pub fn monotonic_ms() -> i64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let elapsed = START.get_or_init(Instant::now).elapsed();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Test builds may set the clock by an offset; a release build cannot.
+#[cfg(debug_assertions)]
+fn shift_ms() -> i64 {
+    static SHIFT: OnceLock<i64> = OnceLock::new();
+    *SHIFT.get_or_init(|| {
+        let shift = std::env::var("WINDOWSILL_TEST_CLOCK_SHIFT_MS").ok();
+        shift.and_then(|text| text.parse().ok()).unwrap_or(0)
+    })
+}
+
+#[cfg(not(debug_assertions))]
+fn shift_ms() -> i64 {
+    0
+}

@@ -1,0 +1,64 @@
+//! Recording alerts and putting them into the outbox, each once.
+
+use sqlx::SqliteConnection;
+
+use crate::kernel::alert::Alert;
+use crate::kernel::effect::Say;
+use crate::kernel::text::Text;
+use crate::store::outbox::{self, Class, Target};
+use crate::store::{StoreError, access, alerts};
+
+/// Old alerts listed by name in the message that gathers them.
+const GATHERED_SHOWN: i64 = 15;
+
+/// Records an alert by its identity; a new one goes to every place that is subscribed now, or
+/// waits with other old news.
+pub(super) async fn raise(
+    db: &mut SqliteConnection,
+    alert: &Alert,
+    is_old: bool,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let places = access::subscriptions(db).await?;
+    let told = match (places.is_empty(), is_old) {
+        (true, _) => alerts::Told::Nobody,
+        (false, true) => alerts::Told::Gathered,
+        (false, false) => alerts::Told::Sent,
+    };
+    let is_new = alerts::record(db, alert, told, now_ms).await?;
+    if !is_new || told != alerts::Told::Sent {
+        return Ok(());
+    }
+    for place in places {
+        let say = Say::new(alert.text.clone());
+        outbox::say(db, place, Class::Alert, Target::New, &say, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// Old news becomes one message, once the pipelines have caught up.
+pub(super) async fn tell_gathered(
+    db: &mut SqliteConnection,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let (count, newest) = alerts::gathered(db, GATHERED_SHOWN).await?;
+    if count == 0 {
+        return Ok(());
+    }
+    let mut text = Text::new()
+        .bold(format!("{count} older {}", if count == 1 { "alert" } else { "alerts" }))
+        .plain(" came up while I was catching up:");
+    for alert in &newest {
+        let brief: Text = serde_json::from_str(&alert.brief)?;
+        text = text.below(brief);
+    }
+    let unnamed = count - i64::try_from(newest.len()).unwrap_or(0);
+    if unnamed > 0 {
+        text = text.below(Text::of(format!("… and {unnamed} more. /alerts lists the newest.")));
+    }
+    for place in access::subscriptions(db).await? {
+        let say = Say::new(text.clone());
+        outbox::say(db, place, Class::Alert, Target::New, &say, now_ms).await?;
+    }
+    alerts::settle_gathered(db).await
+}

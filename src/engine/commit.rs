@@ -1,0 +1,152 @@
+//! The transaction of a step: everything that follows from its records, or nothing.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+
+use super::fold::{Move, Place, Step};
+use super::{Due, Views, Workshop, announce};
+use crate::clock;
+use crate::kernel::time::Tumbling;
+use crate::store::positions::{self, Position};
+use crate::store::{StoreError, Urgency, dead_letters};
+
+/// What a step's transaction works from, beside the step itself.
+pub(super) struct Commit {
+    /// The watermark before and after this step.
+    pub(super) before_ms: Option<i64>,
+    pub(super) after_ms: Option<i64>,
+    /// The greatest event time of each moved partition.
+    pub(super) greatest: Vec<(Place, Option<i64>)>,
+    /// Every partition was at its end when the step was cut.
+    pub(super) caught_up: bool,
+    /// The pipelines' clock.
+    pub(super) pipeline_now_ms: i64,
+}
+
+/// What a step's transaction came to.
+pub(super) struct Committed<D> {
+    /// The step's summary, for its memory.
+    pub(super) delta: D,
+    pub(super) windows_closed: i64,
+    pub(super) alerts: u64,
+    pub(super) letters: u64,
+    /// The start of the earliest window that is still open.
+    pub(super) next_open_ms: Option<i64>,
+}
+
+/// Stores a step.
+pub(super) async fn store<V: Views>(
+    room: Arc<V>,
+    workshop: Workshop,
+    mut step: Step<V::Delta>,
+    commit: Commit,
+) -> Result<Committed<V::Delta>, StoreError> {
+    let log_id = workshop.log.id().to_owned();
+    let settings = workshop.settings;
+    let written = workshop
+        .store
+        .write(Urgency::Bulk, move |db| {
+            Box::pin(async move {
+                let now_ms = clock::now_ms();
+                room.merge(db, &step.delta).await?;
+                let mut letters = 0;
+                for letter in &step.letters {
+                    let new = dead_letters::bury(db, &log_id, letter, now_ms).await?;
+                    letters += u64::from(new);
+                }
+                move_positions(room.as_ref(), db, &log_id, &step, &commit).await?;
+                let closed = room.close(db, due(room.windows(), &commit), &step.delta).await?;
+                let old_before_ms = commit.pipeline_now_ms - settings.alert_max_age_ms;
+                for alert in &closed.alerts {
+                    announce::raise(db, alert, alert.event_ms < old_before_ms, now_ms).await?;
+                }
+                if commit.caught_up {
+                    announce::tell_gathered(db, now_ms).await?;
+                }
+                let caught_up_at = commit.caught_up.then_some(now_ms);
+                positions::advance_watermark(
+                    db,
+                    room.name(),
+                    commit.after_ms,
+                    closed.windows,
+                    caught_up_at,
+                )
+                .await?;
+                let next_open_ms = finish(room.as_ref(), db, &commit).await?;
+                room.clear(&mut step.delta);
+                Ok(Committed {
+                    delta: step.delta,
+                    windows_closed: closed.windows,
+                    alerts: u64::try_from(closed.alerts.len()).unwrap_or(u64::MAX),
+                    letters,
+                    next_open_ms,
+                })
+            })
+        })
+        .await?;
+    Ok(written)
+}
+
+/// Prunes what this watermark has outlived and finds the next window to wait for.
+async fn finish<V: Views>(
+    room: &V,
+    db: &mut SqliteConnection,
+    commit: &Commit,
+) -> Result<Option<i64>, StoreError> {
+    let Some(watermark_ms) = commit.after_ms else { return Ok(None) };
+    if commit.before_ms != commit.after_ms {
+        room.prune(db, watermark_ms).await?;
+    }
+    room.next_open(db, watermark_ms).await
+}
+
+async fn move_positions<V: Views>(
+    room: &V,
+    db: &mut SqliteConnection,
+    log_id: &str,
+    step: &Step<V::Delta>,
+    commit: &Commit,
+) -> Result<(), StoreError> {
+    for (place, moved) in &step.moves {
+        let greatest = commit.greatest.iter().find(|(known, _)| known == place);
+        let position = position(
+            room.streams()[place.0],
+            log_id,
+            place.1,
+            moved,
+            greatest.and_then(|(_, greatest_ms)| *greatest_ms),
+        );
+        positions::advance(db, room.name(), &position).await?;
+    }
+    Ok(())
+}
+
+fn position(
+    topic: &str,
+    log_id: &str,
+    partition: i32,
+    moved: &Move,
+    greatest_event_ms: Option<i64>,
+) -> Position {
+    Position {
+        topic: topic.to_owned(),
+        partition,
+        log_id: log_id.to_owned(),
+        next_offset: moved.next_offset,
+        last_ts_ms: moved.last_ts_ms,
+        greatest_event_ms,
+        records: moved.records,
+        late: moved.late,
+    }
+}
+
+/// The window starts that this step closes; an empty range when the watermark stands.
+fn due(windows: Tumbling, commit: &Commit) -> Due {
+    let Some(after_ms) = commit.after_ms else {
+        return Due { first_start_ms: i64::MIN, end_start_ms: i64::MIN };
+    };
+    let (first_start_ms, end_start_ms) =
+        windows.starts_closed_between(commit.before_ms.unwrap_or(i64::MIN), after_ms);
+    Due { first_start_ms, end_start_ms }
+}

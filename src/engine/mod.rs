@@ -1,0 +1,172 @@
+//! The shell around the kernel: reads the log, folds, commits, and closes windows on time.
+//!
+//! Invariant: a position moves only in the transaction that holds what its records caused.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+
+use crate::clock::Clock;
+use crate::kernel::alert::Alert;
+use crate::kernel::pipeline::Pipeline;
+use crate::log::topics::Topics;
+use crate::log::{EventLog, LogError};
+use crate::store::{Store, StoreError};
+
+mod announce;
+mod commit;
+mod fold;
+mod runner;
+mod session;
+mod sources;
+mod tables;
+
+pub use runner::{FoldSummary, Runner};
+pub(crate) use runner::{error_chain, jittered};
+
+/// What can stop a pipeline.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The log is away or damaged.
+    #[error("reading the log failed")]
+    Log(#[from] LogError),
+    /// The store refused a step.
+    #[error("the step could not be stored")]
+    Store(#[from] StoreError),
+    /// Positions of another log: going on would skip or repeat records.
+    #[error(
+        "the positions of pipeline {pipeline} belong to log {stored}, but this is log {found}: \
+         put the old log back, or start with an empty data directory"
+    )]
+    OtherLog { pipeline: &'static str, stored: String, found: String },
+    /// A fold panicked on a record of this batch; the next session finds out which.
+    #[error("folding {topic} partition {partition} panicked below offset {below}")]
+    Panicked { topic: &'static str, partition: i32, below: i64 },
+}
+
+impl EngineError {
+    /// May the same step succeed later?
+    pub fn is_transient(&self) -> bool {
+        match self {
+            EngineError::Log(LogError::Unavailable(_)) => true,
+            EngineError::Log(_) | EngineError::OtherLog { .. } => false,
+            EngineError::Store(StoreError::Database(_)) => true,
+            EngineError::Store(_) => false,
+            EngineError::Panicked { .. } => true,
+        }
+    }
+}
+
+/// The numbers a pipeline works by.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineSettings {
+    /// A partition at its end counts as this much behind the clock.
+    pub clock_lag_ms: i64,
+    /// Alerts of older events gather into one message.
+    pub alert_max_age_ms: i64,
+}
+
+/// Everything a pipeline works with.
+#[derive(Clone)]
+pub struct Workshop {
+    pub log: Arc<dyn EventLog>,
+    pub store: Store,
+    pub topics: Topics,
+    /// The pipelines' clock: the machine's, or the demo's accelerated one.
+    pub clock: Arc<dyn Clock>,
+    pub settings: EngineSettings,
+}
+
+/// A version of a table's row: where its record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    pub partition: i32,
+    pub offset: i64,
+    pub ts_ms: i64,
+}
+
+impl Version {
+    /// Within a partition the greater offset wins, as compaction has it; across partitions (a
+    /// topic that grew) the newer time.
+    pub fn beats(&self, other: &Version) -> bool {
+        if self.partition == other.partition {
+            return self.offset >= other.offset;
+        }
+        (self.ts_ms, self.partition) >= (other.ts_ms, other.partition)
+    }
+}
+
+/// A row of the first pass over a table.
+#[derive(Debug)]
+pub struct TableRow<R> {
+    pub key: Vec<u8>,
+    pub row: R,
+    pub version: Version,
+}
+
+/// Which windows a step has to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// Windows that this step closes: `first <= start < end`.
+    pub first_start_ms: i64,
+    pub end_start_ms: i64,
+}
+
+/// What the looked-at windows came to.
+#[derive(Debug, Default)]
+pub struct Closed {
+    /// Windows that this step closed.
+    pub windows: i64,
+    pub alerts: Vec<Alert>,
+}
+
+/// The SQL of a room's views. Every function runs inside the step's transaction.
+pub trait Views: Pipeline {
+    /// The first pass over a table has ended: these are all its rows; others are swept.
+    fn replace_table(
+        &self,
+        db: &mut SqliteConnection,
+        table: usize,
+        rows: &[TableRow<Self::Row>],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// One row of a table changed. Says whether this version won.
+    fn put_row(
+        &self,
+        db: &mut SqliteConnection,
+        table: usize,
+        key: &[u8],
+        row: Option<&Self::Row>,
+        version: Version,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Adds a delta to the views.
+    fn merge(
+        &self,
+        db: &mut SqliteConnection,
+        delta: &Self::Delta,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Looks at the windows that close now and at closed ones that `delta` touched again.
+    fn close(
+        &self,
+        db: &mut SqliteConnection,
+        due: Due,
+        delta: &Self::Delta,
+    ) -> impl Future<Output = Result<Closed, StoreError>> + Send;
+
+    /// The start of the earliest window that is not closed at this watermark.
+    fn next_open(
+        &self,
+        db: &mut SqliteConnection,
+        watermark_ms: i64,
+    ) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send;
+
+    /// Drops what has outlived its retention at this watermark.
+    fn prune(
+        &self,
+        db: &mut SqliteConnection,
+        watermark_ms: i64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

@@ -1,0 +1,138 @@
+//! One runner for each pipeline: sessions that fold, cut steps and commit them, and what happens
+//! when one fails.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::fold::Place;
+use super::session::Session;
+use super::{EngineError, Views, Workshop};
+
+/// The first and the longest wait before a failed session is begun again.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// What a pass over the log came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct FoldSummary {
+    pub name: String,
+    pub records: i64,
+    pub late: i64,
+    pub dead_letters: u64,
+    pub windows_closed: i64,
+    pub seconds: f64,
+    pub records_per_second: f64,
+}
+
+/// Offsets below which batches are folded with care, because one of their records panicked.
+pub(super) type Careful = HashMap<Place, i64>;
+
+/// Runs one pipeline.
+pub struct Runner<V: Views> {
+    room: Arc<V>,
+    workshop: Workshop,
+}
+
+impl<V: Views> Runner<V> {
+    pub fn new(room: V, workshop: Workshop) -> Runner<V> {
+        Runner { room: Arc::new(room), workshop }
+    }
+
+    /// Folds until `stop` turns true. A transient fault begins the session again; any other ends
+    /// the runner with the reason.
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), EngineError> {
+        let mut careful = Careful::new();
+        let mut wait = FIRST_RETRY;
+        while !*stop.borrow() {
+            let began = Instant::now();
+            let error = match self.session(&careful).await {
+                Ok(mut session) => match session.run(&mut stop).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            if let Some((place, below)) = self.culprit(&error) {
+                careful.insert(place, below);
+                continue;
+            }
+            if !error.is_transient() {
+                return Err(error);
+            }
+            if began.elapsed() > LONGEST_RETRY {
+                wait = FIRST_RETRY;
+            }
+            tracing::warn!(
+                pipeline = self.room.name(),
+                error = %error_chain(&error),
+                retry_ms = wait.as_millis(),
+                "the pipeline stopped; it begins again from its last commit"
+            );
+            tokio::select! {
+                () = tokio::time::sleep(jittered(wait)) => {}
+                _ = stop.changed() => {}
+            }
+            wait = (wait * 2).min(LONGEST_RETRY);
+        }
+        Ok(())
+    }
+
+    /// Folds everything that the log holds now, closes what the clock allows, and says what that
+    /// was.
+    pub async fn catch_up(&self) -> Result<FoldSummary, EngineError> {
+        let began = Instant::now();
+        let mut careful = Careful::new();
+        let mut summary = FoldSummary::default();
+        loop {
+            let mut session = self.session(&careful).await?;
+            let result = session.catch_up().await;
+            session.add_to(&mut summary);
+            match result {
+                Ok(()) => break,
+                Err(error) => match self.culprit(&error) {
+                    Some((place, below)) => careful.insert(place, below),
+                    None => return Err(error),
+                },
+            };
+        }
+        summary.name = self.room.name().to_owned();
+        summary.seconds = began.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let records = summary.records as f64;
+        summary.records_per_second = records / summary.seconds.max(f64::EPSILON);
+        Ok(summary)
+    }
+
+    async fn session(&self, careful: &Careful) -> Result<Session<V>, EngineError> {
+        Session::open(Arc::clone(&self.room), self.workshop.clone(), careful.clone()).await
+    }
+
+    /// The batch to fold with care, when a fold panicked.
+    fn culprit(&self, error: &EngineError) -> Option<(Place, i64)> {
+        let EngineError::Panicked { topic, partition, below } = error else { return None };
+        tracing::error!(topic, partition, below, "a fold panicked; looking for the record");
+        let stream = self.room.streams().iter().position(|name| name == topic)?;
+        Some(((stream, *partition), *below))
+    }
+}
+
+/// Between half and the whole of `wait`, so that retries do not march in step.
+pub(crate) fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// An error with its sources, for one line of a log.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}

@@ -1,0 +1,387 @@
+//! A session of a pipeline: tables first, then batches folded into steps and steps committed.
+//!
+//! Invariant: while one step is being stored the next is folded, but steps are stored one after
+//! the other; a session that fails leaves the store at its last commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::commit::{self, Commit, Committed};
+use super::fold::{FoldError, Folding, Place, Step};
+use super::runner::{Careful, FoldSummary};
+use super::sources::Sources;
+use super::{EngineError, Views, Workshop, tables};
+use crate::crash;
+use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
+use crate::log::{Batch, Fetched, Start};
+use crate::store::{StoreError, positions};
+
+/// A step is cut at this many rows to write while nobody waits.
+const STEP_ENTRIES: usize = 100_000;
+/// While somebody waits, at about this much writing.
+const LIVELY_STEP: Duration = Duration::from_millis(20);
+/// And never below this many rows.
+const LIVELY_ENTRIES_MIN: usize = 500;
+/// Or after this long.
+const STEP_TIME: Duration = Duration::from_secs(1);
+/// The clock is looked at least this often while a window is open.
+const LONGEST_TICK: Duration = Duration::from_secs(10);
+const SHORTEST_TICK: Duration = Duration::from_millis(20);
+
+type InFlight<D> = JoinHandle<Result<(Committed<D>, usize, Duration), StoreError>>;
+
+pub(super) struct Session<V: Views> {
+    room: Arc<V>,
+    workshop: Workshop,
+    careful: Careful,
+    tables: V::Tables,
+    live_tables: Sources,
+    streams: Sources,
+    times: BTreeMap<Place, PartitionTime>,
+    clock: SteadyClock,
+    watermark_ms: Option<i64>,
+    /// The start of the earliest open window, as the last commit found it.
+    next_open_ms: Option<i64>,
+    step: Step<V::Delta>,
+    spare: Option<V::Delta>,
+    in_flight: Option<InFlight<V::Delta>>,
+    /// This session has told the store that it caught up.
+    caught_up_stored: bool,
+    /// Rows written per millisecond, as the last large commit measured it.
+    rows_per_ms: usize,
+    records: i64,
+    late: i64,
+    letters: u64,
+    windows_closed: i64,
+}
+
+impl<V: Views> Session<V> {
+    /// Loads the positions, reads the tables once, and opens the readers.
+    pub(super) async fn open(
+        room: Arc<V>,
+        workshop: Workshop,
+        careful: Careful,
+    ) -> Result<Session<V>, EngineError> {
+        let mut in_memory = V::Tables::default();
+        let mut table_topics = Vec::new();
+        for (table, name) in room.tables().iter().enumerate() {
+            let follow = tables::first_pass(&room, &workshop, table, &mut in_memory).await?;
+            table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
+        }
+        let live_tables = Sources::open(workshop.log.as_ref(), table_topics).await?;
+        let (times, streams, watermark_ms) = resume(room.as_ref(), &workshop).await?;
+        let streams = Sources::open(workshop.log.as_ref(), streams).await?;
+        let next_open_ms = next_open(&room, &workshop, watermark_ms).await?;
+        Ok(Session {
+            room,
+            workshop,
+            careful,
+            tables: in_memory,
+            live_tables,
+            streams,
+            times,
+            clock: SteadyClock::default(),
+            watermark_ms,
+            next_open_ms,
+            step: Step::default(),
+            spare: None,
+            in_flight: None,
+            caught_up_stored: false,
+            rows_per_ms: 100,
+            records: 0,
+            late: 0,
+            letters: 0,
+            windows_closed: 0,
+        })
+    }
+
+    /// Works until `stop` turns true; what is folded by then is stored.
+    pub(super) async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), EngineError> {
+        while !*stop.borrow() {
+            tokio::select! {
+                biased;
+                _ = stop.changed() => {}
+                result = self.advance() => result?,
+            }
+        }
+        self.drain().await
+    }
+
+    /// Works until everything is folded and the clock closes nothing more.
+    pub(super) async fn catch_up(&mut self) -> Result<(), EngineError> {
+        while !(self.at_end() && self.is_idle() && self.caught_up_stored) {
+            self.advance().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_to(&self, summary: &mut FoldSummary) {
+        summary.records += self.records;
+        summary.late += self.late;
+        summary.dead_letters += self.letters;
+        summary.windows_closed += self.windows_closed;
+    }
+
+    /// One thing that happens: a table changes, a batch is folded, a step is stored, time passes.
+    /// Cancelling loses nothing that is not in the log.
+    async fn advance(&mut self) -> Result<(), EngineError> {
+        if self.in_flight.is_none() && self.should_cut() {
+            self.cut();
+        }
+        let has_room = self.room.entries(&self.step.delta) < self.entries_limit();
+        let tick = self.until_tick();
+        tokio::select! {
+            biased;
+            landed = land(&mut self.in_flight) => self.landed(landed)?,
+            fetched = self.live_tables.next() => self.follow_table(fetched?).await?,
+            fetched = self.streams.next(), if has_room => self.take(fetched?)?,
+            () = tokio::time::sleep(tick) => {}
+        }
+        Ok(())
+    }
+
+    /// Stores what is folded.
+    async fn drain(&mut self) -> Result<(), EngineError> {
+        loop {
+            if self.in_flight.is_some() {
+                let landed = land(&mut self.in_flight).await;
+                self.landed(landed)?;
+            } else if self.step.is_empty() {
+                return Ok(());
+            } else {
+                self.cut();
+            }
+        }
+    }
+
+    async fn follow_table(&mut self, (table, fetched): (usize, Fetched)) -> Result<(), EngineError> {
+        match fetched {
+            Fetched::End { .. } => Ok(()),
+            Fetched::Batch(batch) => {
+                tables::follow(&self.room, &self.workshop, table, &batch, &mut self.tables).await
+            }
+        }
+    }
+
+    fn take(&mut self, (stream, fetched): (usize, Fetched)) -> Result<(), EngineError> {
+        match fetched {
+            Fetched::End { partition, .. } => {
+                self.times.entry((stream, partition)).or_default().at_end = true;
+                Ok(())
+            }
+            Fetched::Batch(batch) => self.fold(stream, &batch),
+        }
+    }
+
+    fn fold(&mut self, stream: usize, batch: &Batch) -> Result<(), EngineError> {
+        let topic = self.room.streams()[stream];
+        let now_ms = self.now_ms();
+        let folding = Folding {
+            pipeline: self.room.as_ref(),
+            tables: &self.tables,
+            codec: &self.workshop.topics.get(topic)?.codec,
+            topic,
+            stream,
+            now_ms,
+        };
+        let place = (stream, batch.partition);
+        let time = self.times.entry(place).or_default();
+        time.at_end = false;
+        let careful = self.careful.get(&place).is_some_and(|below| batch.base_offset < *below);
+        if careful {
+            return Ok(folding.batch_with_care(batch, time, &mut self.step)?);
+        }
+        match folding.batch(batch, time, &mut self.step) {
+            Ok(()) => Ok(()),
+            Err(FoldError::Log(error)) => Err(error.into()),
+            Err(FoldError::Panicked) => Err(EngineError::Panicked {
+                topic,
+                partition: batch.partition,
+                below: batch.next_offset,
+            }),
+        }
+    }
+
+    /// Is it time to store what is folded, or to close a window?
+    fn should_cut(&mut self) -> bool {
+        if self.at_end() && !self.caught_up_stored {
+            return true;
+        }
+        if self.step.is_empty() {
+            return self.closes_a_window();
+        }
+        let is_old = self.step.since.is_some_and(|since| since.elapsed() >= STEP_TIME);
+        self.at_end() || is_old || self.room.entries(&self.step.delta) >= self.entries_limit()
+    }
+
+    fn closes_a_window(&mut self) -> bool {
+        let Some(start_ms) = self.next_open_ms else { return false };
+        let windows = self.room.windows();
+        self.watermark_now().is_some_and(|now_ms| windows.is_closed(start_ms, now_ms))
+    }
+
+    /// Hands the folded step to the writer and begins the next.
+    fn cut(&mut self) {
+        let after_ms = self.watermark_now();
+        let at_end = self.at_end();
+        let commit = Commit {
+            before_ms: self.watermark_ms,
+            after_ms,
+            greatest: self.times.iter().map(|(place, time)| (*place, time.greatest_ms)).collect(),
+            caught_up: at_end,
+            pipeline_now_ms: self.now_ms(),
+        };
+        self.caught_up_stored |= at_end;
+        self.watermark_ms = after_ms;
+        let next = Step { delta: self.spare.take().unwrap_or_default(), ..Step::default() };
+        let step = std::mem::replace(&mut self.step, next);
+        for moved in step.moves.values() {
+            self.records += moved.records;
+            self.late += moved.late;
+        }
+        let entries = self.room.entries(&step.delta);
+        let room = Arc::clone(&self.room);
+        let workshop = self.workshop.clone();
+        self.in_flight = Some(tokio::spawn(async move {
+            let began = Instant::now();
+            crash::point("before-step-commit");
+            let committed = commit::store(room, workshop, step, commit).await?;
+            crash::point("after-step-commit");
+            Ok((committed, entries, began.elapsed()))
+        }));
+    }
+
+    fn landed(
+        &mut self,
+        landed: Result<(Committed<V::Delta>, usize, Duration), StoreError>,
+    ) -> Result<(), EngineError> {
+        let (committed, entries, took) = landed?;
+        self.letters += committed.letters;
+        self.windows_closed += committed.windows_closed;
+        self.next_open_ms = committed.next_open_ms;
+        self.spare = Some(committed.delta);
+        if entries > LIVELY_ENTRIES_MIN {
+            let took_ms = usize::try_from(took.as_millis()).unwrap_or(usize::MAX).max(1);
+            self.rows_per_ms = (entries / took_ms).max(1);
+        }
+        if committed.alerts > 0 {
+            tracing::info!(
+                pipeline = self.room.name(),
+                alerts = committed.alerts,
+                "windows closed with alerts"
+            );
+        }
+        Ok(())
+    }
+
+    fn entries_limit(&self) -> usize {
+        if !self.workshop.store.writer().is_lively() {
+            return STEP_ENTRIES;
+        }
+        let lively_ms = usize::try_from(LIVELY_STEP.as_millis()).unwrap_or(1);
+        (self.rows_per_ms * lively_ms).clamp(LIVELY_ENTRIES_MIN, STEP_ENTRIES)
+    }
+
+    fn at_end(&self) -> bool {
+        self.times.values().all(|time| time.at_end)
+    }
+
+    fn is_idle(&mut self) -> bool {
+        self.in_flight.is_none() && self.step.is_empty() && !self.closes_a_window()
+    }
+
+    /// The clock that a jump of the wall clock cannot hurry.
+    fn now_ms(&mut self) -> i64 {
+        let clock = &self.workshop.clock;
+        self.clock.read(clock.now_ms(), clock.monotonic_ms())
+    }
+
+    fn watermark_now(&mut self) -> Option<i64> {
+        let clock_ms = self.now_ms() - self.workshop.settings.clock_lag_ms;
+        watermark_ms(self.watermark_ms, self.times.values(), clock_ms)
+    }
+
+    /// How long nothing can become due by the clock alone.
+    fn until_tick(&mut self) -> Duration {
+        if !self.step.is_empty() {
+            return STEP_TIME;
+        }
+        let Some(start_ms) = self.next_open_ms else { return LONGEST_TICK };
+        let closes_at_ms = self.room.windows().closes_at(start_ms);
+        let due_ms = closes_at_ms.saturating_add(self.workshop.settings.clock_lag_ms);
+        let wait_ms = due_ms.saturating_sub(self.now_ms()).max(0);
+        self.workshop.clock.real(wait_ms).clamp(SHORTEST_TICK, LONGEST_TICK)
+    }
+}
+
+impl<V: Views> Drop for Session<V> {
+    fn drop(&mut self) {
+        // A commit that is under way finishes by itself; it is not repeated, because the next
+        // session begins from the positions that it stores, and waits behind it in the queue.
+        self.in_flight.take();
+    }
+}
+
+/// Waits for the commit that is under way; for ever when there is none.
+async fn land<D>(
+    in_flight: &mut Option<InFlight<D>>,
+) -> Result<(Committed<D>, usize, Duration), StoreError> {
+    let Some(handle) = in_flight else { return std::future::pending().await };
+    let landed = handle.await;
+    *in_flight = None;
+    landed.map_err(|_| StoreError::Closed)?
+}
+
+type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
+
+/// Where the pipeline stands in its streams: our own positions, and nobody else's. Read through the
+/// writer's queue, so that a commit which a failed session left under way is seen.
+async fn resume<V: Views>(room: &V, workshop: &Workshop) -> Result<Resumed, EngineError> {
+    let name = room.name();
+    let (row, stored) = workshop
+        .store
+        .write(crate::store::Urgency::Bulk, move |db| Box::pin(positions::load(db, name)))
+        .await?;
+    if let Some(other) = stored.iter().find(|position| position.log_id != workshop.log.id()) {
+        return Err(EngineError::OtherLog {
+            pipeline: name,
+            stored: other.log_id.clone(),
+            found: workshop.log.id().to_owned(),
+        });
+    }
+    let mut times = BTreeMap::new();
+    let mut topics = Vec::new();
+    for (stream, topic_name) in room.streams().iter().enumerate() {
+        let topic = workshop.topics.get(topic_name)?;
+        let mut from = Vec::new();
+        for partition in 0..workshop.log.partitions(&topic.log_name).await? {
+            let known = stored
+                .iter()
+                .find(|position| position.topic == *topic_name && position.partition == partition);
+            let greatest_ms = known.and_then(|position| position.greatest_event_ms);
+            times.insert((stream, partition), PartitionTime { greatest_ms, at_end: false });
+            let offset = known.map_or(0, |position| position.next_offset);
+            from.push(Start { partition, offset });
+        }
+        topics.push((topic.log_name.clone(), from));
+    }
+    Ok((times, topics, row.watermark_ms))
+}
+
+async fn next_open<V: Views>(
+    room: &Arc<V>,
+    workshop: &Workshop,
+    watermark_ms: Option<i64>,
+) -> Result<Option<i64>, EngineError> {
+    let Some(watermark_ms) = watermark_ms else { return Ok(None) };
+    let room = Arc::clone(room);
+    let next = workshop
+        .store
+        .read(move |db| Box::pin(async move { room.next_open(db, watermark_ms).await }))
+        .await?;
+    Ok(next)
+}

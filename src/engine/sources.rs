@@ -1,0 +1,52 @@
+//! The readers of a pipeline's topics, side by side, into one bounded channel.
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::log::{EventLog, Fetched, LogError, Start};
+
+/// Batches that wait between the readers and the fold: one is folded while the next is read.
+const AHEAD: usize = 4;
+
+/// What a reader fetched, and for which of the topics.
+pub(super) type Arrived = (usize, Result<Fetched, LogError>);
+
+/// Readers of several topics. Dropping it stops them.
+pub(super) struct Sources {
+    arrivals: mpsc::Receiver<Arrived>,
+    _readers: JoinSet<()>,
+}
+
+impl Sources {
+    /// Starts a reader for each topic, in the order given.
+    pub(super) async fn open(
+        log: &dyn EventLog,
+        topics: Vec<(String, Vec<Start>)>,
+    ) -> Result<Sources, LogError> {
+        let (sender, arrivals) = mpsc::channel(AHEAD);
+        let mut readers = JoinSet::new();
+        for (index, (topic, from)) in topics.into_iter().enumerate() {
+            let mut reader = log.read(&topic, from).await?;
+            let sender = sender.clone();
+            readers.spawn(async move {
+                loop {
+                    let fetched = reader.next().await;
+                    let failed = fetched.is_err();
+                    if sender.send((index, fetched)).await.is_err() || failed {
+                        break;
+                    }
+                }
+            });
+        }
+        Ok(Sources { arrivals, _readers: readers })
+    }
+
+    /// What came next. Cancelling loses nothing.
+    pub(super) async fn next(&mut self) -> Result<(usize, Fetched), LogError> {
+        match self.arrivals.recv().await {
+            Some((index, fetched)) => Ok((index, fetched?)),
+            // No topics at all: there is nothing to wait for, ever.
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Tables first: a pass from the beginning with a sweep at its end, then live changes.
+//!
+//! Invariant: look-ups never see a half-read table; the first pass enters the views in one
+//! transaction.
+
+use std::collections::HashMap;
+
+use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
+
+use super::{EngineError, TableRow, Version, Views, Workshop};
+use crate::kernel::record::RecordRef;
+use crate::log::topics::Topic;
+use crate::log::{Batch, Fetched, LogReader, Start};
+use crate::store::dead_letters::{self, DeadLetter};
+use crate::store::positions::{self, Position};
+use crate::store::{StoreError, Urgency, publication};
+
+/// A table's record, decoded or found to be poison.
+enum Entry<R> {
+    /// `None` deletes.
+    Row(Vec<u8>, Option<R>, Version),
+    Poison(DeadLetter),
+}
+
+/// One decoded change of a table.
+pub(super) struct Change<R> {
+    key: Vec<u8>,
+    row: Option<R>,
+    version: Version,
+}
+
+/// Where a table's reader came to stand in one partition.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    next_offset: i64,
+    last_ts_ms: Option<i64>,
+}
+
+/// Reads a table from its beginning to its end and swaps it in. Returns what is in memory and the
+/// positions from which to follow it.
+pub(super) async fn first_pass<V: Views>(
+    room: &std::sync::Arc<V>,
+    workshop: &Workshop,
+    table: usize,
+    tables: &mut V::Tables,
+) -> Result<Vec<Start>, EngineError> {
+    let topic = workshop.topics.get(room.tables()[table])?;
+    let partitions = workshop.log.partitions(&topic.log_name).await?;
+    let from = (0..partitions).map(|partition| Start { partition, offset: 0 }).collect();
+    let mut reader = workshop.log.read(&topic.log_name, from).await?;
+    let mut newest: HashMap<Vec<u8>, (Option<V::Row>, Version)> = HashMap::new();
+    let mut letters = Vec::new();
+    let reached =
+        read_to_end(reader.as_mut(), partitions, |batch| {
+            for entry in entries(room.as_ref(), table, topic, batch)? {
+                match entry {
+                    Entry::Poison(letter) => letters.push(letter),
+                    Entry::Row(key, row, version) => {
+                        let beaten = newest.get(&key).is_some_and(|(_, old)| !version.beats(old));
+                        if !beaten {
+                            newest.insert(key, (row, version));
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    let rows: Vec<TableRow<V::Row>> = newest
+        .into_iter()
+        .filter_map(|(key, (row, version))| Some(TableRow { key, row: row?, version }))
+        .collect();
+    *tables = V::Tables::default();
+    for row in &rows {
+        room.set_row(tables, table, &row.key, Some(&row.row));
+    }
+    swap_in(room, workshop, table, rows, letters, &reached).await?;
+    let follow = reached.iter().map(|(partition, at)| Start {
+        partition: *partition,
+        offset: at.next_offset,
+    });
+    Ok(follow.collect())
+}
+
+async fn read_to_end(
+    reader: &mut dyn LogReader,
+    partitions: i32,
+    mut take: impl FnMut(&Batch) -> Result<(), EngineError>,
+) -> Result<HashMap<i32, Reached>, EngineError> {
+    let mut reached: HashMap<i32, Reached> = HashMap::new();
+    let mut ended = std::collections::HashSet::new();
+    let wanted = usize::try_from(partitions).unwrap_or(0);
+    while ended.len() < wanted {
+        match reader.next().await? {
+            Fetched::Batch(batch) => {
+                take(&batch)?;
+                let at = Reached {
+                    next_offset: batch.next_offset,
+                    last_ts_ms: Some(batch.last_ts_ms),
+                };
+                reached.insert(batch.partition, at);
+            }
+            Fetched::End { partition, next_offset } => {
+                ended.insert(partition);
+                let at = reached.entry(partition).or_insert(Reached { next_offset, last_ts_ms: None });
+                at.next_offset = next_offset;
+            }
+        }
+    }
+    Ok(reached)
+}
+
+async fn swap_in<V: Views>(
+    room: &std::sync::Arc<V>,
+    workshop: &Workshop,
+    table: usize,
+    rows: Vec<TableRow<V::Row>>,
+    letters: Vec<DeadLetter>,
+    reached: &HashMap<i32, Reached>,
+) -> Result<(), EngineError> {
+    let topic_name = room.tables()[table];
+    let log_id = workshop.log.id().to_owned();
+    let moves: Vec<Position> = reached
+        .iter()
+        .map(|(partition, at)| table_position(topic_name, &log_id, *partition, *at))
+        .collect();
+    let room = std::sync::Arc::clone(room);
+    let now_ms = crate::clock::now_ms();
+    workshop
+        .store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move {
+                room.replace_table(db, table, &rows).await?;
+                bury_all(db, &log_id, &letters, now_ms).await?;
+                for position in &moves {
+                    positions::advance(db, room.name(), position).await?;
+                }
+                publication::say_saved(db, now_ms).await
+            })
+        })
+        .await?;
+    Ok(())
+}
+
+/// Stores a live batch of a table and updates what is in memory.
+pub(super) async fn follow<V: Views>(
+    room: &std::sync::Arc<V>,
+    workshop: &Workshop,
+    table: usize,
+    batch: &Batch,
+    tables: &mut V::Tables,
+) -> Result<(), EngineError> {
+    let topic = workshop.topics.get(room.tables()[table])?;
+    let mut changes = Vec::new();
+    let mut letters = Vec::new();
+    for entry in entries(room.as_ref(), table, topic, batch)? {
+        match entry {
+            Entry::Poison(letter) => letters.push(letter),
+            Entry::Row(key, row, version) => changes.push(Change { key, row, version }),
+        }
+    }
+    let at = Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
+    let log_id = workshop.log.id().to_owned();
+    let position = table_position(topic.spec.name, &log_id, batch.partition, at);
+    let writing = std::sync::Arc::clone(room);
+    let applied = workshop
+        .store
+        .write(Urgency::People, move |db| {
+            let work: BoxFuture<'_, Result<Vec<Change<V::Row>>, StoreError>> =
+                Box::pin(async move {
+                    let applied = apply(writing.as_ref(), db, table, changes).await?;
+                    let now_ms = crate::clock::now_ms();
+                    bury_all(db, &log_id, &letters, now_ms).await?;
+                    positions::advance(db, writing.name(), &position).await?;
+                    publication::say_saved(db, now_ms).await?;
+                    Ok(applied)
+                });
+            work
+        })
+        .await?;
+    for change in applied {
+        room.set_row(tables, table, &change.key, change.row.as_ref());
+    }
+    Ok(())
+}
+
+async fn apply<V: Views>(
+    room: &V,
+    db: &mut SqliteConnection,
+    table: usize,
+    changes: Vec<Change<V::Row>>,
+) -> Result<Vec<Change<V::Row>>, StoreError> {
+    let mut applied = Vec::new();
+    for change in changes {
+        let row = change.row.as_ref();
+        if room.put_row(db, table, &change.key, row, change.version).await? {
+            applied.push(change);
+        }
+    }
+    Ok(applied)
+}
+
+async fn bury_all(
+    db: &mut SqliteConnection,
+    log_id: &str,
+    letters: &[DeadLetter],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    for letter in letters {
+        dead_letters::bury(db, log_id, letter, now_ms).await?;
+    }
+    Ok(())
+}
+
+fn table_position(topic: &str, log_id: &str, partition: i32, at: Reached) -> Position {
+    Position {
+        topic: topic.to_owned(),
+        partition,
+        log_id: log_id.to_owned(),
+        next_offset: at.next_offset,
+        last_ts_ms: at.last_ts_ms,
+        greatest_event_ms: None,
+        records: 0,
+        late: 0,
+    }
+}
+
+fn entries<V: Views>(
+    room: &V,
+    table: usize,
+    topic: &Topic,
+    batch: &Batch,
+) -> Result<Vec<Entry<V::Row>>, EngineError> {
+    let mut decoded = Vec::new();
+    for record in batch.records() {
+        let record = record?;
+        decoded.push(match decode(room, table, topic, &record) {
+            Ok((key, row)) => {
+                let version = Version {
+                    partition: record.partition,
+                    offset: record.offset,
+                    ts_ms: record.ts_ms,
+                };
+                Entry::Row(key.to_vec(), row, version)
+            }
+            Err(reason) => Entry::Poison(DeadLetter {
+                topic: topic.spec.name.to_owned(),
+                partition: record.partition,
+                offset: record.offset,
+                ts_ms: record.ts_ms,
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                headers: record.headers.to_vec(),
+                reason,
+            }),
+        });
+    }
+    Ok(decoded)
+}
+
+fn decode<'r, V: Views>(
+    room: &V,
+    table: usize,
+    topic: &Topic,
+    record: &RecordRef<'r>,
+) -> Result<(&'r [u8], Option<V::Row>), String> {
+    let key = record.key.ok_or("a table's record needs a key; this one has none")?;
+    let Some(value) = record.value else { return Ok((key, None)) };
+    let row = room
+        .decode_row(table, &topic.codec, key, value)
+        .map_err(|poison| poison.to_string())?;
+    Ok((key, Some(row)))
+}

@@ -1,0 +1,314 @@
+//! Message text that cannot be broken by what people and producers put into it.
+//!
+//! Invariant: markup exists only as [`Style`]; every piece of text is escaped when it is rendered,
+//! and control and bidirectional characters of foreign data appear as visible escapes.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+/// What Telegram takes in one message, in UTF-16 code units after its entities are parsed
+/// (Bot API, `sendMessage`).
+pub const MESSAGE_LIMIT_UTF16: usize = 4096;
+
+/// How a span is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Style {
+    Plain,
+    Bold,
+    Italic,
+    Code,
+}
+
+impl Style {
+    fn tag(self) -> Option<&'static str> {
+        match self {
+            Style::Plain => None,
+            Style::Bold => Some("b"),
+            Style::Italic => Some("i"),
+            Style::Code => Some("code"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Span {
+    style: Style,
+    text: String,
+}
+
+/// A message's text: lines of styled spans. No span holds a line break.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    lines: Vec<Vec<Span>>,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Text::new()
+    }
+}
+
+impl Text {
+    pub fn new() -> Text {
+        Text { lines: vec![Vec::new()] }
+    }
+
+    /// A text of our own words; `\n` begins a new line.
+    pub fn of(words: impl AsRef<str>) -> Text {
+        Text::new().plain(words)
+    }
+
+    /// Our own words; `\n` begins a new line.
+    #[must_use]
+    pub fn plain(mut self, words: impl AsRef<str>) -> Text {
+        for (index, line) in words.as_ref().split('\n').enumerate() {
+            if index > 0 {
+                self.lines.push(Vec::new());
+            }
+            self.push(Style::Plain, line);
+        }
+        self
+    }
+
+    /// Somebody's data on the present line: a line break in it is shown, not obeyed.
+    #[must_use]
+    pub fn data(self, data: impl AsRef<str>) -> Text {
+        self.styled(Style::Plain, data)
+    }
+
+    #[must_use]
+    pub fn bold(self, data: impl AsRef<str>) -> Text {
+        self.styled(Style::Bold, data)
+    }
+
+    #[must_use]
+    pub fn italic(self, data: impl AsRef<str>) -> Text {
+        self.styled(Style::Italic, data)
+    }
+
+    #[must_use]
+    pub fn code(self, data: impl AsRef<str>) -> Text {
+        self.styled(Style::Code, data)
+    }
+
+    /// Ends the present line.
+    #[must_use]
+    pub fn line(mut self) -> Text {
+        self.lines.push(Vec::new());
+        self
+    }
+
+    /// Puts `other` on new lines below.
+    #[must_use]
+    pub fn below(mut self, other: Text) -> Text {
+        self.lines.extend(other.lines);
+        self
+    }
+
+    fn styled(mut self, style: Style, data: impl AsRef<str>) -> Text {
+        self.push(style, &shown(data.as_ref()));
+        self
+    }
+
+    fn push(&mut self, style: Style, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if let Some(line) = self.lines.last_mut() {
+            line.push(Span { style, text: text.to_owned() });
+        }
+    }
+
+    /// The text as Telegram's HTML parse mode takes it.
+    pub fn html(&self) -> String {
+        let mut html = String::new();
+        for (index, line) in self.lines.iter().enumerate() {
+            if index > 0 {
+                html.push('\n');
+            }
+            for span in line {
+                push_html(&mut html, span);
+            }
+        }
+        html
+    }
+
+    /// The text without markup: for a terminal, and for a chat that could not parse the markup.
+    pub fn to_plain(&self) -> String {
+        let mut plain = String::new();
+        for (index, line) in self.lines.iter().enumerate() {
+            if index > 0 {
+                plain.push('\n');
+            }
+            for span in line {
+                plain.push_str(&span.text);
+            }
+        }
+        plain
+    }
+
+    /// Parts that each fit into one message, cut between lines where that is possible.
+    pub fn split(&self, limit_utf16: usize) -> Vec<Text> {
+        let mut parts: Vec<Text> = Vec::new();
+        let mut part: Vec<Vec<Span>> = Vec::new();
+        let mut used = 0;
+        for line in self.lines.iter().flat_map(|line| cut_line(line, limit_utf16)) {
+            let width = line_width(&line);
+            if !part.is_empty() && used + 1 + width > limit_utf16 {
+                parts.push(Text { lines: std::mem::take(&mut part) });
+                used = 0;
+            }
+            used += width + usize::from(!part.is_empty());
+            part.push(line);
+        }
+        parts.push(Text { lines: part });
+        parts.retain(|text| !text.to_plain().trim().is_empty());
+        parts
+    }
+}
+
+fn push_html(html: &mut String, span: &Span) {
+    match span.style.tag() {
+        None => push_escaped(html, &span.text),
+        Some(tag) => {
+            html.push('<');
+            html.push_str(tag);
+            html.push('>');
+            push_escaped(html, &span.text);
+            html.push_str("</");
+            html.push_str(tag);
+            html.push('>');
+        }
+    }
+}
+
+fn push_escaped(html: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            other => html.push(other),
+        }
+    }
+}
+
+fn width(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+fn line_width(line: &[Span]) -> usize {
+    line.iter().map(|span| width(&span.text)).sum()
+}
+
+/// Cuts a line that is too long by itself; any other comes back whole.
+fn cut_line(line: &[Span], limit_utf16: usize) -> Vec<Vec<Span>> {
+    if line_width(line) <= limit_utf16 {
+        return vec![line.to_vec()];
+    }
+    let mut pieces: Vec<Vec<Span>> = vec![Vec::new()];
+    let mut used = 0;
+    for span in line {
+        let mut text = String::new();
+        for character in span.text.chars() {
+            if used + character.len_utf16() > limit_utf16 {
+                push_span(&mut pieces, span.style, &mut text);
+                pieces.push(Vec::new());
+                used = 0;
+            }
+            used += character.len_utf16();
+            text.push(character);
+        }
+        push_span(&mut pieces, span.style, &mut text);
+    }
+    pieces
+}
+
+fn push_span(pieces: &mut [Vec<Span>], style: Style, text: &mut String) {
+    if let (false, Some(piece)) = (text.is_empty(), pieces.last_mut()) {
+        piece.push(Span { style, text: std::mem::take(text) });
+    }
+}
+
+/// Foreign text with every character that could act (controls, line breaks, bidirectional
+/// controls) as a visible escape.
+pub fn shown(data: &str) -> Cow<'_, str> {
+    if !data.chars().any(acts) {
+        return Cow::Borrowed(data);
+    }
+    let mut visible = String::with_capacity(data.len() + 8);
+    for character in data.chars() {
+        match character {
+            '\n' => visible.push_str("\\n"),
+            '\r' => visible.push_str("\\r"),
+            '\t' => visible.push_str("\\t"),
+            other if acts(other) => {
+                // Writing to a String cannot fail.
+                let _ = write!(visible, "\\u{{{:x}}}", u32::from(other));
+            }
+            other => visible.push(other),
+        }
+    }
+    Cow::Owned(visible)
+}
+
+/// Does this character do something instead of being seen? Controls, bidirectional controls
+/// (Unicode UAX #9), line and paragraph separators, and the byte order mark.
+pub fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn markup_in_data_is_text() {
+        let text = Text::of("I know ").bold("<b>&\"Rob's\"").plain(".");
+        assert_eq!(text.html(), "I know <b>&lt;b&gt;&amp;&quot;Rob's&quot;</b>.");
+        assert_eq!(text.to_plain(), "I know <b>&\"Rob's\".");
+    }
+
+    #[test]
+    fn characters_that_act_are_shown() {
+        assert_eq!(shown("a\u{202e}b\0\n"), "a\\u{202e}b\\u{0}\\n");
+        assert_eq!(shown("🪴 größer 中文 👩‍👩‍👧"), "🪴 größer 中文 👩‍👩‍👧");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_lines() {
+        let text = Text::of("aaaa\nbbbb\ncccc");
+        let parts: Vec<String> = text.split(9).iter().map(Text::to_plain).collect();
+        assert_eq!(parts, ["aaaa\nbbbb", "cccc"]);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_fit_and_lose_nothing(words in "\\PC{0,60}", data in ".{0,60}", limit in 4usize..20) {
+            let text = Text::of(&words).bold(&data).line().code(&data).plain(&words);
+            let parts = text.split(limit);
+            let mut joined = String::new();
+            for part in &parts {
+                prop_assert!(width(&part.to_plain()) <= limit);
+                joined.push_str(&part.to_plain());
+            }
+            let dense = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(dense(&joined), dense(&text.to_plain()));
+        }
+
+        #[test]
+        fn html_holds_no_tag_but_ours(data in ".{0,80}") {
+            let html = Text::new().bold(&data).html();
+            let inner = html.trim_start_matches("<b>").trim_end_matches("</b>");
+            prop_assert!(!inner.contains('<') && !inner.contains('>'));
+        }
+    }
+}

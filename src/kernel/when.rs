@@ -1,0 +1,65 @@
+//! Times as people read them, in their own zone.
+
+use chrono::{DateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+
+fn local(ms: i64, time_zone: Tz) -> DateTime<Tz> {
+    let utc = DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
+    time_zone.from_utc_datetime(&utc.naive_utc())
+}
+
+/// `Sat 21 Nov 14:05`.
+pub fn moment(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%a %-d %b %H:%M").to_string()
+}
+
+/// `Sat 21 Nov 06:00–12:00`; the day is repeated when it differs.
+pub fn span(from_ms: i64, to_ms: i64, time_zone: Tz) -> String {
+    let (from, to) = (local(from_ms, time_zone), local(to_ms, time_zone));
+    let end = if from.date_naive() == to.date_naive() { "%H:%M" } else { "%a %-d %b %H:%M" };
+    format!("{}–{}", from.format("%a %-d %b %H:%M"), to.format(end))
+}
+
+/// `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`; what is ahead is "just now".
+pub fn ago(then_ms: i64, now_ms: i64) -> String {
+    let passed_ms = now_ms - then_ms;
+    match passed_ms {
+        i64::MIN..=999 => "just now".to_owned(),
+        ..MINUTE_MS => format!("{} s ago", passed_ms / SECOND_MS),
+        ..HOUR_MS => format!("{} min ago", passed_ms / MINUTE_MS),
+        ..DAY_MS => format!("{} h ago", passed_ms / HOUR_MS),
+        _ if passed_ms < 2 * DAY_MS => "1 day ago".to_owned(),
+        _ => format!("{} days ago", passed_ms / DAY_MS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_the_persons_zone() {
+        let new_year_ms = 1_767_225_600_000;
+        assert_eq!(moment(new_year_ms, chrono_tz::UTC), "Thu 1 Jan 00:00");
+        assert_eq!(moment(new_year_ms, chrono_tz::Europe::Berlin), "Thu 1 Jan 01:00");
+        let six_hours_ms = 6 * HOUR_MS;
+        assert_eq!(
+            span(new_year_ms, new_year_ms + six_hours_ms, chrono_tz::UTC),
+            "Thu 1 Jan 00:00–06:00"
+        );
+        assert_eq!(
+            span(new_year_ms - six_hours_ms, new_year_ms, chrono_tz::UTC),
+            "Wed 31 Dec 18:00–Thu 1 Jan 00:00"
+        );
+    }
+
+    #[test]
+    fn ages_are_rounded_down() {
+        assert_eq!(ago(0, 999), "just now");
+        assert_eq!(ago(0, 59_999), "59 s ago");
+        assert_eq!(ago(0, 2 * HOUR_MS), "2 h ago");
+        assert_eq!(ago(0, 3 * DAY_MS + 1), "3 days ago");
+    }
+}

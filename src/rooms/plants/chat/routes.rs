@@ -1,0 +1,82 @@
+//! From an update to what is asked of the plants: the room's table of contents.
+
+use std::sync::Arc;
+
+use teloxide::utils::command::BotCommands;
+
+use super::show::{EDIT, OPEN};
+use super::update::Answer;
+use super::{Ask, Command, PlantChat};
+use crate::kernel::chat::{Draft, Incoming, draft_button};
+use crate::kernel::conversation::{Asked, Chat};
+use crate::rooms::turn::{Route, Routes};
+
+/// Commands and buttons that stand by themselves.
+pub fn routes() -> Routes {
+    dptree::entry()
+        .branch(dptree::filter_map(command).endpoint(take))
+        .branch(dptree::filter_map(card_command).endpoint(take))
+        .branch(dptree::filter_map(button).endpoint(take))
+}
+
+/// Answers inside a conversation of this room.
+pub fn conversation() -> Routes {
+    dptree::entry().branch(dptree::filter_map(answer).endpoint(take))
+}
+
+async fn take(ask: Ask) -> Route {
+    Arc::new(Asked { room: PlantChat::shared(), ask })
+}
+
+fn command(incoming: Arc<Incoming>) -> Option<Ask> {
+    let (name, argument) = incoming.command()?;
+    let line = format!("/{} {argument}", name.to_lowercase());
+    Some(match Command::parse(line.trim_end(), "").ok()? {
+        Command::Plants(filter) => Ask::List(filter),
+        Command::Plant(typed) if typed.is_empty() => Ask::Show(String::new()),
+        Command::Plant(typed) => Ask::Show(typed),
+        Command::UpdatePlant(typed) => Ask::Begin(typed),
+    })
+}
+
+/// `/plant_3`, as the list offers it for tapping.
+fn card_command(incoming: Arc<Incoming>) -> Option<Ask> {
+    let (name, _) = incoming.command()?;
+    let plant_id: i32 = name.strip_prefix("plant_")?.parse().ok()?;
+    Some(Ask::Show(plant_id.to_string()))
+}
+
+fn button(incoming: Arc<Incoming>) -> Option<Ask> {
+    let (_, _, data) = incoming.press()?;
+    if let Some(plant_id) = data.strip_prefix(OPEN) {
+        return Some(Ask::Show(plant_id.to_owned()));
+    }
+    let plant_id = data.strip_prefix(EDIT)?;
+    Some(Ask::Begin(plant_id.to_owned()))
+}
+
+/// What an update means to the conversation that is going on. `None`: it is for somebody else.
+fn answer(incoming: Arc<Incoming>, draft: Option<Draft>) -> Option<Ask> {
+    let draft = draft.filter(|draft| draft.room == PlantChat.name())?;
+    let answer = match (incoming.press(), incoming.command()) {
+        (Some((_, _, data)), _) => pressed(data, draft.version)?,
+        (None, Some(("update_plant", argument))) => Answer::Again(argument.to_owned()),
+        (None, Some((name, _))) => Answer::of_word(&name.to_lowercase())?,
+        (None, None) => Answer::Typed(incoming.text()?.to_owned()),
+    };
+    Some(Ask::Answer(draft, answer))
+}
+
+fn pressed(data: &str, version: i64) -> Option<Answer> {
+    if let Some(plant_id) = data.strip_prefix(EDIT) {
+        return Some(Answer::Again(plant_id.to_owned()));
+    }
+    let (button_version, action) = draft_button(data)?;
+    if button_version != version {
+        return None;
+    }
+    match action.strip_prefix("id-") {
+        Some(plant_id) => Some(Answer::Typed(plant_id.to_owned())),
+        None => Answer::of_word(action),
+    }
+}

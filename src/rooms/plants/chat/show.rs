@@ -1,0 +1,228 @@
+//! What a plant looks like in a chat: a line of the list, and its card.
+
+use crate::kernel::chat::{Button, Keyboard, Snapshot};
+use crate::kernel::effect::Say;
+use crate::kernel::text::Text;
+use crate::kernel::when;
+use crate::rooms::plants::chat::fields::quoted;
+use crate::rooms::plants::filter::Filter;
+use crate::rooms::plants::lookup::{Day, Found, PlantRow};
+
+/// The data of a button that opens a plant's card.
+pub const OPEN: &str = "plant:show:";
+/// The data of a button that begins an edit of a plant.
+pub const EDIT: &str = "plant:edit:";
+
+/// After this long without a reading a plant is called silent.
+const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
+
+/// How a value stands against its band.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Low,
+    Fine,
+    High,
+}
+
+fn state(thousandths: i64, low: f32, high: f32) -> State {
+    let edge = |limit: f32| f64::from(limit) * 1000.0;
+    #[expect(clippy::cast_precision_loss, reason = "a sensor's value has far fewer digits")]
+    let value = thousandths as f64;
+    if value < edge(low) {
+        State::Low
+    } else if value > edge(high) {
+        State::High
+    } else {
+        State::Fine
+    }
+}
+
+/// Thousandths with one decimal, as people read them.
+fn tenths(thousandths: i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let value = thousandths as f64 / 1000.0;
+    format!("{value:.1}")
+}
+
+/// The list of `/plants`.
+pub fn list(
+    rows: &[PlantRow],
+    total: i64,
+    filter: Option<&Filter>,
+    snapshot: &Snapshot,
+) -> Say {
+    let plants = if total == 1 { "plant" } else { "plants" };
+    let mut text = Text::new().bold(format!("{total} {plants}"));
+    if let Some(filter) = filter {
+        text = text.plain(" with ").code(filter.shown());
+    }
+    if total == 0 {
+        let hint = match filter {
+            Some(_) => "Try another limit, or /plants for all.",
+            None => "/update_plant adds one.",
+        };
+        return Say::new(text.line().plain(hint));
+    }
+    for row in rows {
+        text = text.below(line(row, snapshot));
+    }
+    let unnamed = total - i64::try_from(rows.len()).unwrap_or(0);
+    if unnamed > 0 {
+        text = text.below(Text::of(format!(
+            "… and {unnamed} more. A filter such as /plants moisture_low > 20 narrows the list."
+        )));
+    }
+    Say::new(text)
+}
+
+fn line(row: &PlantRow, snapshot: &Snapshot) -> Text {
+    let (mark, words) = match (row.moisture, row.event_ms) {
+        (Some(moisture), Some(event_ms)) => reading_words(row, moisture, event_ms, snapshot),
+        _ => ("⚪", "no reading yet".to_owned()),
+    };
+    Text::of(format!("{mark} "))
+        .bold(&row.given_name)
+        .plain(" · ")
+        .data(&row.common_name)
+        .plain(format!(" · {words} · /plant_{}", row.plant_id))
+}
+
+fn reading_words(
+    row: &PlantRow,
+    moisture: i64,
+    event_ms: i64,
+    snapshot: &Snapshot,
+) -> (&'static str, String) {
+    let band = format!("{} % of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
+    if snapshot.pipeline_now_ms - event_ms > SILENT_MS {
+        let age = when::ago(event_ms, snapshot.pipeline_now_ms);
+        return ("⚫", format!("silent, {band} {age}"));
+    }
+    match state(moisture, row.moisture_low, row.moisture_high) {
+        State::Low => ("🟠", format!("{band}, dry")),
+        State::Fine => ("🟢", band),
+        State::High => ("🔵", format!("{band}, wet")),
+    }
+}
+
+/// A plant's card.
+pub fn card(row: &PlantRow, day: Option<&Day>, snapshot: &Snapshot) -> Say {
+    let mut text = Text::of("🪴 ")
+        .bold(&row.given_name)
+        .plain(" the ")
+        .data(&row.common_name)
+        .line()
+        .italic(&row.scientific_name)
+        .plain(format!(" · plant {}", row.plant_id))
+        .line();
+    text = text.below(measure(
+        "Moisture",
+        row.moisture,
+        (row.moisture_low, row.moisture_high),
+        "%",
+        ("dry", "wet"),
+    ));
+    text = text.below(measure(
+        "Temperature",
+        row.temperature,
+        (row.temperature_low, row.temperature_high),
+        "°C",
+        ("cold", "hot"),
+    ));
+    text = text.below(last_reading(row, snapshot));
+    if let Some(day) = day {
+        text = text.below(day_line(day));
+    }
+    Say::new(text).with(edit_row(row, snapshot))
+}
+
+fn measure(
+    label: &str,
+    value: Option<i64>,
+    (low, high): (f32, f32),
+    unit: &str,
+    (below, above): (&str, &str),
+) -> Text {
+    let text = Text::of(format!("{label}: "));
+    let Some(value) = value else {
+        return text.plain(format!("unknown (band {low}–{high} {unit})"));
+    };
+    let verdict = match state(value, low, high) {
+        State::Low => format!("too {below}"),
+        State::Fine => "fine".to_owned(),
+        State::High => format!("too {above}"),
+    };
+    text.bold(format!("{} {unit}", tenths(value)))
+        .plain(format!(", {verdict} (band {low}–{high} {unit})"))
+}
+
+fn last_reading(row: &PlantRow, snapshot: &Snapshot) -> Text {
+    let Some(event_ms) = row.event_ms else { return Text::of("No reading yet.") };
+    let now_ms = snapshot.pipeline_now_ms;
+    let silent = if now_ms - event_ms > SILENT_MS { "⚫ Silent: last reading" } else { "Last reading" };
+    Text::of(format!(
+        "{silent} {} ({})",
+        when::ago(event_ms, now_ms),
+        when::moment(event_ms, snapshot.time_zone)
+    ))
+}
+
+/// A day as blocks between its extremes, a dot where nothing was read.
+fn day_line(day: &Day) -> Text {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let span = (day.max - day.min).max(1);
+    let blocks: String = day
+        .cells
+        .iter()
+        .map(|cell| match cell {
+            None => '·',
+            Some(mean) => {
+                let step = (mean - day.min).clamp(0, span) * 7 / span;
+                BLOCKS[usize::try_from(step).unwrap_or(0)]
+            }
+        })
+        .collect();
+    Text::of("24 h moisture: ").code(blocks).plain(format!(
+        " {}–{} %, mean {} %",
+        tenths(day.min),
+        tenths(day.max),
+        tenths(day.mean)
+    ))
+}
+
+fn edit_row(row: &PlantRow, snapshot: &Snapshot) -> Keyboard {
+    if !snapshot.standing.may_edit() {
+        return Keyboard::new();
+    }
+    vec![vec![Button::new("✏️ Edit", format!("{EDIT}{}", row.plant_id))]]
+}
+
+/// The answer when a typed id or name is no single plant.
+pub fn not_one(typed: &str, found: &Found) -> Say {
+    if let Some(event_ms) = found.unnamed_event_ms {
+        let text = Text::of("Plant ")
+            .bold(typed.trim())
+            .plain(" sends readings, but nobody has described it yet. ")
+            .plain(format!("/update_plant {} does.", typed.trim()));
+        debug_assert!(event_ms >= 0, "event times are after 1970");
+        return Say::new(text);
+    }
+    if !found.matches.is_empty() {
+        let rows = found.matches.iter().map(|row| {
+            let label = format!("{} ({}), plant {}", row.given_name, row.common_name, row.plant_id);
+            vec![Button::new(label, format!("{OPEN}{}", row.plant_id))]
+        });
+        let text = Text::of(format!("{} plants are called ", found.matches.len()))
+            .data(quoted(typed))
+            .plain(". Which one?");
+        return Say::new(text).with(rows.collect());
+    }
+    let text = Text::of("I know no plant called ").data(quoted(typed)).plain(".");
+    if found.nearest.is_empty() {
+        return Say::new(text.plain(" /plants lists them all."));
+    }
+    let rows = found.nearest.iter().map(|(plant_id, name)| {
+        vec![Button::new(name.clone(), format!("{OPEN}{plant_id}"))]
+    });
+    Say::new(text.plain(" Did you mean:")).with(rows.collect())
+}

@@ -1,0 +1,214 @@
+//! Readings become a summary: low readings by window, buckets for charts, the latest reading.
+//!
+//! Invariant: every part merges in any order. Values are summed in whole thousandths, because sums
+//! of floats depend on their order.
+
+use rustc_hash::FxHashMap;
+
+use super::wire::Reading;
+use crate::kernel::pipeline::At;
+use crate::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
+
+/// The contract's window: 6 h, 10 min of grace.
+pub const WINDOWS: Tumbling = Tumbling { size_ms: 6 * HOUR_MS, grace_ms: 10 * MINUTE_MS };
+/// The width of a chart's bucket.
+pub const BUCKET_MS: i64 = 15 * MINUTE_MS;
+/// Values are clamped to this before they are summed: no sensor means more, and sums stay exact.
+const LARGEST_VALUE: f64 = 1e9;
+
+/// What folding needs of the metadata table: each plant's low moisture threshold.
+#[derive(Debug, Default)]
+pub struct Thresholds {
+    moisture_low: FxHashMap<i32, f32>,
+}
+
+impl Thresholds {
+    pub fn set(&mut self, plant_id: i32, moisture_low: Option<f32>) {
+        match moisture_low {
+            Some(low) => self.moisture_low.insert(plant_id, low),
+            None => self.moisture_low.remove(&plant_id),
+        };
+    }
+
+    /// The contract's rule: strictly below. A plant without metadata is never low.
+    fn is_low(&self, reading: &Reading) -> bool {
+        self.moisture_low.get(&reading.plant_id).is_some_and(|low| reading.moisture < *low)
+    }
+}
+
+/// A window or bucket of one plant: its index since the epoch and the plant, packed so that keys
+/// hash fast and sort by time first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(u64);
+
+impl Slot {
+    /// Event times are between 1970 and 9999 (the engine sees to it), so an index fits 32 bits.
+    fn new(event_ms: i64, width_ms: i64, plant_id: i32) -> Slot {
+        let index = u64::try_from(event_ms / width_ms).unwrap_or(0);
+        Slot(index << 32 | u64::from(plant_id.unsigned_abs()))
+    }
+
+    pub fn start_ms(self, width_ms: i64) -> i64 {
+        i64::try_from(self.0 >> 32).unwrap_or(0) * width_ms
+    }
+
+    pub fn plant_id(self) -> i32 {
+        i32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or(i32::MAX)
+    }
+}
+
+/// Count, sum and extremes of one measure, in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    pub sum: i64,
+    pub min: i64,
+    pub max: i64,
+}
+
+impl Spread {
+    fn of(thousandths: i64) -> Spread {
+        Spread { sum: thousandths, min: thousandths, max: thousandths }
+    }
+
+    fn merge(&mut self, other: Spread) {
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+}
+
+/// A quarter of an hour of one plant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    pub count: i64,
+    pub moisture: Spread,
+    pub temperature: Spread,
+}
+
+impl Bucket {
+    fn merge(&mut self, other: Bucket) {
+        self.count += other.count;
+        self.moisture.merge(other.moisture);
+        self.temperature.merge(other.temperature);
+    }
+}
+
+/// The latest reading of a plant: the greatest by (event time, partition, offset).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latest {
+    pub at: At,
+    /// Thousandths of a per cent, and of a degree Celsius.
+    pub moisture: i64,
+    pub temperature: i64,
+}
+
+/// The summary of a batch of readings.
+#[derive(Debug, Default)]
+pub struct Delta {
+    pub lows: FxHashMap<Slot, i64>,
+    pub buckets: FxHashMap<Slot, Bucket>,
+    pub latest: FxHashMap<i32, Latest>,
+}
+
+impl Delta {
+    pub fn entries(&self) -> usize {
+        self.lows.len() + self.buckets.len() + self.latest.len()
+    }
+
+    pub fn clear(&mut self) {
+        self.lows.clear();
+        self.buckets.clear();
+        self.latest.clear();
+    }
+
+    /// Adds one reading. A late one still moves the buckets and the latest reading.
+    pub fn add(&mut self, reading: &Reading, at: At, late: bool, thresholds: &Thresholds) {
+        let moisture = thousandths(reading.moisture);
+        let temperature = thousandths(reading.temperature);
+        if !late && thresholds.is_low(reading) {
+            let window = Slot::new(at.event_ms, WINDOWS.size_ms, reading.plant_id);
+            *self.lows.entry(window).or_default() += 1;
+        }
+        let bucket = Bucket {
+            count: 1,
+            moisture: Spread::of(moisture),
+            temperature: Spread::of(temperature),
+        };
+        self.add_bucket(Slot::new(at.event_ms, BUCKET_MS, reading.plant_id), bucket);
+        self.add_latest(reading.plant_id, Latest { at, moisture, temperature });
+    }
+
+    pub fn absorb(&mut self, other: Delta) {
+        for (slot, count) in other.lows {
+            *self.lows.entry(slot).or_default() += count;
+        }
+        for (slot, bucket) in other.buckets {
+            self.add_bucket(slot, bucket);
+        }
+        for (plant_id, latest) in other.latest {
+            self.add_latest(plant_id, latest);
+        }
+    }
+
+    fn add_bucket(&mut self, slot: Slot, bucket: Bucket) {
+        self.buckets.entry(slot).and_modify(|known| known.merge(bucket)).or_insert(bucket);
+    }
+
+    fn add_latest(&mut self, plant_id: i32, latest: Latest) {
+        let known = self.latest.entry(plant_id).or_insert(latest);
+        if known.at < latest.at {
+            *known = latest;
+        }
+    }
+}
+
+/// A measured value in whole thousandths: the precision that sensors report (contract: 3 places).
+fn thousandths(value: f32) -> i64 {
+    let clamped = f64::from(value).clamp(-LARGEST_VALUE, LARGEST_VALUE);
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to a range that fits")]
+    let whole = (clamped * 1000.0).round() as i64;
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(plant_id: i32, moisture: f32) -> Reading {
+        Reading { plant_id, moisture, temperature: 21.5 }
+    }
+
+    fn at(event_ms: i64, offset: i64) -> At {
+        At { event_ms, partition: 0, offset }
+    }
+
+    #[test]
+    fn low_is_strictly_below_and_needs_metadata() {
+        let mut thresholds = Thresholds::default();
+        thresholds.set(1, Some(30.0));
+        let mut delta = Delta::default();
+        delta.add(&reading(1, 30.0), at(0, 0), false, &thresholds);
+        delta.add(&reading(1, 29.999), at(1, 1), false, &thresholds);
+        delta.add(&reading(2, 1.0), at(2, 2), false, &thresholds);
+        delta.add(&reading(1, 1.0), at(3, 3), true, &thresholds);
+        assert_eq!(delta.lows.values().copied().collect::<Vec<_>>(), [1]);
+        assert_eq!(delta.buckets.len(), 2);
+        assert_eq!(delta.latest[&1].at.offset, 3);
+    }
+
+    #[test]
+    fn slots_sort_by_time_and_give_back_what_went_in() {
+        let early = Slot::new(BUCKET_MS, BUCKET_MS, i32::MAX);
+        let later = Slot::new(3 * BUCKET_MS + 5, BUCKET_MS, 0);
+        assert!(early < later);
+        assert_eq!((early.start_ms(BUCKET_MS), early.plant_id()), (BUCKET_MS, i32::MAX));
+        assert_eq!((later.start_ms(BUCKET_MS), later.plant_id()), (3 * BUCKET_MS, 0));
+    }
+
+    #[test]
+    fn thousandths_are_exact_and_bounded() {
+        assert_eq!(thousandths(20.5), 20_500);
+        assert_eq!(thousandths(f32::MAX), 1_000_000_000_000);
+        assert_eq!(thousandths(-0.001), -1);
+    }
+}

@@ -1,0 +1,230 @@
+//! The SQL of questions about plants. Each runs inside one read transaction.
+
+use sqlx::SqliteConnection;
+
+use super::fold::BUCKET_MS;
+use super::filter::Filter;
+use crate::kernel::time::{DAY_MS, HOUR_MS};
+use crate::store::StoreError;
+
+/// Plants that a list names; it says how many more there are.
+pub const LIST_LIMIT: i64 = 50;
+/// Plants offered when a name fits several.
+const MATCH_LIMIT: i64 = 8;
+/// Names suggested when none fits.
+const NEAREST_LIMIT: usize = 3;
+/// A name is suggested when it is at least this similar (Jaro-Winkler, 0 to 1).
+const NEAREST_SIMILARITY: f64 = 0.7;
+/// The day that a card shows is cut into this many cells.
+pub const DAY_CELLS: usize = 12;
+const CELL_MS: i64 = 2 * HOUR_MS;
+
+/// A plant with its newest reading.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct PlantRow {
+    pub plant_id: i32,
+    pub given_name: String,
+    pub common_name: String,
+    pub scientific_name: String,
+    pub temperature_low: f32,
+    pub temperature_high: f32,
+    pub moisture_low: f32,
+    pub moisture_high: f32,
+    /// Where its metadata record stands: its version.
+    pub record_partition: i32,
+    pub record_offset: i64,
+    /// The newest reading, if there is one: event time, and values in thousandths.
+    pub event_ms: Option<i64>,
+    pub moisture: Option<i64>,
+    pub temperature: Option<i64>,
+}
+
+const PLANT_ROW: &str = "select p.plant_id, p.given_name, p.common_name, p.scientific_name,
+    p.temperature_low, p.temperature_high, p.moisture_low, p.moisture_high,
+    p.record_partition, p.record_offset, l.event_ms, l.moisture, l.temperature
+  from plant p left join plant_latest l using (plant_id)";
+
+/// What a typed id or name came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    pub matches: Vec<PlantRow>,
+    /// Names like the one that nobody has.
+    pub nearest: Vec<(i32, String)>,
+    /// Readings arrive for this id, but there is no metadata: its newest reading's time.
+    pub unnamed_event_ms: Option<i64>,
+}
+
+/// Looks a plant up by id or, without case, by given name.
+pub async fn find(db: &mut SqliteConnection, typed: &str) -> Result<Found, StoreError> {
+    if let Ok(plant_id) = typed.trim().parse::<i32>()
+        && plant_id >= 0
+    {
+        if let Some(plant) = by_id(db, plant_id).await? {
+            return Ok(Found { matches: vec![plant], ..Found::default() });
+        }
+        let unnamed_event_ms =
+            sqlx::query_scalar("select event_ms from plant_latest where plant_id = ?")
+                .bind(plant_id)
+                .fetch_optional(&mut *db)
+                .await?;
+        if unnamed_event_ms.is_some() {
+            return Ok(Found { unnamed_event_ms, ..Found::default() });
+        }
+    }
+    let matches: Vec<PlantRow> = sqlx::query_as(&format!(
+        "{PLANT_ROW} where p.name_key = ? order by p.plant_id limit {MATCH_LIMIT}"
+    ))
+    .bind(name_key(typed))
+    .fetch_all(&mut *db)
+    .await?;
+    let nearest = if matches.is_empty() { nearest(db, typed).await? } else { Vec::new() };
+    Ok(Found { matches, nearest, unnamed_event_ms: None })
+}
+
+pub async fn by_id(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+) -> Result<Option<PlantRow>, StoreError> {
+    Ok(sqlx::query_as(&format!("{PLANT_ROW} where p.plant_id = ?"))
+        .bind(plant_id)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// How a name is compared: without case and outer blanks.
+pub fn name_key(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+async fn nearest(
+    db: &mut SqliteConnection,
+    typed: &str,
+) -> Result<Vec<(i32, String)>, StoreError> {
+    let wanted = name_key(typed);
+    let names: Vec<(i32, String, String)> =
+        sqlx::query_as("select plant_id, given_name, name_key from plant").fetch_all(db).await?;
+    let mut scored: Vec<(f64, i32, String)> = names
+        .into_iter()
+        .map(|(id, name, key)| (similarity(&wanted, &key), id, name))
+        .filter(|(score, ..)| *score >= NEAREST_SIMILARITY)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    scored.truncate(NEAREST_LIMIT);
+    Ok(scored.into_iter().map(|(_, id, name)| (id, name)).collect())
+}
+
+fn similarity(wanted: &str, name: &str) -> f64 {
+    if !wanted.is_empty() && name.contains(wanted) {
+        return 1.0;
+    }
+    strsim::jaro_winkler(wanted, name)
+}
+
+/// The plants that pass the filter, by name, and how many there are in all.
+pub async fn list(
+    db: &mut SqliteConnection,
+    filter: Option<&Filter>,
+) -> Result<(Vec<PlantRow>, i64), StoreError> {
+    let (condition, bound) = match filter {
+        // Both come from fixed lists of our own, never from what was typed.
+        Some(filter) => {
+            (format!("where p.{} {} ?", filter.column(), filter.operator()), filter.limit)
+        }
+        None => ("where ? is not null".to_owned(), 0.0),
+    };
+    let count: String = format!("select count(*) from plant p {condition}");
+    let total = sqlx::query_scalar(&count).bind(bound).fetch_one(&mut *db).await?;
+    let rows = sqlx::query_as(&format!(
+        "{PLANT_ROW} {condition} order by p.name_key, p.plant_id limit {LIST_LIMIT}"
+    ))
+    .bind(bound)
+    .fetch_all(db)
+    .await?;
+    Ok((rows, total))
+}
+
+/// A few plants to choose from, and the smallest id that is free.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Offers {
+    pub plants: Vec<(i32, String)>,
+    pub free_id: i32,
+}
+
+pub async fn offers(db: &mut SqliteConnection) -> Result<Offers, StoreError> {
+    let plants = sqlx::query_as("select plant_id, given_name from plant order by plant_id limit 6")
+        .fetch_all(&mut *db)
+        .await?;
+    let free_id: Option<i32> = sqlx::query_scalar(
+        "select min(candidate) from (
+            select 0 as candidate
+            union all select plant_id + 1 from plant where plant_id < 2147483647)
+          where candidate not in (select plant_id from plant)",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Offers { plants, free_id: free_id.unwrap_or(0) })
+}
+
+/// A day of moisture: a mean for each cell (thousandths), and the day's extremes and mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Day {
+    pub cells: [Option<i64>; DAY_CELLS],
+    pub min: i64,
+    pub mean: i64,
+    pub max: i64,
+    pub readings: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct BucketRow {
+    start_ms: i64,
+    reading_count: i64,
+    moisture_sum: i64,
+    moisture_min: i64,
+    moisture_max: i64,
+}
+
+/// The 24 hours before `until_ms`; `None` without readings.
+pub async fn day(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+    until_ms: i64,
+) -> Result<Option<Day>, StoreError> {
+    let first_ms = (until_ms - DAY_MS).div_euclid(BUCKET_MS) * BUCKET_MS + BUCKET_MS;
+    // Buckets lie on a grid, and time comes first in their key: 96 look-ups, no scan.
+    let rows: Vec<BucketRow> = sqlx::query_as(
+        "with recursive grid (start_ms) as (
+            select ? union all select start_ms + ? from grid where start_ms + ? <= ?)
+         select b.start_ms, b.reading_count, b.moisture_sum, b.moisture_min, b.moisture_max
+           from grid cross join plant_bucket b
+          where b.start_ms = grid.start_ms and b.plant_id = ?",
+    )
+    .bind(first_ms)
+    .bind(BUCKET_MS)
+    .bind(BUCKET_MS)
+    .bind(until_ms)
+    .bind(plant_id)
+    .fetch_all(db)
+    .await?;
+    Ok(summarise(&rows, first_ms))
+}
+
+fn summarise(rows: &[BucketRow], first_ms: i64) -> Option<Day> {
+    let readings: i64 = rows.iter().map(|row| row.reading_count).sum();
+    let sum: i64 = rows.iter().map(|row| row.moisture_sum).sum();
+    let mut cells = [None; DAY_CELLS];
+    for (index, cell) in cells.iter_mut().enumerate() {
+        let from_ms = first_ms + i64::try_from(index).unwrap_or(0) * CELL_MS;
+        let within = || rows.iter().filter(|row| (from_ms..from_ms + CELL_MS).contains(&row.start_ms));
+        let count: i64 = within().map(|row| row.reading_count).sum();
+        let total: i64 = within().map(|row| row.moisture_sum).sum();
+        *cell = total.checked_div(count);
+    }
+    Some(Day {
+        cells,
+        min: rows.iter().map(|row| row.moisture_min).min()?,
+        mean: sum.checked_div(readings)?,
+        max: rows.iter().map(|row| row.moisture_max).max()?,
+        readings,
+    })
+}

@@ -1,0 +1,303 @@
+//! The SQL of the plants' views: merging a delta and closing windows. Questions are in `lookup`.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use sqlx::SqliteConnection;
+
+use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
+use super::rules::{self, DryWindow};
+use super::lookup::name_key;
+use super::wire::Houseplant;
+use super::{Plants, plant_id_of_key};
+use crate::engine::{Closed, Due, TableRow, Version, Views};
+use crate::kernel::time::DAY_MS;
+use crate::store::StoreError;
+use crate::store::bulk::BulkStatement;
+
+/// How long windows and buckets are kept behind the watermark (contract: windows 7 days).
+const WINDOW_RETENTION_MS: i64 = 7 * DAY_MS;
+const BUCKET_RETENTION_MS: i64 = 90 * DAY_MS;
+
+static MERGE_WINDOWS: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into plant_window (start_ms, plant_id, low_count)",
+        3,
+        "on conflict (start_ms, plant_id) do update set low_count = low_count + excluded.low_count",
+    )
+});
+
+static MERGE_BUCKETS: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into plant_bucket
+            (start_ms, plant_id, reading_count, moisture_sum, moisture_min, moisture_max,
+             temperature_sum, temperature_min, temperature_max)",
+        9,
+        "on conflict (start_ms, plant_id) do update set
+            reading_count = reading_count + excluded.reading_count,
+            moisture_sum = moisture_sum + excluded.moisture_sum,
+            moisture_min = min(moisture_min, excluded.moisture_min),
+            moisture_max = max(moisture_max, excluded.moisture_max),
+            temperature_sum = temperature_sum + excluded.temperature_sum,
+            temperature_min = min(temperature_min, excluded.temperature_min),
+            temperature_max = max(temperature_max, excluded.temperature_max)",
+    )
+});
+
+static MERGE_LATEST: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into plant_latest
+            (plant_id, event_ms, record_partition, record_offset, moisture, temperature)",
+        6,
+        "on conflict (plant_id) do update set
+            event_ms = excluded.event_ms, record_partition = excluded.record_partition,
+            record_offset = excluded.record_offset, moisture = excluded.moisture,
+            temperature = excluded.temperature
+          where (excluded.event_ms, excluded.record_partition, excluded.record_offset)
+              > (event_ms, record_partition, record_offset)",
+    )
+});
+
+static PUT_PLANTS: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into plant
+            (plant_id, given_name, name_key, common_name, scientific_name, temperature_low,
+             temperature_high, moisture_low, moisture_high, record_partition, record_offset,
+             record_ts_ms)",
+        12,
+        "on conflict (plant_id) do update set
+            given_name = excluded.given_name, name_key = excluded.name_key,
+            common_name = excluded.common_name,
+            scientific_name = excluded.scientific_name,
+            temperature_low = excluded.temperature_low,
+            temperature_high = excluded.temperature_high,
+            moisture_low = excluded.moisture_low, moisture_high = excluded.moisture_high,
+            record_partition = excluded.record_partition,
+            record_offset = excluded.record_offset, record_ts_ms = excluded.record_ts_ms",
+    )
+});
+
+impl Views for Plants {
+    async fn replace_table(
+        &self,
+        db: &mut SqliteConnection,
+        _table: usize,
+        rows: &[TableRow<Houseplant>],
+    ) -> Result<(), StoreError> {
+        let mut known = versions(db).await?;
+        let mut changed = Vec::new();
+        for row in rows {
+            if known.remove(&row.row.plant_id) != Some(row.version) {
+                changed.push((&row.row, row.version));
+            }
+        }
+        put_plants(db, &changed).await?;
+        // What is left was not seen by the table's end.
+        for plant_id in known.into_keys() {
+            delete_plant(db, plant_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_row(
+        &self,
+        db: &mut SqliteConnection,
+        _table: usize,
+        key: &[u8],
+        row: Option<&Houseplant>,
+        version: Version,
+    ) -> Result<bool, StoreError> {
+        let Some(plant_id) = plant_id_of_key(key) else { return Ok(false) };
+        if let Some(known) = version_of(db, plant_id).await? && !version.beats(&known) {
+            return Ok(false);
+        }
+        match row {
+            Some(row) => put_plants(db, &[(row, version)]).await?,
+            None => delete_plant(db, plant_id).await?,
+        }
+        Ok(true)
+    }
+
+    async fn merge(&self, db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {
+        // In the order of the tables' keys, so that a large step writes each page once.
+        let mut lows: Vec<(Slot, i64)> = delta.lows.iter().map(|(k, v)| (*k, *v)).collect();
+        lows.sort_unstable_by_key(|(slot, _)| *slot);
+        let bind = |query, row: &(Slot, i64)| bind_low(query, *row);
+        MERGE_WINDOWS.run(db, &lows, bind).await?;
+        let mut buckets: Vec<(Slot, Bucket)> = delta.buckets.iter().map(|(k, v)| (*k, *v)).collect();
+        buckets.sort_unstable_by_key(|(slot, _)| *slot);
+        MERGE_BUCKETS.run(db, &buckets, |query, row| bind_bucket(query, *row)).await?;
+        let mut latest: Vec<(i32, Latest)> = delta.latest.iter().map(|(k, v)| (*k, *v)).collect();
+        latest.sort_unstable_by_key(|(plant_id, _)| *plant_id);
+        MERGE_LATEST.run(db, &latest, |query, row| bind_latest(query, *row)).await
+    }
+
+    async fn close(
+        &self,
+        db: &mut SqliteConnection,
+        due: Due,
+        delta: &Delta,
+    ) -> Result<Closed, StoreError> {
+        let windows: i64 = sqlx::query_scalar(
+            "select count(*) from plant_window where start_ms >= ? and start_ms < ?",
+        )
+        .bind(due.first_start_ms)
+        .bind(due.end_start_ms)
+        .fetch_one(&mut *db)
+        .await?;
+        let mut alerts = Vec::new();
+        if windows > 0 {
+            let dry = dry_windows(db, due.first_start_ms, due.end_start_ms, None, self.limit).await?;
+            alerts.extend(dry.iter().filter_map(|window| self.dry(window)));
+        }
+        for slot in delta.lows.keys() {
+            let start_ms = slot.start_ms(WINDOWS.size_ms);
+            if start_ms >= due.first_start_ms {
+                continue;
+            }
+            // Closed before this step, and touched again by a record that is not late.
+            let again =
+                dry_windows(db, start_ms, start_ms + 1, Some(slot.plant_id()), self.limit).await?;
+            alerts.extend(again.iter().filter_map(|window| self.dry(window)));
+        }
+        Ok(Closed { windows, alerts })
+    }
+
+    async fn next_open(
+        &self,
+        db: &mut SqliteConnection,
+        watermark_ms: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let (_, first_open_ms) = WINDOWS.starts_closed_between(i64::MIN, watermark_ms);
+        Ok(sqlx::query_scalar("select min(start_ms) from plant_window where start_ms >= ?")
+            .bind(first_open_ms)
+            .fetch_one(db)
+            .await?)
+    }
+
+    async fn prune(&self, db: &mut SqliteConnection, watermark_ms: i64) -> Result<(), StoreError> {
+        sqlx::query("delete from plant_window where start_ms < ?")
+            .bind(watermark_ms - WINDOWS.size_ms - WINDOW_RETENTION_MS)
+            .execute(&mut *db)
+            .await?;
+        sqlx::query("delete from plant_bucket where start_ms < ?")
+            .bind(watermark_ms - BUCKET_MS - BUCKET_RETENTION_MS)
+            .execute(db)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Plants {
+    fn dry(&self, window: &DryWindow) -> Option<crate::kernel::alert::Alert> {
+        rules::dry(window, self.limit, self.time_zone)
+    }
+}
+
+/// Windows of plants with metadata that hold more than `limit` low readings.
+async fn dry_windows(
+    db: &mut SqliteConnection,
+    first_start_ms: i64,
+    end_start_ms: i64,
+    plant_id: Option<i32>,
+    limit: i64,
+) -> Result<Vec<DryWindow>, StoreError> {
+    Ok(sqlx::query_as(
+        "select w.plant_id, p.given_name, p.common_name, p.scientific_name,
+                p.moisture_low, w.start_ms, w.start_ms + ? as end_ms, w.low_count
+           from plant_window w join plant p using (plant_id)
+          where w.start_ms >= ? and w.start_ms < ? and w.low_count > ?
+            and (? is null or w.plant_id = ?)
+          order by w.start_ms, w.plant_id",
+    )
+    .bind(WINDOWS.size_ms)
+    .bind(first_start_ms)
+    .bind(end_start_ms)
+    .bind(limit)
+    .bind(plant_id)
+    .bind(plant_id)
+    .fetch_all(db)
+    .await?)
+}
+
+async fn versions(db: &mut SqliteConnection) -> Result<HashMap<i32, Version>, StoreError> {
+    let rows: Vec<(i32, i32, i64, i64)> = sqlx::query_as(
+        "select plant_id, record_partition, record_offset, record_ts_ms from plant",
+    )
+    .fetch_all(db)
+    .await?;
+    let version = |(plant_id, partition, offset, ts_ms): (i32, i32, i64, i64)| {
+        (plant_id, Version { partition, offset, ts_ms })
+    };
+    Ok(rows.into_iter().map(version).collect())
+}
+
+async fn version_of(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+) -> Result<Option<Version>, StoreError> {
+    let row: Option<(i32, i64, i64)> = sqlx::query_as(
+        "select record_partition, record_offset, record_ts_ms from plant where plant_id = ?",
+    )
+    .bind(plant_id)
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|(partition, offset, ts_ms)| Version { partition, offset, ts_ms }))
+}
+
+async fn delete_plant(db: &mut SqliteConnection, plant_id: i32) -> Result<(), StoreError> {
+    sqlx::query("delete from plant where plant_id = ?").bind(plant_id).execute(db).await?;
+    Ok(())
+}
+
+async fn put_plants(
+    db: &mut SqliteConnection,
+    rows: &[(&Houseplant, Version)],
+) -> Result<(), StoreError> {
+    PUT_PLANTS
+        .run(db, rows, |query, (plant, version)| {
+            query
+                .bind(plant.plant_id)
+                .bind(plant.given_name.clone())
+                .bind(name_key(&plant.given_name))
+                .bind(plant.common_name.clone())
+                .bind(plant.scientific_name.clone())
+                .bind(plant.temperature_low)
+                .bind(plant.temperature_high)
+                .bind(plant.moisture_low)
+                .bind(plant.moisture_high)
+                .bind(version.partition)
+                .bind(version.offset)
+                .bind(version.ts_ms)
+        })
+        .await
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments<'q>>;
+
+fn bind_low<'q>(query: Query<'q>, (slot, count): (Slot, i64)) -> Query<'q> {
+    query.bind(slot.start_ms(WINDOWS.size_ms)).bind(slot.plant_id()).bind(count)
+}
+
+fn bind_bucket<'q>(query: Query<'q>, (slot, bucket): (Slot, Bucket)) -> Query<'q> {
+    query
+        .bind(slot.start_ms(BUCKET_MS))
+        .bind(slot.plant_id())
+        .bind(bucket.count)
+        .bind(bucket.moisture.sum)
+        .bind(bucket.moisture.min)
+        .bind(bucket.moisture.max)
+        .bind(bucket.temperature.sum)
+        .bind(bucket.temperature.min)
+        .bind(bucket.temperature.max)
+}
+
+fn bind_latest<'q>(query: Query<'q>, (plant_id, latest): (i32, Latest)) -> Query<'q> {
+    query
+        .bind(plant_id)
+        .bind(latest.at.event_ms)
+        .bind(latest.at.partition)
+        .bind(latest.at.offset)
+        .bind(latest.moisture)
+        .bind(latest.temperature)
+}

@@ -1,0 +1,62 @@
+//! A routed update with its types erased, so that the shell can take any room's.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
+
+use crate::kernel::chat::{Incoming, Snapshot};
+use crate::kernel::conversation::{Asked, Chat};
+use crate::kernel::effect::Effect;
+use crate::store::StoreError;
+
+/// The reading half of a room's chat.
+pub trait Answers: Chat {
+    /// Reads what the ask needs, inside one read transaction.
+    fn read<'a>(
+        &'a self,
+        ask: &'a Self::Ask,
+        db: &'a mut SqliteConnection,
+    ) -> BoxFuture<'a, Result<Self::Known, StoreError>>;
+}
+
+/// A routed update: first what to read, then what to decide.
+pub trait Turn: Send + Sync {
+    /// The room that decides.
+    fn room(&self) -> &'static str;
+
+    /// Reads and gives the decision that is left to make.
+    fn read<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+    ) -> BoxFuture<'a, Result<Decision, StoreError>>;
+}
+
+/// A decision with everything it needs but the update and the moment.
+pub type Decision = Box<dyn FnOnce(&Incoming, &Snapshot) -> Vec<Effect> + Send>;
+
+/// What routes give.
+pub type Route = Arc<dyn Turn>;
+
+/// A tree of routes.
+pub type Routes = dptree::Handler<'static, Route>;
+
+impl<C: Answers> Turn for Asked<C> {
+    fn room(&self) -> &'static str {
+        self.room.name()
+    }
+
+    fn read<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+    ) -> BoxFuture<'a, Result<Decision, StoreError>> {
+        Box::pin(async move {
+            let known = self.room.read(&self.ask, db).await?;
+            let room = Arc::clone(&self.room);
+            let ask = self.ask.clone();
+            let decide: Decision =
+                Box::new(move |incoming, snapshot| room.decide(&ask, known, incoming, snapshot));
+            Ok(decide)
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! `Said`: the alerts that were raised, by identity.
+
+use sqlx::SqliteConnection;
+
+use super::StoreError;
+use crate::kernel::alert::Alert;
+
+/// What became of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It went to the outbox.
+    Sent,
+    /// Old news: it waits to be told with others of its kind.
+    Gathered,
+    /// Nobody had subscribed when it fired.
+    Nobody,
+}
+
+impl Told {
+    fn name(self) -> &'static str {
+        match self {
+            Told::Sent => "sent",
+            Told::Gathered => "gathered",
+            Told::Nobody => "nobody",
+        }
+    }
+}
+
+/// Records an alert; the same identity again is nothing. Says whether it is new.
+pub async fn record(
+    db: &mut SqliteConnection,
+    alert: &Alert,
+    told: Told,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let result = sqlx::query(
+        "insert into alert (rule, subject, event_ms, fired_at, urgent, told, text, brief)
+         values (?, ?, ?, ?, ?, ?, ?, ?)
+         on conflict (rule, subject, event_ms, source) do nothing",
+    )
+    .bind(alert.rule)
+    .bind(&alert.subject)
+    .bind(alert.event_ms)
+    .bind(now_ms)
+    .bind(alert.urgent)
+    .bind(told.name())
+    .bind(serde_json::to_string(&alert.text)?)
+    .bind(serde_json::to_string(&alert.brief)?)
+    .execute(db)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// An alert as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Recorded {
+    pub rule: String,
+    pub subject: String,
+    pub event_ms: i64,
+    pub brief: String,
+}
+
+/// The newest alerts by event time.
+pub async fn newest(db: &mut SqliteConnection, limit: i64) -> Result<Vec<Recorded>, StoreError> {
+    Ok(sqlx::query_as(
+        "select rule, subject, event_ms, brief from alert order by event_ms desc, subject limit ?",
+    )
+    .bind(limit)
+    .fetch_all(db)
+    .await?)
+}
+
+/// Old news that nobody has been told: how many, and the newest `limit` of them.
+pub async fn gathered(
+    db: &mut SqliteConnection,
+    limit: i64,
+) -> Result<(i64, Vec<Recorded>), StoreError> {
+    let count = sqlx::query_scalar("select count(*) from alert where told = 'gathered'")
+        .fetch_one(&mut *db)
+        .await?;
+    let newest = sqlx::query_as(
+        "select rule, subject, event_ms, brief from alert where told = 'gathered'
+          order by event_ms desc, subject limit ?",
+    )
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok((count, newest))
+}
+
+/// The old news has been told.
+pub async fn settle_gathered(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("update alert set told = 'sent' where told = 'gathered'").execute(db).await?;
+    Ok(())
+}

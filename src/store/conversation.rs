@@ -1,0 +1,103 @@
+//! Unfinished conversations: a row for each (chat, person, forum topic).
+
+use sqlx::SqliteConnection;
+
+use super::StoreError;
+use crate::kernel::chat::{Draft, Place};
+
+/// Whose conversation it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    pub place: Place,
+    pub user_id: i64,
+}
+
+impl Holder {
+    fn thread(self) -> i32 {
+        self.place.thread_id.unwrap_or(0)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    room: String,
+    version: i64,
+    state: String,
+}
+
+pub async fn load(db: &mut SqliteConnection, holder: Holder) -> Result<Option<Draft>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(
+        "select room, version, state from conversation
+          where chat_id = ? and user_id = ? and thread_id = ?",
+    )
+    .bind(holder.place.chat_id)
+    .bind(holder.user_id)
+    .bind(holder.thread())
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let state = serde_json::from_str(&row.state)?;
+    Ok(Some(Draft { room: row.room, version: row.version, state }))
+}
+
+pub async fn save(
+    db: &mut SqliteConnection,
+    holder: Holder,
+    draft: &Draft,
+    deadline_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into conversation (chat_id, user_id, thread_id, room, version, state, deadline_at)
+         values (?, ?, ?, ?, ?, ?, ?)
+         on conflict (chat_id, user_id, thread_id) do update set
+            room = excluded.room, version = excluded.version, state = excluded.state,
+            deadline_at = excluded.deadline_at",
+    )
+    .bind(holder.place.chat_id)
+    .bind(holder.user_id)
+    .bind(holder.thread())
+    .bind(&draft.room)
+    .bind(draft.version)
+    .bind(draft.state.to_string())
+    .bind(deadline_ms)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends a conversation; says whether there was one.
+pub async fn end(db: &mut SqliteConnection, holder: Holder) -> Result<bool, StoreError> {
+    let result = sqlx::query(
+        "delete from conversation where chat_id = ? and user_id = ? and thread_id = ?",
+    )
+    .bind(holder.place.chat_id)
+    .bind(holder.user_id)
+    .bind(holder.thread())
+    .execute(db)
+    .await?;
+    Ok(result.rows_affected() > 0)
+}
+
+/// Ends the conversations whose time is over and says whose and of which room they were.
+pub async fn end_overdue(
+    db: &mut SqliteConnection,
+    now_ms: i64,
+) -> Result<Vec<(Holder, String)>, StoreError> {
+    let rows: Vec<(i64, i64, i32, String)> = sqlx::query_as(
+        "delete from conversation where deadline_at <= ?
+         returning chat_id, user_id, thread_id, room",
+    )
+    .bind(now_ms)
+    .fetch_all(db)
+    .await?;
+    let ended = rows.into_iter().map(|(chat_id, user_id, thread, room)| {
+        let thread_id = (thread != 0).then_some(thread);
+        (Holder { place: Place { chat_id, thread_id }, user_id }, room)
+    });
+    Ok(ended.collect())
+}
+
+/// When the next conversation runs out of time.
+pub async fn next_deadline(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("select min(deadline_at) from conversation").fetch_one(db).await?)
+}

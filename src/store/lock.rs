@@ -1,0 +1,32 @@
+//! One owner for a data directory.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use super::StoreError;
+
+/// Held while a process owns a data directory. The operating system drops the lock with the
+/// process, so a crash leaves nothing to clean up.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+impl DirLock {
+    /// Creates the directory if it is missing and takes its lock.
+    pub fn take(data_dir: &Path) -> Result<DirLock, StoreError> {
+        let unusable = |source| StoreError::Directory { path: data_dir.to_owned(), source };
+        std::fs::create_dir_all(data_dir).map_err(unusable)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(data_dir.join("state.lock"))
+            .map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(DirLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked(data_dir.to_owned())),
+            Err(TryLockError::Error(source)) => Err(unusable(source)),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The store: one SQLite file with one writer and many readers.
+//!
+//! Invariant: every write is a transaction of the one writer task; nothing else holds a writable
+//! connection. `state.db` belongs to one process at a time, by a lock that dies with it.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Connection, Executor};
+
+pub mod access;
+pub mod alerts;
+pub mod bulk;
+pub mod conversation;
+pub mod dead_letters;
+pub mod inbox;
+pub mod lock;
+pub mod outbox;
+pub mod positions;
+pub mod publication;
+mod writer;
+
+pub use lock::DirLock;
+pub use writer::{Urgency, Writer};
+
+/// Readers at once; more wait their turn.
+const READERS: u32 = 4;
+/// How long a reader waits for SQLite before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Page cache of each connection, in KiB (negative, as SQLite takes it).
+const CACHE_KIB: &str = "-4096";
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite refused: a full disk, a damaged file, a busy database.
+    #[error("the database could not be used")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the database's schema could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The data directory is used by another process.
+    #[error("another instance of windowsill holds {0}")]
+    Locked(PathBuf),
+    /// The data directory cannot be used.
+    #[error("the data directory {path} cannot be used")]
+    Directory { path: PathBuf, source: std::io::Error },
+    /// A stored value is not what we store.
+    #[error("the database holds something unexpected: {0}")]
+    Unexpected(String),
+    /// The writer task has ended; the process is going down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> StoreError {
+        StoreError::Unexpected(error.to_string())
+    }
+}
+
+/// The store of a running instance, or the reading half of it.
+#[derive(Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: SqlitePool,
+}
+
+/// Where the store's file lies in the data directory.
+pub fn state_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("state.db")
+}
+
+impl Store {
+    /// Opens the store for its one owner, bringing the schema up to date.
+    pub async fn open(data_dir: &Path) -> Result<Store, StoreError> {
+        let options = options(&state_path(data_dir))?.create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        sqlx::migrate!("./migrations").run_direct(&mut connection).await?;
+        let wal_path = data_dir.join("state.db-wal");
+        let writer = Writer::spawn(connection, wal_path);
+        let readers = readers(&state_path(data_dir))?;
+        Ok(Store { writer, readers })
+    }
+
+    /// Writes in one transaction: everything in `work` happens, or nothing.
+    pub async fn write<T, F>(&self, urgency: Urgency, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>>
+            + Send
+            + 'static,
+    {
+        self.writer.write(urgency, work).await
+    }
+
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Reads in one transaction: everything in `work` sees the same moment.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+    {
+        read(&self.readers, work).await
+    }
+
+    /// The readers alone.
+    pub fn reader(&self) -> StoreReader {
+        StoreReader { readers: self.readers.clone() }
+    }
+
+    /// Finishes what is queued, tidies the write-ahead log and closes the file.
+    pub async fn close(self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Reads another process's store.
+#[derive(Clone)]
+pub struct StoreReader {
+    readers: SqlitePool,
+}
+
+impl StoreReader {
+    /// Opens the file of a store that another process may own.
+    pub fn open(data_dir: &Path) -> Result<StoreReader, StoreError> {
+        Ok(StoreReader { readers: readers(&state_path(data_dir))? })
+    }
+
+    /// Reads in one transaction: everything in `work` sees the same moment.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+    {
+        read(&self.readers, work).await
+    }
+}
+
+async fn read<T, F>(readers: &SqlitePool, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+{
+    let mut connection = readers.acquire().await?;
+    let mut transaction = connection.begin().await?;
+    let result = work(&mut transaction).await;
+    transaction.rollback().await?;
+    result
+}
+
+fn options(path: &Path) -> Result<SqliteConnectOptions, StoreError> {
+    Ok(SqliteConnectOptions::from_str("sqlite:")?
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .pragma("cache_size", CACHE_KIB)
+        // Checkpoints are the writer's to choose: see `writer`.
+        .pragma("wal_autocheckpoint", "0"))
+}
+
+fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
+    let options = options(path)?.read_only(true);
+    Ok(SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("pragma query_only = on").await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options))
+}

@@ -1,0 +1,354 @@
+//! What is to be sent to Telegram: rows in order for each chat, each sent once its turn comes.
+//!
+//! Invariant: a row leaves `waiting` only when Telegram took it, or when its `note` says why not.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::SqliteConnection;
+
+use super::StoreError;
+use crate::kernel::chat::{Keyboard, Place};
+use crate::kernel::effect::Say;
+use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
+
+/// What kind of row it is: it decides what may happen to a late one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Never given up.
+    Alert,
+    Reply,
+    /// The answer to a tap: worthless after a while.
+    Tap,
+    /// Command menus.
+    Menu,
+}
+
+impl Class {
+    fn name(self) -> &'static str {
+        match self {
+            Class::Alert => "alert",
+            Class::Reply => "reply",
+            Class::Tap => "tap",
+            Class::Menu => "menu",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Class, StoreError> {
+        match name {
+            "alert" => Ok(Class::Alert),
+            "reply" => Ok(Class::Reply),
+            "tap" => Ok(Class::Tap),
+            "menu" => Ok(Class::Menu),
+            other => Err(StoreError::Unexpected(format!("an outbox class {other:?}"))),
+        }
+    }
+}
+
+/// Which message a row changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// None: it is a new one.
+    New,
+    /// A message of ours by its id in the chat.
+    Message(i32),
+    /// The message that another row of the outbox became.
+    Row(i64),
+}
+
+/// A message's content as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Body {
+    pub text: Text,
+    pub keyboard: Keyboard,
+    pub silent: bool,
+}
+
+/// A plain call of a Bot API method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    pub method: String,
+    pub params: Value,
+}
+
+/// What a row sends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    Say(Body),
+    Edit(Target, Body),
+    Call(Call),
+}
+
+/// A waiting row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub id: i64,
+    pub place: Place,
+    pub class: Class,
+    pub action: Action,
+    pub attempts: i64,
+    pub next_at: i64,
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+}
+
+/// Puts a message into the outbox, in as many parts as it needs; the buttons go with the last.
+/// Gives the id of the last row.
+pub async fn say(
+    db: &mut SqliteConnection,
+    place: Place,
+    class: Class,
+    target: Target,
+    message: &Say,
+    now_ms: i64,
+) -> Result<i64, StoreError> {
+    let mut parts = message.text.split(MESSAGE_LIMIT_UTF16);
+    if parts.is_empty() {
+        parts.push(Text::of("…"));
+    }
+    let last = parts.len() - 1;
+    let mut row_id = 0;
+    for (index, text) in parts.into_iter().enumerate() {
+        let keyboard = if index == last { message.keyboard.clone() } else { Keyboard::new() };
+        let body = Body { text, keyboard, silent: message.silent };
+        let action = match target {
+            // Only the first part can take the place of an earlier message.
+            Target::Message(_) | Target::Row(_) if index == 0 => Action::Edit(target, body),
+            _ => Action::Say(body),
+        };
+        row_id = insert(db, place, class, &action, now_ms, None).await?;
+    }
+    Ok(row_id)
+}
+
+/// Puts a plain call into the outbox.
+pub async fn call(
+    db: &mut SqliteConnection,
+    place: Place,
+    class: Class,
+    call: Call,
+    now_ms: i64,
+    expires_at: Option<i64>,
+) -> Result<i64, StoreError> {
+    insert(db, place, class, &Action::Call(call), now_ms, expires_at).await
+}
+
+async fn insert(
+    db: &mut SqliteConnection,
+    place: Place,
+    class: Class,
+    action: &Action,
+    now_ms: i64,
+    expires_at: Option<i64>,
+) -> Result<i64, StoreError> {
+    let (name, body, message, row) = match action {
+        Action::Say(body) => ("say", serde_json::to_string(body)?, None, None),
+        Action::Edit(Target::Message(id), body) => {
+            ("edit", serde_json::to_string(body)?, Some(*id), None)
+        }
+        Action::Edit(Target::Row(id), body) => {
+            ("edit", serde_json::to_string(body)?, None, Some(*id))
+        }
+        Action::Edit(Target::New, body) => ("say", serde_json::to_string(body)?, None, None),
+        Action::Call(call) => ("call", serde_json::to_string(call)?, None, None),
+    };
+    let result = sqlx::query(
+        "insert into outbox
+            (chat_id, thread_id, class, action, body, edits_message, edits_row, created_at,
+             expires_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(place.chat_id)
+    .bind(place.thread_id)
+    .bind(class.name())
+    .bind(name)
+    .bind(body)
+    .bind(message)
+    .bind(row)
+    .bind(now_ms)
+    .bind(expires_at)
+    .execute(db)
+    .await?;
+    Ok(result.last_insert_rowid())
+}
+
+/// The first waiting row of every chat: each chat's row that may be sent next.
+pub async fn heads(db: &mut SqliteConnection) -> Result<Vec<Row>, StoreError> {
+    let rows: Vec<RawRow> = sqlx::query_as(
+        "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
+                next_at, created_at, expires_at
+           from outbox
+          where id in (select min(id) from outbox where state = 'waiting' group by chat_id)
+          order by id",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(RawRow::parse).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct RawRow {
+    id: i64,
+    chat_id: i64,
+    thread_id: Option<i32>,
+    class: String,
+    action: String,
+    body: String,
+    edits_message: Option<i32>,
+    edits_row: Option<i64>,
+    attempts: i64,
+    next_at: i64,
+    created_at: i64,
+    expires_at: Option<i64>,
+}
+
+impl RawRow {
+    fn parse(self) -> Result<Row, StoreError> {
+        let target = match (self.edits_message, self.edits_row) {
+            (Some(message_id), _) => Target::Message(message_id),
+            (None, Some(row_id)) => Target::Row(row_id),
+            (None, None) => Target::New,
+        };
+        let action = match self.action.as_str() {
+            "say" => Action::Say(serde_json::from_str(&self.body)?),
+            "edit" => Action::Edit(target, serde_json::from_str(&self.body)?),
+            "call" => Action::Call(serde_json::from_str(&self.body)?),
+            other => return Err(StoreError::Unexpected(format!("an outbox action {other:?}"))),
+        };
+        Ok(Row {
+            id: self.id,
+            place: Place { chat_id: self.chat_id, thread_id: self.thread_id },
+            class: Class::parse(&self.class)?,
+            action,
+            attempts: self.attempts,
+            next_at: self.next_at,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+        })
+    }
+}
+
+/// Telegram took the row; a new message has an id.
+pub async fn mark_sent(
+    db: &mut SqliteConnection,
+    row_id: i64,
+    message_id: Option<i32>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set state = 'sent', message_id = ?, settled_at = ?, attempts = attempts + 1
+          where id = ?",
+    )
+    .bind(message_id)
+    .bind(now_ms)
+    .bind(row_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The row will not be sent; the note says why.
+pub async fn drop_row(
+    db: &mut SqliteConnection,
+    row_id: i64,
+    note: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("update outbox set state = 'dropped', note = ?, settled_at = ? where id = ?")
+        .bind(note)
+        .bind(now_ms)
+        .bind(row_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Every waiting row of a chat that cannot be reached any more is dropped.
+pub async fn drop_chat(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    note: &str,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
+    let result = sqlx::query(
+        "update outbox set state = 'dropped', note = ?, settled_at = ?
+          where chat_id = ? and state = 'waiting'",
+    )
+    .bind(note)
+    .bind(now_ms)
+    .bind(chat_id)
+    .execute(db)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// The row waits for another attempt.
+pub async fn retry_at(
+    db: &mut SqliteConnection,
+    row_id: i64,
+    next_at: i64,
+    note: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("update outbox set attempts = attempts + 1, next_at = ?, note = ? where id = ?")
+        .bind(next_at)
+        .bind(note)
+        .bind(row_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The row becomes a new message: the one it was to change is gone.
+pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set action = 'say', edits_message = null, edits_row = null where id = ?",
+    )
+    .bind(row_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A group became a supergroup: its rows and subscriptions go to the new id.
+pub async fn migrate_chat(
+    db: &mut SqliteConnection,
+    from_chat_id: i64,
+    to_chat_id: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("update outbox set chat_id = ? where chat_id = ? and state = 'waiting'")
+        .bind(to_chat_id)
+        .bind(from_chat_id)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("update or replace subscription set chat_id = ? where chat_id = ?")
+        .bind(to_chat_id)
+        .bind(from_chat_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The message that a row became, if it has been sent.
+pub async fn message_of(db: &mut SqliteConnection, row_id: i64) -> Result<Option<i32>, StoreError> {
+    let message: Option<Option<i32>> =
+        sqlx::query_scalar("select message_id from outbox where id = ? and state = 'sent'")
+            .bind(row_id)
+            .fetch_optional(db)
+            .await?;
+    Ok(message.flatten())
+}
+
+/// How many rows wait, and since when the oldest does.
+pub async fn depth(db: &mut SqliteConnection) -> Result<(i64, Option<i64>), StoreError> {
+    Ok(sqlx::query_as("select count(*), min(created_at) from outbox where state = 'waiting'")
+        .fetch_one(db)
+        .await?)
+}
+
+/// Forgets rows that were settled before `before_ms`.
+pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from outbox where state <> 'waiting' and settled_at < ?")
+        .bind(before_ms)
+        .execute(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The one writer: a task with a queue in which people go before bulk.
+//!
+//! Invariant: a job's effects are durable (`synchronous=FULL`) when its future resolves with `Ok`,
+//! and absent when it resolves with `Err`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Executor};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+
+/// Jobs that may wait in each queue; more callers wait to enqueue.
+const QUEUE_JOBS: usize = 256;
+/// The write-ahead log is folded back into the database when it has grown past this.
+const WAL_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
+/// Somebody is counted as waiting for this long after a person's job came in.
+const LIVELY_FOR: Duration = Duration::from_secs(2);
+
+/// Who waits for a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// A person or a message: goes first.
+    People,
+    /// Folding: goes when nobody waits.
+    Bulk,
+}
+
+type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
+
+/// A handle to the writer task.
+#[derive(Clone)]
+pub struct Writer {
+    people: mpsc::Sender<Job>,
+    bulk: mpsc::Sender<Job>,
+    liveliness: Arc<Liveliness>,
+}
+
+/// When a person's job last came in, so that bulk writers keep their transactions short.
+struct Liveliness {
+    started: Instant,
+    last_people_ms: AtomicI64,
+    commits: AtomicU64,
+}
+
+impl Writer {
+    pub(super) fn spawn(connection: SqliteConnection, wal_path: PathBuf) -> Writer {
+        let (people, people_jobs) = mpsc::channel(QUEUE_JOBS);
+        let (bulk, bulk_jobs) = mpsc::channel(QUEUE_JOBS);
+        let liveliness = Arc::new(Liveliness {
+            started: Instant::now(),
+            last_people_ms: AtomicI64::new(i64::MIN),
+            commits: AtomicU64::new(0),
+        });
+        let task = WriterTask { connection, wal_path, people_jobs, bulk_jobs };
+        tokio::spawn(task.run());
+        Writer { people, bulk, liveliness }
+    }
+
+    pub async fn write<T, F>(&self, urgency: Urgency, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>>
+            + Send
+            + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            Box::pin(async move {
+                let result = in_transaction(connection, work).await;
+                // The caller may have gone away; the transaction stands either way.
+                let _ = answer.send(result);
+            })
+        });
+        let queue = match urgency {
+            Urgency::People => {
+                self.liveliness.touch();
+                &self.people
+            }
+            Urgency::Bulk => &self.bulk,
+        };
+        queue.send(job).await.map_err(|_| StoreError::Closed)?;
+        let result = answered.await.map_err(|_| StoreError::Closed)?;
+        if result.is_ok() {
+            self.liveliness.commits.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Does somebody wait, or has somebody waited a moment ago?
+    pub fn is_lively(&self) -> bool {
+        self.liveliness.is_lively()
+    }
+
+    /// Finishes what is queued and folds the write-ahead log back.
+    pub(super) async fn close(self) {
+        let (answer, answered) = oneshot::channel();
+        let last: Job = Box::new(move |connection| {
+            Box::pin(async move {
+                if let Err(error) = connection.execute("pragma wal_checkpoint(truncate)").await {
+                    tracing::debug!(%error, "the write-ahead log stays; the next start folds it");
+                }
+                let _ = answer.send(());
+            })
+        });
+        if self.bulk.send(last).await.is_ok() {
+            let _ = answered.await;
+        }
+    }
+}
+
+impl Liveliness {
+    fn touch(&self) {
+        let now_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.last_people_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    fn is_lively(&self) -> bool {
+        let last_ms = self.last_people_ms.load(Ordering::Relaxed);
+        let Ok(last_ms) = u64::try_from(last_ms) else { return false };
+        self.started.elapsed().saturating_sub(Duration::from_millis(last_ms)) < LIVELY_FOR
+    }
+}
+
+struct WriterTask {
+    connection: SqliteConnection,
+    wal_path: PathBuf,
+    people_jobs: mpsc::Receiver<Job>,
+    bulk_jobs: mpsc::Receiver<Job>,
+}
+
+impl WriterTask {
+    async fn run(mut self) {
+        loop {
+            let job = tokio::select! {
+                biased;
+                Some(job) = self.people_jobs.recv() => job,
+                Some(job) = self.bulk_jobs.recv() => job,
+                else => break,
+            };
+            job(&mut self.connection).await;
+            self.bound_wal().await;
+        }
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
+
+    /// Checkpoints when the write-ahead log has grown past its limit. A reader may hold it back;
+    /// then the next write tries again.
+    async fn bound_wal(&mut self) {
+        let size_bytes = std::fs::metadata(&self.wal_path).map_or(0, |data| data.len());
+        if size_bytes < WAL_LIMIT_BYTES {
+            return;
+        }
+        if let Err(error) = self.connection.execute("pragma wal_checkpoint(truncate)").await {
+            tracing::warn!(%error, size_bytes, "the write-ahead log could not be folded back");
+        }
+    }
+}
+
+async fn in_transaction<T, F>(connection: &mut SqliteConnection, work: F) -> Result<T, StoreError>
+where
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>>,
+{
+    let mut transaction = connection.begin_with("begin immediate").await?;
+    match work(&mut transaction).await {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            // The work's own error says what happened; a failed rollback adds nothing to it,
+            // and SQLite rolls back by itself when the connection begins again.
+            let _ = transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
