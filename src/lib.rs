@@ -3,3 +3,5 @@
 //! ARCHITECTURE.md has the map; each module's first lines say its one responsibility.
 
 pub mod demo;
+pub mod kernel;
+pub mod log;

@@ -29,6 +29,9 @@ pub struct ValueLine {
     pub ts_ms: Option<i64>,
 }
 
+/// Checks an encoded value; `Err` says what was expected.
+pub type Check = fn(&Codec, key: Option<&[u8]>, value: &[u8]) -> Result<(), String>;
+
 /// A topic of the contract. Rooms declare theirs; `rooms::topics()` is the list of all.
 #[derive(Debug, Clone, Copy)]
 pub struct TopicSpec {
@@ -41,7 +44,7 @@ pub struct TopicSpec {
     pub schema: &'static str,
     /// Would this encoded value fold? `Err` says what was expected; the same check that makes a
     /// record a dead letter refuses a line of `topic write`.
-    pub check: fn(&Codec, key: Option<&[u8]>, value: &[u8]) -> Result<(), String>,
+    pub check: Check,
     /// Takes apart one line of `topic write --format value`.
     pub value_line: fn(line: &str) -> Result<ValueLine, String>,
 }
