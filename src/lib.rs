@@ -2,6 +2,8 @@
 //!
 //! ARCHITECTURE.md has the map; each module's first lines say its one responsibility.
 
+pub mod config;
 pub mod demo;
 pub mod kernel;
 pub mod log;
+pub mod rooms;

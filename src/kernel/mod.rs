@@ -3,5 +3,6 @@
 //! Nothing here reads a clock, a file, a socket or a database, and nothing is `async`: time and
 //! randomness are arguments, effects are return values. A test over the `use` lines holds it.
 
+pub mod poison;
 pub mod record;
 pub mod topic;
