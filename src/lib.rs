@@ -3,6 +3,7 @@
 //! ARCHITECTURE.md has the map; each module's first lines say its one responsibility.
 
 pub mod clock;
+pub mod config;
 pub mod crash;
 pub mod demo;
 pub mod engine;

@@ -20,6 +20,19 @@ pub struct NewRecord {
     pub headers: Vec<Header>,
 }
 
+impl NewRecord {
+    /// The bytes it carries: key, value and headers.
+    pub fn size_bytes(&self) -> usize {
+        let headers = self
+            .headers
+            .iter()
+            .map(|header| header.name.len() + header.value.as_ref().map_or(0, Vec::len));
+        let key = self.key.as_ref().map_or(0, Vec::len);
+        let value = self.value.as_ref().map_or(0, Vec::len);
+        key + value + headers.sum::<usize>()
+    }
+}
+
 /// Where a record came to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Placed {

@@ -1,5 +1,6 @@
 //! What a topic is by contract: its kind, its schema, and how its values are checked.
 
+use crate::kernel::poison::Poison;
 use crate::log::codec::Codec;
 
 /// How a topic is kept and read.
@@ -29,6 +30,9 @@ pub struct ValueLine {
     pub ts_ms: Option<i64>,
 }
 
+/// Checks an encoded record; a null value is a tombstone. `Err` says what was expected.
+pub type Check = fn(&Codec, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), Poison>;
+
 /// A topic of the contract. Rooms declare theirs; `rooms::topics()` is the list of all.
 #[derive(Debug, Clone, Copy)]
 pub struct TopicSpec {
@@ -39,9 +43,9 @@ pub struct TopicSpec {
     pub kafka_partitions: i32,
     /// The Avro schema of the value (JSON text of the `.avsc`).
     pub schema: &'static str,
-    /// Would this encoded value fold? `Err` says what was expected; the same check that makes a
+    /// Would this encoded record fold? `Err` says what was expected; the same check that makes a
     /// record a dead letter refuses a line of `topic write`.
-    pub check: fn(&Codec, key: Option<&[u8]>, value: &[u8]) -> Result<(), String>,
+    pub check: Check,
     /// Takes apart one line of `topic write --format value`.
     pub value_line: fn(line: &str) -> Result<ValueLine, String>,
 }

@@ -16,8 +16,11 @@ pub mod topics;
 
 pub use batch::Batch;
 
+/// The largest record a log accepts, in bytes of key, value and headers.
+pub const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
+
 /// What can go wrong at the seam.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LogError {
     /// The log is busy or away; the same call may succeed later.
     #[error("the log is not available: {0}")]
@@ -27,13 +30,31 @@ pub enum LogError {
     UnknownTopic(String),
     /// The topic exists but has no such partition.
     #[error("topic {topic:?} has no partition {partition} (it has {partitions})")]
-    UnknownPartition { topic: String, partition: i32, partitions: i32 },
+    UnknownPartition {
+        topic: String,
+        partition: i32,
+        partitions: i32,
+    },
+    /// Reading was asked to begin where nothing was ever written: the log is another one, or lost
+    /// its end.
+    #[error(
+        "topic {topic:?} ends at offset {next_offset} of partition {partition}, before {offset}"
+    )]
+    BeyondEnd {
+        topic: String,
+        partition: i32,
+        offset: i64,
+        next_offset: i64,
+    },
     /// The log holds something that it never wrote: a damaged file, or a newer format.
     #[error("the log is damaged at {place}: {reason}")]
     Damaged { place: String, reason: String },
     /// A record is larger than a log accepts.
     #[error("a record of {size_bytes} bytes is over the limit of {limit_bytes} bytes")]
-    TooLarge { size_bytes: usize, limit_bytes: usize },
+    TooLarge {
+        size_bytes: usize,
+        limit_bytes: usize,
+    },
 }
 
 /// A boxed future of the seam: adapters are used behind `dyn`.
@@ -57,6 +78,14 @@ pub enum Fetched {
     End { partition: i32, next_offset: i64 },
 }
 
+/// What one partition holds: offsets from `first_offset` up to, not including, `next_offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub partition: i32,
+    pub first_offset: i64,
+    pub next_offset: i64,
+}
+
 /// One topic as `topic list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicStat {
@@ -77,6 +106,8 @@ pub trait EventLog: Send + Sync {
     fn create(&self, topic: &str, kind: TopicKind, partitions: i32) -> LogFuture<'_, ()>;
     /// The topic's partitions are `0..n`; this is `n`.
     fn partitions(&self, topic: &str) -> LogFuture<'_, i32>;
+    /// What each partition holds, in their order.
+    fn bounds(&self, topic: &str) -> LogFuture<'_, Vec<Bounds>>;
     /// Resolves when every record is durable, with their places in the same order.
     fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>>;
     /// A reader from these positions; partitions not named are not read.

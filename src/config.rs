@@ -1,0 +1,199 @@
+//! The configuration: one documented struct, filled from a file, the environment and flags.
+//!
+//! Invariant: a secret is never printed, and a key that nobody knows is refused: a typing error in
+//! a threshold must not mean that no alert ever comes. Later sources win: defaults, the file, the
+//! environment, flags.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+mod error;
+mod load;
+mod render;
+mod value;
+
+pub use error::ConfigError;
+pub use load::Sources;
+pub use render::render;
+pub use value::{Secret, TimeZone};
+
+use value::{ids, optional_text, text};
+
+/// A key as `windowsill config` explains it.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    name: &'static str,
+    doc: &'static [&'static str],
+}
+
+/// Declares a section and keeps what its keys' comments say, so that it is written once.
+macro_rules! section {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $(#[serde($($serde:tt)*)])?
+                pub $field:ident: $type:ty,
+            )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $(
+                $(#[doc = $doc])+
+                $(#[serde($($serde)*)])?
+                pub $field: $type,
+            )*
+        }
+
+        impl $name {
+            const KEYS: &'static [Key] =
+                &[$(Key { name: stringify!($field), doc: &[$($doc),+] }),*];
+        }
+    };
+}
+
+section! {
+    /// Everything that can be set.
+    pub struct Config {
+        /// The folder of the event log and the state.
+        pub data_dir: PathBuf,
+        /// The time zone that people read times in, by its name (`Europe/Berlin`).
+        /// By default the one of TZ if that is a name, else UTC.
+        pub time_zone: TimeZone,
+        /// What is logged, as RUST_LOG has it: `info`, or `info,windowsill::log=debug`.
+        #[serde(deserialize_with = "text")]
+        pub log_filter: String,
+        /// Alerts older than this many hours are gathered into one message.
+        pub alert_max_age_hours: u32,
+        /// How far, in milliseconds, a partition at its end may lag behind the clock.
+        pub clock_lag_ms: u64,
+        /// The bot.
+        pub telegram: Telegram,
+        /// Houseplants.
+        pub plants: Plants,
+        /// Topics by their default name, quoted where it has dots: `[topics."unifi.ace.user"]`.
+        pub topics: BTreeMap<String, Topic>,
+        /// Where each key was set, for those that were.
+        #[serde(skip)]
+        pub origins: BTreeMap<String, String>,
+    }
+}
+
+section! {
+    /// The `[telegram]` section.
+    pub struct Telegram {
+        /// The bot's token, from @BotFather. Also taken from TELEGRAM_BOT_TOKEN.
+        pub token: Option<Secret>,
+        /// A file that holds the token instead.
+        pub token_file: Option<PathBuf>,
+        /// Where the Bot API is.
+        #[serde(deserialize_with = "text")]
+        pub api_url: String,
+        /// Chats, by their number, that may talk to the bot from the start.
+        #[serde(deserialize_with = "ids")]
+        pub allowed_chats: Vec<i64>,
+        /// People, by their number, who own the bot from the start.
+        #[serde(deserialize_with = "ids")]
+        pub owners: Vec<i64>,
+    }
+}
+
+section! {
+    /// The `[plants]` section.
+    pub struct Plants {
+        /// A plant is dry when more than this many of its readings within six hours are low.
+        pub low_readings_limit: u32,
+    }
+}
+
+section! {
+    /// A `[topics.<default name>]` section.
+    #[derive(Default)]
+    pub struct Topic {
+        /// The topic's name, where it is not the default one.
+        #[serde(deserialize_with = "optional_text")]
+        pub name: Option<String>,
+        /// How many partitions it gets when it is created.
+        pub partitions: Option<i32>,
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            data_dir: PathBuf::from("./windowsill-data"),
+            time_zone: TimeZone::UTC,
+            log_filter: "info".to_owned(),
+            alert_max_age_hours: 12,
+            clock_lag_ms: 2000,
+            telegram: Telegram::default(),
+            plants: Plants::default(),
+            topics: BTreeMap::new(),
+            origins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Telegram {
+    fn default() -> Telegram {
+        Telegram {
+            token: None,
+            token_file: None,
+            api_url: "https://api.telegram.org".to_owned(),
+            allowed_chats: Vec::new(),
+            owners: Vec::new(),
+        }
+    }
+}
+
+impl Default for Plants {
+    fn default() -> Plants {
+        Plants {
+            low_readings_limit: 120,
+        }
+    }
+}
+
+impl Config {
+    /// The event log's file.
+    pub fn log_path(&self) -> PathBuf {
+        self.data_dir.join("log.db")
+    }
+
+    /// The name in force of the topic that is called so by default.
+    pub fn topic_name<'a>(&'a self, default_name: &'a str) -> &'a str {
+        let set = self
+            .topics
+            .get(default_name)
+            .and_then(|topic| topic.name.as_deref());
+        set.unwrap_or(default_name)
+    }
+
+    /// The partitions that are set for the topic, if any are.
+    pub fn topic_partitions(&self, default_name: &str) -> Option<i32> {
+        self.topics
+            .get(default_name)
+            .and_then(|topic| topic.partitions)
+    }
+}
+
+/// The paths of all keys, sections and the parts of `topics` left out.
+fn key_paths() -> Vec<String> {
+    let sections = [("telegram", Telegram::KEYS), ("plants", Plants::KEYS)];
+    let top = Config::KEYS.iter().filter(|key| key.name != "origins");
+    let top = top.map(|key| key.name.to_owned());
+    let inner = sections.into_iter().flat_map(|(section, keys)| {
+        keys.iter()
+            .map(move |key| format!("{section}.{}", key.name))
+    });
+    top.chain(inner).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! Reading the sources and putting them together.
+//!
+//! Invariant: nothing here looks at the process; what it reads is in `Sources`, so a test can give
+//! it.
+
+use std::path::{Path, PathBuf};
+
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::value::Secret;
+use super::{Config, ConfigError};
+use crate::rooms;
+
+/// The provider of `WINDOWSILL_…`; errors name the variable itself.
+pub(super) const ENVIRONMENT: &str = "the environment";
+const PREFIX: &str = "WINDOWSILL_";
+/// The file that is read without being asked for, in the working directory.
+const DEFAULT_FILE: &str = "windowsill.toml";
+/// The longest name that Kafka allows a topic.
+const TOPIC_NAME_CHARS: usize = 249;
+const MAX_PARTITIONS: i32 = 1000;
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `--config`; without it `windowsill.toml`, if that exists.
+    pub file: Option<PathBuf>,
+    pub working_dir: PathBuf,
+    /// The environment.
+    pub variables: Vec<(String, String)>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Sources {
+    /// Those of this process with the flags given.
+    pub fn of_process(file: Option<PathBuf>, data_dir: Option<PathBuf>) -> Sources {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Sources {
+            file,
+            working_dir: PathBuf::new(),
+            variables,
+            data_dir,
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The file to read, if there is one.
+    fn config_file(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(named) = &self.file else {
+            let default = self.working_dir.join(DEFAULT_FILE);
+            return Ok(default.is_file().then_some(default));
+        };
+        let path = self.working_dir.join(named);
+        match std::fs::metadata(&path) {
+            Ok(_) => Ok(Some(path)),
+            Err(error) => Err(ConfigError::Read {
+                path,
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+impl Config {
+    pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
+        let mut figment = Figment::new();
+        if let Some(name) = sources.variable("TZ")
+            && name.parse::<chrono_tz::Tz>().is_ok()
+        {
+            figment = figment.merge(Single::new("TZ", "time_zone", name));
+        }
+        if let Some(path) = sources.config_file()? {
+            let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Read {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?;
+            figment = figment.merge(NamedToml { path, text });
+        }
+        if let Some(token) = sources.variable("TELEGRAM_BOT_TOKEN") {
+            figment = figment.merge(Single::new("TELEGRAM_BOT_TOKEN", "telegram.token", token));
+        }
+        figment = figment.merge(Environment(sources.variables.clone()));
+        if let Some(data_dir) = &sources.data_dir {
+            let text = data_dir.to_string_lossy();
+            figment = figment.merge(Single::new("--data-dir", "data_dir", &text));
+        }
+        let mut config: Config = figment.extract().map_err(ConfigError::new)?;
+        read_secret_file(&figment, &mut config, sources)?;
+        check_topics(&figment, &config)?;
+        config.origins = super::key_paths()
+            .into_iter()
+            .filter_map(|key| Some((key.clone(), origin_of(&figment, &key)?)))
+            .collect();
+        Ok(config)
+    }
+}
+
+/// The variable that sets a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+/// Where a key was set; `None` when nobody did.
+fn origin_of(figment: &Figment, key: &str) -> Option<String> {
+    let from = figment.find_metadata(key)?;
+    Some(match &from.source {
+        Some(source) => source.to_string(),
+        None if from.name == ENVIRONMENT => variable_of(key),
+        None => from.name.clone().into_owned(),
+    })
+}
+
+fn read_secret_file(
+    figment: &Figment,
+    config: &mut Config,
+    sources: &Sources,
+) -> Result<(), ConfigError> {
+    let key = "telegram.token";
+    let file_key = "telegram.token_file";
+    let telegram = &mut config.telegram;
+    let Some(path) = &telegram.token_file else {
+        return Ok(());
+    };
+    let origin = |key: &str| origin_of(figment, key).unwrap_or_default();
+    if telegram.token.is_some() {
+        let (origin, file_origin) = (origin(key), origin(file_key));
+        return Err(ConfigError::Both {
+            key: key.to_owned(),
+            origin,
+            file_origin,
+        });
+    }
+    let path = sources.working_dir.join(path);
+    let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Read {
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    if text.trim().is_empty() {
+        let reason = "it is empty, expected the secret".to_owned();
+        return Err(ConfigError::Read { path, reason });
+    }
+    telegram.token = Some(Secret::new(text.trim().to_owned()));
+    Ok(())
+}
+
+fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
+    let known: Vec<&str> = rooms::topics().iter().map(|topic| topic.name).collect();
+    let origin = || origin_of(figment, "topics").unwrap_or_else(|| "the configuration".to_owned());
+    let refused = |key: String, reason: String| {
+        Err(ConfigError::Refused {
+            origin: origin(),
+            key,
+            reason,
+        })
+    };
+    for (default_name, topic) in &config.topics {
+        let key = format!("topics.{default_name:?}");
+        if !known.contains(&default_name.as_str()) {
+            let expected = known.join(", ");
+            return refused(
+                key,
+                format!("there is no such topic, expected one of {expected}"),
+            );
+        }
+        let allowed = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+        let name = topic.name.as_deref().unwrap_or(default_name);
+        if name.is_empty() || name.len() > TOPIC_NAME_CHARS || !name.chars().all(allowed) {
+            let expected = "expected letters, digits, '.', '_' and '-'";
+            return refused(key, format!("{name:?} is not a topic's name, {expected}"));
+        }
+        if topic
+            .partitions
+            .is_some_and(|count| !(1..=MAX_PARTITIONS).contains(&count))
+        {
+            return refused(key, format!("expected 1 to {MAX_PARTITIONS} partitions"));
+        }
+    }
+    for (index, name) in known.iter().enumerate() {
+        let taken = |other: &&str| config.topic_name(other) == config.topic_name(name);
+        if let Some(other) = known[..index].iter().copied().find(|other| taken(other)) {
+            let reason = format!("it has the same name as {other:?}");
+            return refused(format!("topics.{name:?}"), reason);
+        }
+    }
+    Ok(())
+}
+
+/// The file, whose text was read before.
+struct NamedToml {
+    path: PathBuf,
+    text: String,
+}
+
+impl Provider for NamedToml {
+    fn metadata(&self) -> Metadata {
+        Metadata::from("the file", Path::new(&self.path))
+    }
+
+    fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
+        Toml::string(&self.text).data()
+    }
+}
+
+/// One value under a name of its own.
+struct Single {
+    name: &'static str,
+    key: &'static str,
+    value: String,
+}
+
+impl Single {
+    fn new(name: &'static str, key: &'static str, value: &str) -> Single {
+        Single {
+            name,
+            key,
+            value: value.to_owned(),
+        }
+    }
+}
+
+impl Provider for Single {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name)
+    }
+
+    fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
+        let mut root = Dict::new();
+        insert(
+            &mut root,
+            &self.key.split('.').collect::<Vec<&str>>(),
+            &self.value,
+        );
+        Ok(Profile::Default.collect(root))
+    }
+}
+
+/// Every variable `WINDOWSILL_SECTION__KEY`.
+struct Environment(Vec<(String, String)>);
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(ENVIRONMENT)
+    }
+
+    fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
+        let mut root = Dict::new();
+        for (name, value) in &self.0 {
+            let Some(key) = name.strip_prefix(PREFIX) else {
+                continue;
+            };
+            if value.is_empty() {
+                continue;
+            }
+            let key = key.to_lowercase();
+            insert(&mut root, &key.split("__").collect::<Vec<&str>>(), value);
+        }
+        Ok(Profile::Default.collect(root))
+    }
+}
+
+/// Puts a value at its path. What reads as a whole number and is written as one becomes a number.
+fn insert(dict: &mut Dict, path: &[&str], value: &str) {
+    match path {
+        [] => {}
+        [last] => {
+            let number = value
+                .parse::<i64>()
+                .ok()
+                .filter(|number| number.to_string() == value);
+            let value = number.map_or_else(|| Value::from(value), Value::from);
+            dict.insert((*last).to_owned(), value);
+        }
+        [section, rest @ ..] => {
+            let inner = dict
+                .entry((*section).to_owned())
+                .or_insert_with(|| Value::from(Dict::new()));
+            if let Value::Dict(_, inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What is in force, as TOML that could be a configuration file.
+//!
+//! Invariant: secrets show as `<set>`; a value that nobody set is there with its default.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Config, Key, Plants, Telegram, Topic};
+
+/// What of `Config` is not a plain key.
+const SECTIONS: [&str; 4] = ["telegram", "plants", "topics", "origins"];
+
+/// The configuration with each key's comment and origin.
+pub fn render(config: &Config) -> String {
+    let mut out = String::new();
+    let top = Config::KEYS
+        .iter()
+        .filter(|key| !SECTIONS.contains(&key.name));
+    keys(&mut out, config, "", top, config);
+    section(
+        &mut out,
+        config,
+        "telegram",
+        Telegram::KEYS,
+        &config.telegram,
+    );
+    section(&mut out, config, "plants", Plants::KEYS, &config.plants);
+    for (name, topic) in &config.topics {
+        section(
+            &mut out,
+            config,
+            &format!("topics.{}", text(name)),
+            Topic::KEYS,
+            topic,
+        );
+    }
+    out
+}
+
+fn section(out: &mut String, config: &Config, name: &str, known: &[Key], values: &impl Serialize) {
+    let _ = writeln!(out, "\n[{name}]");
+    keys(out, config, &format!("{name}."), known.iter(), values);
+}
+
+fn keys<'a>(
+    out: &mut String,
+    config: &Config,
+    prefix: &str,
+    known: impl Iterator<Item = &'a Key>,
+    values: &impl Serialize,
+) {
+    let values = serde_json::to_value(values).unwrap_or_default();
+    for key in known {
+        for line in key.doc {
+            let _ = writeln!(out, "#{line}");
+        }
+        let path = format!("{prefix}{}", key.name);
+        let name = key.name;
+        let value = &values[name];
+        if value.is_null() {
+            let _ = writeln!(out, "# {name} is not set");
+            continue;
+        }
+        let origin = config.origins.get(&path).map(String::as_str);
+        let in_file = path.starts_with("topics.");
+        let origin = origin.unwrap_or(if in_file { "set" } else { "default" });
+        let _ = writeln!(out, "{name} = {}  # {origin}", toml(value));
+    }
+}
+
+fn toml(value: &Value) -> String {
+    match value {
+        Value::String(string) => text(string),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(toml).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A string of JSON is a string of TOML, but for DEL.
+fn text(string: &str) -> String {
+    Value::from(string).to_string().replace('\u{7f}', "\\u007f")
+}

@@ -1,0 +1,208 @@
+use super::*;
+
+fn sources(file: &str, variables: &[(&str, &str)]) -> (tempfile::TempDir, Sources) {
+    let dir = tempfile::tempdir().unwrap();
+    if !file.is_empty() {
+        std::fs::write(dir.path().join("windowsill.toml"), file).unwrap();
+    }
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let working_dir = dir.path().to_path_buf();
+    (
+        dir,
+        Sources {
+            working_dir,
+            variables,
+            ..Sources::default()
+        },
+    )
+}
+
+fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let (_dir, sources) = sources(file, variables);
+    Config::load(&sources).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn refused(file: &str, variables: &[(&str, &str)], expected: &str) {
+    let error = load(file, variables).unwrap_err();
+    assert!(
+        error.contains(expected),
+        "{error:?} should contain {expected:?}"
+    );
+    assert!(!error.contains('\n'), "{error:?} is one sentence");
+}
+
+#[test]
+fn without_any_source_the_defaults_hold() {
+    let config = load("", &[]).unwrap();
+    assert_eq!(config.data_dir, PathBuf::from("./windowsill-data"));
+    assert_eq!(config.plants.low_readings_limit, 120);
+    assert_eq!(config.time_zone, TimeZone::UTC);
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_flags_over_both() {
+    let file = "data_dir = 'a'\n[telegram]\napi_url = 'http://file'";
+    let (_dir, mut sources) = sources(
+        file,
+        &[
+            ("WINDOWSILL_DATA_DIR", "b"),
+            ("WINDOWSILL_TELEGRAM__API_URL", "http://env"),
+        ],
+    );
+    assert_eq!(Config::load(&sources).unwrap().data_dir, PathBuf::from("b"));
+    sources.data_dir = Some(PathBuf::from("c"));
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(config.data_dir, PathBuf::from("c"));
+    assert_eq!(config.telegram.api_url, "http://env");
+}
+
+#[test]
+fn the_token_has_two_variables_and_a_file() {
+    let token = |variables: &[(&str, &str)]| load("", variables).unwrap().telegram.token.unwrap();
+    assert_eq!(token(&[("TELEGRAM_BOT_TOKEN", "1:a")]).reveal(), "1:a");
+    let both = [
+        ("TELEGRAM_BOT_TOKEN", "1:a"),
+        ("WINDOWSILL_TELEGRAM__TOKEN", "2:b"),
+    ];
+    assert_eq!(token(&both).reveal(), "2:b");
+    let (dir, sources) = sources("[telegram]\ntoken_file = 'secret'", &[]);
+    std::fs::write(dir.path().join("secret"), "3:c\n").unwrap();
+    assert_eq!(
+        Config::load(&sources)
+            .unwrap()
+            .telegram
+            .token
+            .unwrap()
+            .reveal(),
+        "3:c"
+    );
+}
+
+#[test]
+fn a_secret_given_twice_is_refused() {
+    let file = "[telegram]\ntoken_file = 'secret'";
+    refused(
+        file,
+        &[("TELEGRAM_BOT_TOKEN", "1:a")],
+        "both telegram.token (TELEGRAM_BOT_TOKEN)",
+    );
+}
+
+#[test]
+fn numbers_that_are_meant_as_text_are_text() {
+    let variables = [
+        ("WINDOWSILL_DATA_DIR", "007"),
+        ("WINDOWSILL_LOG_FILTER", "5"),
+    ];
+    let config = load("", &variables).unwrap();
+    assert_eq!(
+        (config.data_dir, config.log_filter.as_str()),
+        (PathBuf::from("007"), "5")
+    );
+}
+
+#[test]
+fn chats_are_a_list_or_text_with_commas() {
+    let config = load("[telegram]\nowners = [1, 2]", &[]).unwrap();
+    assert_eq!(config.telegram.owners, [1, 2]);
+    for (text, ids) in [("5", vec![5]), ("5, -1006", vec![5, -1006])] {
+        let config = load("", &[("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", text)]).unwrap();
+        assert_eq!(config.telegram.allowed_chats, ids);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known() {
+    refused(
+        "data_dirr = 'x'",
+        &[],
+        "sets \"data_dirr\", which is not a key; did you mean \"data_d",
+    );
+    refused(
+        "[telegram]\ntokken = 'x'",
+        &[],
+        "\"telegram.tokken\", which is not a key; did you mean \"telegram.token\"?",
+    );
+    refused(
+        "[plants]\ntoken = 'x'",
+        &[],
+        "did you mean \"telegram.token\"?",
+    );
+    refused(
+        "",
+        &[("WINDOWSILL_TELEGRAM__TOKN", "x")],
+        "WINDOWSILL_TELEGRAM__TOKN sets",
+    );
+    refused(
+        "[topics.houseplant-reading]",
+        &[],
+        "expected one of houseplant-readings",
+    );
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_what_was_expected() {
+    refused("[plants]\nlow_readings_limit = -1", &[], "expected u32");
+    refused(
+        "time_zone = 'Berlin'",
+        &[],
+        "\"Berlin\", expected a name such as Europe/Berlin",
+    );
+    let variables = [("WINDOWSILL_PLANTS__LOW_READINGS_LIMIT", "many")];
+    refused("", &variables, "WINDOWSILL_PLANTS__LOW_READINGS_LIMIT sets");
+    refused(
+        "[topics.houseplant-readings]\npartitions = 0",
+        &[],
+        "expected 1 to 1000 partitions",
+    );
+    let same = "[topics.houseplant-readings]\nname = 'houseplant-metadata'";
+    refused(same, &[], "it has the same name as");
+}
+
+#[test]
+fn a_broken_file_is_refused_without_quoting_it() {
+    let error = load("[telegram]\ntoken = 12:SECRET", &[]).unwrap_err();
+    assert!(
+        error.contains("windowsill.toml is not TOML: line 2"),
+        "{error}"
+    );
+    assert!(!error.contains("SECRET"), "{error}");
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let (_dir, mut sources) = sources("", &[]);
+    sources.file = Some(PathBuf::from("missing.toml"));
+    let error = Config::load(&sources).unwrap_err().to_string();
+    assert!(error.contains("missing.toml"), "{error}");
+}
+
+#[test]
+fn the_time_zone_comes_from_tz_only_if_that_is_a_name() {
+    let zone = |name| load("", &[("TZ", name)]).unwrap().time_zone.get().name();
+    assert_eq!(zone("Europe/Berlin"), "Europe/Berlin");
+    assert_eq!(zone("CET-1CEST"), "UTC");
+}
+
+#[test]
+fn what_is_rendered_is_a_configuration_without_secrets() {
+    let file = "time_zone = 'Asia/Tokyo'\n[topics.houseplant-readings]\nname = 'r'\npartitions = 2";
+    let config = load(file, &[("TELEGRAM_BOT_TOKEN", "1:SECRET")]).unwrap();
+    let text = render(&config);
+    assert!(!text.contains("SECRET") && !format!("{config:?}").contains("SECRET"));
+    assert!(
+        text.contains("token = \"<set>\"  # TELEGRAM_BOT_TOKEN"),
+        "{text}"
+    );
+    assert!(
+        text.contains("# The folder of the event log and the state.\ndata_dir = "),
+        "{text}"
+    );
+    let again = load(&text, &[]).unwrap();
+    assert_eq!(render(&again).lines().count(), text.lines().count());
+    assert_eq!(again.topic_name("houseplant-readings"), "r");
+}

@@ -1,0 +1,184 @@
+//! Writing JSON as an Avro datum.
+//!
+//! Invariant: nothing is rounded into a type, left out or made up: a field is in the JSON, or has
+//! a default in the schema, or the value is refused.
+
+use serde_json::{Map, Value};
+
+use super::shape::{Field, MAX_DEPTH, Node, Shape};
+use super::{CodecError, Place};
+
+/// A found value is quoted up to so many characters.
+const QUOTED_CHARS: usize = 60;
+
+pub(super) fn encode_datum(
+    shape: &Shape,
+    value: &Value,
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    encode(shape, &shape.root, value, out, 0)
+}
+
+fn encode(
+    shape: &Shape,
+    node: &Node,
+    value: &Value,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), CodecError> {
+    if depth > MAX_DEPTH {
+        let expected = format!("nesting of at most {MAX_DEPTH}");
+        return Err(CodecError::Unexpected {
+            place: Place::default(),
+            found: "deeper".to_owned(),
+            expected,
+        });
+    }
+    match (node, value) {
+        (Node::Null, Value::Null) => {}
+        (Node::Boolean, Value::Bool(truth)) => out.push(u8::from(*truth)),
+        (Node::Text, Value::String(text)) => put_bytes(text.as_bytes(), out),
+        (Node::Array(item), Value::Array(items)) => {
+            put_count(items.len(), out);
+            for value in items {
+                encode(shape, item, value, out, depth + 1)?;
+            }
+            if !items.is_empty() {
+                put_long(0, out);
+            }
+        }
+        (Node::Map(node), Value::Object(entries)) => {
+            put_count(entries.len(), out);
+            for (key, value) in entries {
+                put_bytes(key.as_bytes(), out);
+                let encoded = encode(shape, node, value, out, depth + 1);
+                encoded.map_err(|error| error.within(key))?;
+            }
+            if !entries.is_empty() {
+                put_long(0, out);
+            }
+        }
+        (Node::Record(record), Value::Object(found)) => {
+            encode_record(shape, &shape.records[*record], found, out, depth)?;
+        }
+        (Node::Union(branches), _) => encode_union(shape, node, branches, value, out, depth)?,
+        _ => encode_scalar(node, value, out).ok_or_else(|| unexpected(node, value))?,
+    }
+    Ok(())
+}
+
+fn encode_record(
+    shape: &Shape,
+    fields: &[Field],
+    found: &Map<String, Value>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), CodecError> {
+    let mut used = 0;
+    for field in fields {
+        let given = found.get(&field.name);
+        used += usize::from(given.is_some());
+        let Some(value) = given.or(field.default.as_ref()) else {
+            let (place, expected) = (Place::field(&field.name), field.node.expected());
+            return Err(CodecError::Missing { place, expected });
+        };
+        let encoded = encode(shape, &field.node, value, out, depth + 1);
+        encoded.map_err(|error| error.within(&field.name))?;
+    }
+    if used == found.len() {
+        return Ok(());
+    }
+    let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let stranger = found.keys().find(|name| !known.contains(&name.as_str()));
+    let place = Place::field(stranger.map_or("", String::as_str));
+    Err(CodecError::UnknownField {
+        place,
+        known: known.join(", "),
+    })
+}
+
+/// The first branch that takes the value.
+fn encode_union(
+    shape: &Shape,
+    node: &Node,
+    branches: &[Node],
+    value: &Value,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), CodecError> {
+    let begun = out.len();
+    let mut last = unexpected(node, value);
+    for (index, branch) in branches.iter().enumerate() {
+        put_count(index, out);
+        match encode(shape, branch, value, out, depth + 1) {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                out.truncate(begun);
+                // An object that is almost right says more than "expected null or an object".
+                if matches!((branch, value), (Node::Record(_), Value::Object(_))) {
+                    last = error;
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Numbers, bytes and enums; `None` when the value does not fit.
+fn encode_scalar(node: &Node, value: &Value, out: &mut Vec<u8>) -> Option<()> {
+    match node {
+        Node::Int => put_long(i64::from(i32::try_from(value.as_i64()?).ok()?), out),
+        Node::Long => put_long(value.as_i64()?, out),
+        Node::Float => {
+            let float = value.as_f64()? as f32;
+            out.extend_from_slice(&float.is_finite().then_some(float)?.to_le_bytes());
+        }
+        Node::Double => out.extend_from_slice(&value.as_f64()?.to_le_bytes()),
+        Node::Bytes => put_bytes(&latin1(value.as_str()?)?, out),
+        Node::Fixed(size_bytes) => {
+            let bytes = latin1(value.as_str()?)?;
+            out.extend_from_slice((bytes.len() == *size_bytes).then_some(&bytes)?);
+        }
+        Node::Enum(symbols) => {
+            let symbol = value.as_str()?;
+            put_count(symbols.iter().position(|known| known == symbol)?, out);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn unexpected(node: &Node, value: &Value) -> CodecError {
+    let mut found = value.to_string();
+    if let Some((end, _)) = found.char_indices().nth(QUOTED_CHARS) {
+        found.truncate(end);
+        found.push('…');
+    }
+    CodecError::Unexpected {
+        place: Place::default(),
+        found,
+        expected: node.expected(),
+    }
+}
+
+fn latin1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|char| u8::try_from(char).ok()).collect()
+}
+
+fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    put_count(bytes.len(), out);
+    out.extend_from_slice(bytes);
+}
+
+fn put_count(count: usize, out: &mut Vec<u8>) {
+    put_long(count as i64, out);
+}
+
+fn put_long(number: i64, out: &mut Vec<u8>) {
+    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    while rest >= 0x80 {
+        out.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}

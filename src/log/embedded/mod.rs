@@ -1,0 +1,339 @@
+//! The embedded log: one SQLite file that several processes append to and read at once.
+//!
+//! Invariant: a row is a batch of records of one partition and is never changed once written;
+//! what `append` has answered is on the disk.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::kernel::record::{NewRecord, Placed};
+use crate::kernel::topic::TopicKind;
+use crate::log::{Bounds, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
+
+mod appender;
+mod placement;
+mod reader;
+mod schema;
+mod watcher;
+
+use appender::Job;
+use reader::{Cursor, EmbeddedReader};
+use watcher::OwnedTask;
+
+/// An open `log.db`. Dropping it ends its tasks after what is already queued; readers go on.
+pub struct EmbeddedLog {
+    id: String,
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+    /// Where the next record without a key goes.
+    turn: AtomicU32,
+    /// Topics never change once they exist.
+    known: Mutex<HashMap<String, Topic>>,
+    /// For the short questions; appends and readers have connections of their own.
+    conn: tokio::sync::Mutex<SqliteConnection>,
+}
+
+/// What readers need for as long as they live.
+struct Shared {
+    path: Arc<PathBuf>,
+    changes: watch::Sender<u64>,
+    /// Started by the first reader: who only appends has nothing to notice.
+    watcher: OnceLock<OwnedTask>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Topic {
+    id: i64,
+    partitions: i32,
+}
+
+impl EmbeddedLog {
+    /// Opens the file at `path`, and creates it with a new identity if it is missing.
+    pub async fn open(path: &Path) -> Result<EmbeddedLog, LogError> {
+        let mut conn = schema::connect(path).await?;
+        let id = schema::prepare(&mut conn, path).await?;
+        let path = Arc::new(path.to_path_buf());
+        let changes = watch::Sender::new(0);
+        let questions = schema::connect(&path).await?;
+        let jobs = appender::start(conn, Arc::clone(&path), changes.clone());
+        let shared = Arc::new(Shared {
+            path,
+            changes,
+            watcher: OnceLock::new(),
+        });
+        Ok(EmbeddedLog {
+            id,
+            shared,
+            jobs,
+            turn: AtomicU32::new(0),
+            known: Mutex::new(HashMap::new()),
+            conn: tokio::sync::Mutex::new(questions),
+        })
+    }
+
+    /// A value kept beside the records, as the demo keeps the anchor of its clock.
+    pub async fn meta_get(&self, key: &str) -> Result<Option<String>, LogError> {
+        let mut conn = self.conn.lock().await;
+        sqlx::query_scalar("select value from meta where key = ?")
+            .bind(key)
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(|fault| self.error(&fault))
+    }
+
+    /// Sets such a value.
+    pub async fn meta_set(&self, key: &str, value: &str) -> Result<(), LogError> {
+        let mut conn = self.conn.lock().await;
+        sqlx::query(
+            "insert into meta (key, value) values (?, ?)
+             on conflict (key) do update set value = excluded.value",
+        )
+        .bind(key)
+        .bind(value)
+        .execute(&mut *conn)
+        .await
+        .map_err(|fault| self.error(&fault))?;
+        Ok(())
+    }
+
+    fn error(&self, fault: &sqlx::Error) -> LogError {
+        schema::log_error(&self.shared.path, fault)
+    }
+
+    async fn topic(&self, name: &str) -> Result<Topic, LogError> {
+        self.find(name)
+            .await?
+            .ok_or_else(|| LogError::UnknownTopic(name.to_owned()))
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Topic>, LogError> {
+        let known = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .copied();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let mut conn = self.conn.lock().await;
+        let row: Option<(i64, i32)> =
+            sqlx::query_as("select id, partitions from topic where name = ?")
+                .bind(name)
+                .fetch_optional(&mut *conn)
+                .await
+                .map_err(|fault| self.error(&fault))?;
+        let Some((id, partitions)) = row else {
+            return Ok(None);
+        };
+        let topic = Topic { id, partitions };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name.to_owned(), topic);
+        Ok(Some(topic))
+    }
+
+    async fn insert_topic(
+        &self,
+        name: &str,
+        kind: TopicKind,
+        partitions: i32,
+    ) -> Result<(), sqlx::Error> {
+        let mut conn = self.conn.lock().await;
+        let mut tx = conn.begin_with("begin immediate").await?;
+        let id: Option<i64> = sqlx::query_scalar(
+            "insert into topic (name, kind, partitions) values (?, ?, ?)
+             on conflict (name) do nothing returning id",
+        )
+        .bind(name)
+        .bind(kind.name())
+        .bind(partitions)
+        .fetch_optional(&mut *tx)
+        .await?;
+        for partition in 0..id.map_or(0, |_| partitions) {
+            sqlx::query("insert into partition (topic_id, partition) values (?, ?)")
+                .bind(id)
+                .bind(partition)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await
+    }
+
+    async fn partition_bounds(&self, name: &str) -> Result<(Topic, Vec<Bounds>), LogError> {
+        let topic = self.topic(name).await?;
+        let mut conn = self.conn.lock().await;
+        let rows: Vec<(i32, i64, i64)> = sqlx::query_as(
+            "select partition, next_offset, coalesce(
+                (select min(base_offset) from batch
+                 where batch.topic_id = partition.topic_id
+                   and batch.partition = partition.partition), next_offset)
+             from partition where topic_id = ? order by partition",
+        )
+        .bind(topic.id)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(|fault| self.error(&fault))?;
+        let bounds = rows
+            .into_iter()
+            .map(|(partition, next_offset, first_offset)| Bounds {
+                partition,
+                first_offset,
+                next_offset,
+            })
+            .collect();
+        Ok((topic, bounds))
+    }
+
+    async fn append_packed(
+        &self,
+        topic: &str,
+        records: Vec<NewRecord>,
+    ) -> Result<Vec<Placed>, LogError> {
+        let found = self.topic(topic).await?;
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let packed = placement::pack(topic, found.partitions, &records, &self.turn)?;
+        drop(records);
+        let partitions: Vec<i32> = packed
+            .rows
+            .iter()
+            .map(|row| row.packed().partition)
+            .collect();
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            topic_id: found.id,
+            rows: packed.rows,
+            reply,
+        };
+        let stopped = || LogError::Unavailable("the log is closing".to_owned());
+        self.jobs.send(job).await.map_err(|_| stopped())?;
+        let bases = answer.await.map_err(|_| stopped())??;
+        let placed = |(row, index): (usize, i64)| Placed {
+            partition: partitions[row],
+            offset: bases[row] + index,
+        };
+        Ok(packed.places.into_iter().map(placed).collect())
+    }
+
+    async fn start_reader(
+        &self,
+        topic: &str,
+        from: &[Start],
+    ) -> Result<Box<dyn LogReader>, LogError> {
+        let (found, bounds) = self.partition_bounds(topic).await?;
+        let cursors = from
+            .iter()
+            .map(|start| cursor(topic, &bounds, *start))
+            .collect::<Result<Vec<Cursor>, LogError>>()?;
+        let shared = Arc::clone(&self.shared);
+        let path = Arc::clone(&shared.path);
+        shared
+            .watcher
+            .get_or_init(|| watcher::start(Arc::clone(&path), self.shared.changes.clone()));
+        let conn = schema::connect_to_read(&path).await?;
+        let changes = shared.changes.subscribe();
+        Ok(Box::new(EmbeddedReader::start(
+            conn, path, found.id, cursors, changes, shared,
+        )))
+    }
+
+    async fn stats(&self) -> Result<Vec<TopicStat>, LogError> {
+        type Row = (String, String, i32, i64, Option<i64>, Option<i64>);
+        let mut conn = self.conn.lock().await;
+        let rows: Vec<Row> = sqlx::query_as(
+            "select name, kind, partitions, sum(records), min(first_ts), max(last_ts)
+             from topic join partition on topic_id = topic.id
+             group by topic.id order by name",
+        )
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(|fault| self.error(&fault))?;
+        let stat = |(name, kind, partitions, records, first_ts_ms, last_ts_ms): Row| TopicStat {
+            name,
+            kind: if kind == "table" {
+                TopicKind::Table
+            } else {
+                TopicKind::Stream
+            },
+            partitions,
+            records,
+            first_ts_ms,
+            last_ts_ms,
+        };
+        Ok(rows.into_iter().map(stat).collect())
+    }
+}
+
+fn cursor(topic: &str, bounds: &[Bounds], start: Start) -> Result<Cursor, LogError> {
+    let found = usize::try_from(start.partition)
+        .ok()
+        .and_then(|index| bounds.get(index));
+    let Some(found) = found else {
+        return Err(LogError::UnknownPartition {
+            topic: topic.to_owned(),
+            partition: start.partition,
+            partitions: bounds.len() as i32,
+        });
+    };
+    if start.offset > found.next_offset {
+        return Err(LogError::BeyondEnd {
+            topic: topic.to_owned(),
+            partition: start.partition,
+            offset: start.offset,
+            next_offset: found.next_offset,
+        });
+    }
+    Ok(Cursor::new(
+        start.partition,
+        start.offset.max(0),
+        found.next_offset,
+    ))
+}
+
+impl EventLog for EmbeddedLog {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn create(&self, topic: &str, kind: TopicKind, partitions: i32) -> LogFuture<'_, ()> {
+        let topic = topic.to_owned();
+        Box::pin(async move {
+            if self.find(&topic).await?.is_some() {
+                return Ok(());
+            }
+            let created = self.insert_topic(&topic, kind, partitions).await;
+            created.map_err(|fault| self.error(&fault))
+        })
+    }
+
+    fn partitions(&self, topic: &str) -> LogFuture<'_, i32> {
+        let topic = topic.to_owned();
+        Box::pin(async move { Ok(self.topic(&topic).await?.partitions) })
+    }
+
+    fn bounds(&self, topic: &str) -> LogFuture<'_, Vec<Bounds>> {
+        let topic = topic.to_owned();
+        Box::pin(async move { Ok(self.partition_bounds(&topic).await?.1) })
+    }
+
+    fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>> {
+        let topic = topic.to_owned();
+        Box::pin(async move { self.append_packed(&topic, records).await })
+    }
+
+    fn read(&self, topic: &str, from: Vec<Start>) -> LogFuture<'_, Box<dyn LogReader>> {
+        let topic = topic.to_owned();
+        Box::pin(async move { self.start_reader(&topic, &from).await })
+    }
+
+    fn topics(&self) -> LogFuture<'_, Vec<TopicStat>> {
+        Box::pin(async move { self.stats().await })
+    }
+}

@@ -1,0 +1,227 @@
+//! What a plant's numbers and names are: each type's constructor is its only check.
+//!
+//! Invariant: a float in here is finite. Outside a sensible range it is kept all the same, for a
+//! sensor may say 101 per cent; what people type is held to ranges where they type it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest name a person may give, in characters after trimming.
+const NAME_CHARS: usize = 64;
+
+/// A plant's number: 0 or more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i32", into = "i32")]
+pub struct PlantId(i32);
+
+impl PlantId {
+    pub fn get(self) -> i32 {
+        self.0
+    }
+
+    /// The key of the plant's records.
+    pub fn key(self) -> Vec<u8> {
+        self.0.to_string().into_bytes()
+    }
+}
+
+impl TryFrom<i32> for PlantId {
+    type Error = TypeError;
+
+    fn try_from(number: i32) -> Result<PlantId, TypeError> {
+        if number < 0 {
+            return Err(TypeError::NegativePlantId(number));
+        }
+        Ok(PlantId(number))
+    }
+}
+
+impl From<PlantId> for i32 {
+    fn from(id: PlantId) -> i32 {
+        id.0
+    }
+}
+
+impl FromStr for PlantId {
+    type Err = TypeError;
+
+    /// Decimal digits, as people type a plant's number.
+    fn from_str(text: &str) -> Result<PlantId, TypeError> {
+        let text = text.trim();
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.then(|| text.parse().ok()).flatten();
+        number
+            .map(PlantId)
+            .ok_or_else(|| TypeError::NotAPlantId(text.to_owned()))
+    }
+}
+
+impl fmt::Display for PlantId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// Soil moisture in per cent.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Percent(f32);
+
+/// The temperature of the soil in degrees Celsius.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Celsius(f32);
+
+impl Percent {
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+impl Celsius {
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+impl TryFrom<f32> for Percent {
+    type Error = TypeError;
+
+    fn try_from(number: f32) -> Result<Percent, TypeError> {
+        finite(number).map(Percent)
+    }
+}
+
+impl TryFrom<f32> for Celsius {
+    type Error = TypeError;
+
+    fn try_from(number: f32) -> Result<Celsius, TypeError> {
+        finite(number).map(Celsius)
+    }
+}
+
+impl FromStr for Percent {
+    type Err = TypeError;
+
+    fn from_str(text: &str) -> Result<Percent, TypeError> {
+        number(text).map(Percent)
+    }
+}
+
+impl FromStr for Celsius {
+    type Err = TypeError;
+
+    fn from_str(text: &str) -> Result<Celsius, TypeError> {
+        number(text).map(Celsius)
+    }
+}
+
+/// A name that a person gives: trimmed, 1 to 64 characters, nothing that writes backwards or
+/// moves a terminal's cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlantName(String);
+
+impl PlantName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PlantName {
+    type Err = TypeError;
+
+    fn from_str(text: &str) -> Result<PlantName, TypeError> {
+        let text = text.trim();
+        let chars = text.chars().count();
+        if chars == 0 || chars > NAME_CHARS {
+            return Err(TypeError::NameLength { chars });
+        }
+        if text
+            .chars()
+            .any(|char| char.is_control() || is_bidi_control(char))
+        {
+            return Err(TypeError::NameControls);
+        }
+        Ok(PlantName(text.to_owned()))
+    }
+}
+
+/// What was expected of a piece of text or a number.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TypeError {
+    #[error("plant id {0} is negative, expected 0 or more")]
+    NegativePlantId(i32),
+    #[error("{0:?} is not a plant id, expected a whole number such as 4")]
+    NotAPlantId(String),
+    #[error("{0:?} is not a number, expected one such as 20.5")]
+    NotANumber(String),
+    #[error("{0} is not a finite number")]
+    NotFinite(f32),
+    #[error("a name has 1 to {NAME_CHARS} characters, this one has {chars}")]
+    NameLength { chars: usize },
+    #[error("a name has no control characters")]
+    NameControls,
+}
+
+fn finite(number: f32) -> Result<f32, TypeError> {
+    if number.is_finite() {
+        return Ok(number);
+    }
+    Err(TypeError::NotFinite(number))
+}
+
+fn number(text: &str) -> Result<f32, TypeError> {
+    let text = text.trim();
+    // "inf" and "nan" are numbers to Rust, but not to people.
+    let sober = text
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+'));
+    let parsed = sober.then(|| text.parse().ok()).flatten();
+    finite(parsed.ok_or_else(|| TypeError::NotANumber(text.to_owned()))?)
+}
+
+fn is_bidi_control(char: char) -> bool {
+    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plant_id_is_a_whole_number_from_0_on() {
+        assert_eq!(" 7 ".parse::<PlantId>(), PlantId::try_from(7));
+        for text in ["", "-1", "+1", "20.5", "abc", "99999999999"] {
+            assert!(text.parse::<PlantId>().is_err(), "{text:?}");
+        }
+        assert_eq!(PlantId::try_from(-1), Err(TypeError::NegativePlantId(-1)));
+    }
+
+    #[test]
+    fn numbers_are_finite() {
+        assert_eq!("20.5".parse::<Percent>().map(Percent::get), Ok(20.5));
+        assert_eq!("-3".parse::<Celsius>().map(Celsius::get), Ok(-3.0));
+        for text in [
+            "",
+            "nan",
+            "inf",
+            "1e9",
+            "abc",
+            "99999999999999999999999999999999999999999",
+        ] {
+            assert!(text.parse::<Celsius>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_plain_text() {
+        assert_eq!(
+            " Robin's fern ".parse::<PlantName>().unwrap().as_str(),
+            "Robin's fern"
+        );
+        for text in ["", "   ", "a\nb", "a\u{202e}b", &"x".repeat(65)] {
+            assert!(text.parse::<PlantName>().is_err(), "{text:?}");
+        }
+    }
+}

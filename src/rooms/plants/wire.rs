@@ -1,0 +1,211 @@
+//! What is on the plants' topics.
+//!
+//! Invariant: what these decoders accept folds. `topic write` and the folds ask the same functions.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::types::PlantId;
+use crate::kernel::poison::Poison;
+use crate::kernel::topic::ValueLine;
+use crate::log::codec::{Codec, CodecError};
+
+/// A value of `houseplant-readings`. Its event time is the record's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "reading")]
+pub struct Reading {
+    pub plant_id: PlantId,
+    /// Per cent.
+    pub moisture: f32,
+    /// Degrees Celsius.
+    pub temperature: f32,
+}
+
+/// A value of `houseplant-metadata`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "houseplant")]
+pub struct Houseplant {
+    pub plant_id: PlantId,
+    pub scientific_name: String,
+    pub common_name: String,
+    pub given_name: String,
+    pub temperature_low: f32,
+    pub temperature_high: f32,
+    pub moisture_low: f32,
+    pub moisture_high: f32,
+}
+
+/// A reading goes by its value: the key is not looked at.
+#[inline]
+pub fn decode_reading(
+    codec: &Codec,
+    _key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<Reading, Poison> {
+    let value = value.ok_or_else(|| Poison::new("the value is null, expected a reading"))?;
+    let reading: Reading = codec.decode(value).map_err(|error| poison(&error))?;
+    finite("moisture", reading.moisture)?;
+    finite("temperature", reading.temperature)?;
+    Ok(reading)
+}
+
+/// A plant's key must be its id; without a value the plant was deleted.
+pub fn decode_houseplant(
+    codec: &Codec,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(PlantId, Option<Houseplant>), Poison> {
+    let key_text = key.and_then(|key| std::str::from_utf8(key).ok());
+    let Some(value) = value else {
+        let id = key_text.and_then(|text| text.parse::<PlantId>().ok());
+        let id = id.filter(|id| key == Some(&id.key()));
+        return match id {
+            Some(id) => Ok((id, None)),
+            None => Err(Poison::new(format!(
+                "{}, expected a plant id",
+                key_named(key)
+            ))),
+        };
+    };
+    let plant: Houseplant = codec.decode(value).map_err(|error| poison(&error))?;
+    finite("temperature_low", plant.temperature_low)?;
+    finite("temperature_high", plant.temperature_high)?;
+    finite("moisture_low", plant.moisture_low)?;
+    finite("moisture_high", plant.moisture_high)?;
+    if key != Some(&plant.plant_id.key()) {
+        let expected = format!(
+            "{}, expected the plant id {:?}",
+            key_named(key),
+            plant.plant_id.get().to_string()
+        );
+        return Err(Poison::new(expected));
+    }
+    Ok((plant.plant_id, Some(plant)))
+}
+
+pub(super) fn check_reading(
+    codec: &Codec,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(), Poison> {
+    decode_reading(codec, key, value).map(drop)
+}
+
+pub(super) fn check_houseplant(
+    codec: &Codec,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(), Poison> {
+    decode_houseplant(codec, key, value).map(drop)
+}
+
+/// A line is the value as JSON; its plant id is the key, as the sensor side sends it.
+pub(super) fn value_line(line: &str) -> Result<ValueLine, String> {
+    let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let plant_id = value.get("plant_id").and_then(Value::as_i64);
+    Ok(ValueLine {
+        key: plant_id.map(|id| id.to_string()),
+        value,
+        ts_ms: None,
+    })
+}
+
+#[cold]
+fn poison(error: &CodecError) -> Poison {
+    Poison::new(error.to_string())
+}
+
+#[inline]
+fn finite(field: &str, number: f32) -> Result<(), Poison> {
+    if number.is_finite() {
+        return Ok(());
+    }
+    Err(Poison::new(format!(
+        "field {field:?} is {number}, expected a finite number"
+    )))
+}
+
+fn key_named(key: Option<&[u8]>) -> String {
+    match key {
+        None => "the key is null".to_owned(),
+        Some(key) => format!("the key is {:?}", String::from_utf8_lossy(key)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rooms::plants::TOPICS;
+
+    fn readings() -> Codec {
+        Codec::avro(TOPICS[0].schema).unwrap()
+    }
+
+    fn metadata() -> (Codec, Vec<u8>) {
+        let codec = Codec::avro(TOPICS[1].schema).unwrap();
+        let cyril = json!({"plant_id": 0, "scientific_name": "Schefflera arboricola",
+            "common_name": "Dwarf Umbrella Tree", "given_name": "Cyril", "temperature_low": 15,
+            "temperature_high": 30, "moisture_low": 30, "moisture_high": 60});
+        let bytes = codec.encode(&cyril).unwrap();
+        (codec, bytes)
+    }
+
+    #[test]
+    fn a_reading_is_decoded_whatever_its_key_is() {
+        let value = json!({"plant_id": 3, "moisture": 101.5, "temperature": 18});
+        let bytes = readings().encode(&value).unwrap();
+        let reading = decode_reading(&readings(), Some(b"4"), Some(&bytes)).unwrap();
+        assert_eq!((reading.plant_id.get(), reading.moisture), (3, 101.5));
+    }
+
+    #[test]
+    fn a_negative_plant_id_is_poison() {
+        let value = json!({"plant_id": -3, "moisture": 1, "temperature": 18});
+        let bytes = readings().encode(&value).unwrap();
+        let poison = decode_reading(&readings(), None, Some(&bytes)).unwrap_err();
+        assert_eq!(poison.reason, "plant id -3 is negative, expected 0 or more");
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_poison() {
+        for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let value = json!({"plant_id": 3, "moisture": 1, "temperature": 18});
+            let mut bytes = readings().encode(&value).unwrap();
+            bytes[11..15].copy_from_slice(&number.to_le_bytes());
+            let poison = decode_reading(&readings(), None, Some(&bytes)).unwrap_err();
+            let expected = format!("field \"moisture\" is {number}, expected a finite number");
+            assert_eq!(poison.reason, expected);
+        }
+    }
+
+    #[test]
+    fn a_plants_key_is_its_id() {
+        let (codec, bytes) = metadata();
+        let (id, plant) = decode_houseplant(&codec, Some(b"0"), Some(&bytes)).unwrap();
+        assert_eq!((id.get(), plant.unwrap().given_name.as_str()), (0, "Cyril"));
+        for key in [
+            None,
+            Some(&b"1"[..]),
+            Some(b"00"),
+            Some(b" 0"),
+            Some(b"\xff"),
+        ] {
+            assert!(
+                decode_houseplant(&codec, key, Some(&bytes)).is_err(),
+                "{key:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tombstone_names_the_plant_by_its_key() {
+        let (codec, _) = metadata();
+        assert_eq!(
+            decode_houseplant(&codec, Some(b"7"), None).unwrap().0.get(),
+            7
+        );
+        assert!(decode_houseplant(&codec, Some(b"seven"), None).is_err());
+    }
+}
