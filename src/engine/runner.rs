@@ -42,6 +42,10 @@ impl<V: Views> Runner<V> {
         Runner { room: Arc::new(room), workshop }
     }
 
+    pub fn name(&self) -> &'static str {
+        self.room.name()
+    }
+
     /// Folds until `stop` turns true. A transient fault begins the session again; any other ends
     /// the runner with the reason.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), EngineError> {

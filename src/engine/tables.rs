@@ -266,9 +266,8 @@ fn decode<'r, V: Views>(
     record: &RecordRef<'r>,
 ) -> Result<(&'r [u8], Option<V::Row>), String> {
     let key = record.key.ok_or("a table's record needs a key; this one has none")?;
-    let Some(value) = record.value else { return Ok((key, None)) };
     let row = room
-        .decode_row(table, &topic.codec, key, value)
+        .decode_row(table, &topic.codec, key, record.value)
         .map_err(|poison| poison.to_string())?;
-    Ok((key, Some(row)))
+    Ok((key, row))
 }

@@ -66,14 +66,14 @@ pub trait Pipeline: Send + Sync + 'static {
     /// Empties the summary and keeps its memory.
     fn clear(&self, delta: &mut Self::Delta);
 
-    /// Decodes a value of `tables()[table]`; its key is checked against it.
+    /// Decodes a record of `tables()[table]`; its key is checked too. `Ok(None)` is a tombstone.
     fn decode_row(
         &self,
         table: usize,
         codec: &Codec,
         key: &[u8],
-        value: &[u8],
-    ) -> Result<Self::Row, Poison>;
+        value: Option<&[u8]>,
+    ) -> Result<Option<Self::Row>, Poison>;
 
     /// A table's row changed; `None` deletes it.
     fn set_row(&self, tables: &mut Self::Tables, table: usize, key: &[u8], row: Option<&Self::Row>);

@@ -1,10 +1,97 @@
 //! The rooms: one folder a system, and the one list through which all others know them.
+//!
+//! Invariant: rooms never import each other, and nothing below them imports a room but through
+//! this file.
 
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::engine::{EngineError, FoldSummary, Runner, Views, Workshop};
+use crate::kernel::chat::Draft;
+use crate::kernel::conversation::{Chat, CommandSpec};
+use crate::kernel::effect::Say;
 use crate::kernel::topic::TopicSpec;
 
 pub mod plants;
+pub mod turn;
+
+use turn::Routes;
+
+/// A room as the rest of the house sees it.
+pub struct Room {
+    pub topics: &'static [TopicSpec],
+    /// The room's pipeline.
+    pub pipeline: fn(&Config, Workshop) -> Box<dyn Pipe>,
+    /// Its commands in the order of the menu.
+    pub commands: fn() -> Vec<CommandSpec>,
+    /// Commands and buttons that stand by themselves.
+    pub routes: fn() -> Routes,
+    /// Answers inside a conversation of this room.
+    pub conversation: fn() -> Routes,
+    pub chat: &'static (dyn Talk + Sync),
+}
+
+/// Every room: the one list.
+pub fn all() -> [Room; 1] {
+    [plants::room()]
+}
 
 /// Every topic of the contract that this build knows.
-pub fn topics() -> &'static [TopicSpec] {
-    &plants::TOPICS
+pub fn topics() -> Vec<TopicSpec> {
+    all().iter().flat_map(|room| room.topics).copied().collect()
+}
+
+/// The question that an unfinished conversation is at.
+pub fn question(draft: &Draft) -> Option<Say> {
+    let room = all().into_iter().find(|room| room.chat.name() == draft.room)?;
+    room.chat.question(&draft.state, draft.version)
+}
+
+/// What an unfinished conversation of this room is called.
+pub fn unfinished(room: &str) -> &'static str {
+    let found = all().into_iter().find(|known| known.chat.name() == room);
+    found.map_or("conversation", |room| room.chat.unfinished())
+}
+
+/// A room's pipeline with its types erased.
+pub trait Pipe: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn run(&self, stop: watch::Receiver<bool>) -> BoxFuture<'_, Result<(), EngineError>>;
+    fn catch_up(&self) -> BoxFuture<'_, Result<FoldSummary, EngineError>>;
+}
+
+impl<V: Views> Pipe for Runner<V> {
+    fn name(&self) -> &'static str {
+        Runner::name(self)
+    }
+
+    fn run(&self, stop: watch::Receiver<bool>) -> BoxFuture<'_, Result<(), EngineError>> {
+        Box::pin(Runner::run(self, stop))
+    }
+
+    fn catch_up(&self) -> BoxFuture<'_, Result<FoldSummary, EngineError>> {
+        Box::pin(Runner::catch_up(self))
+    }
+}
+
+/// What the shell asks of a room's conversations.
+pub trait Talk {
+    fn name(&self) -> &'static str;
+    fn question(&self, state: &serde_json::Value, version: i64) -> Option<Say>;
+    fn unfinished(&self) -> &'static str;
+}
+
+impl<C: Chat> Talk for C {
+    fn name(&self) -> &'static str {
+        Chat::name(self)
+    }
+
+    fn question(&self, state: &serde_json::Value, version: i64) -> Option<Say> {
+        Chat::question(self, state, version)
+    }
+
+    fn unfinished(&self) -> &'static str {
+        Chat::unfinished(self)
+    }
 }

@@ -5,10 +5,18 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
-use crate::kernel::chat::{Incoming, Snapshot};
+use crate::kernel::chat::{Incoming, Place, Snapshot};
 use crate::kernel::conversation::{Asked, Chat};
 use crate::kernel::effect::Effect;
 use crate::store::StoreError;
+
+/// Who asks, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    pub place: Place,
+    /// 0 for somebody without a name of their own.
+    pub user_id: i64,
+}
 
 /// The reading half of a room's chat.
 pub trait Answers: Chat {
@@ -16,6 +24,7 @@ pub trait Answers: Chat {
     fn read<'a>(
         &'a self,
         ask: &'a Self::Ask,
+        asker: &'a Asker,
         db: &'a mut SqliteConnection,
     ) -> BoxFuture<'a, Result<Self::Known, StoreError>>;
 }
@@ -28,6 +37,7 @@ pub trait Turn: Send + Sync {
     /// Reads and gives the decision that is left to make.
     fn read<'a>(
         &'a self,
+        asker: &'a Asker,
         db: &'a mut SqliteConnection,
     ) -> BoxFuture<'a, Result<Decision, StoreError>>;
 }
@@ -48,10 +58,11 @@ impl<C: Answers> Turn for Asked<C> {
 
     fn read<'a>(
         &'a self,
+        asker: &'a Asker,
         db: &'a mut SqliteConnection,
     ) -> BoxFuture<'a, Result<Decision, StoreError>> {
         Box::pin(async move {
-            let known = self.room.read(&self.ask, db).await?;
+            let known = self.room.read(&self.ask, asker, db).await?;
             let room = Arc::clone(&self.room);
             let ask = self.ask.clone();
             let decide: Decision =

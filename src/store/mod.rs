@@ -118,6 +118,11 @@ impl Store {
         StoreReader { readers: self.readers.clone() }
     }
 
+    /// Changes with every write that came through: pumps wait on it and look for work.
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.writer.changes()
+    }
+
     /// Finishes what is queued, tidies the write-ahead log and closes the file.
     pub async fn close(self) {
         self.readers.close().await;

@@ -5,13 +5,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::StoreError;
 
@@ -39,13 +39,13 @@ pub struct Writer {
     people: mpsc::Sender<Job>,
     bulk: mpsc::Sender<Job>,
     liveliness: Arc<Liveliness>,
+    changes: Arc<watch::Sender<u64>>,
 }
 
 /// When a person's job last came in, so that bulk writers keep their transactions short.
 struct Liveliness {
     started: Instant,
     last_people_ms: AtomicI64,
-    commits: AtomicU64,
 }
 
 impl Writer {
@@ -55,11 +55,11 @@ impl Writer {
         let liveliness = Arc::new(Liveliness {
             started: Instant::now(),
             last_people_ms: AtomicI64::new(i64::MIN),
-            commits: AtomicU64::new(0),
         });
         let task = WriterTask { connection, wal_path, people_jobs, bulk_jobs };
         tokio::spawn(task.run());
-        Writer { people, bulk, liveliness }
+        let changes = Arc::new(watch::Sender::new(0));
+        Writer { people, bulk, liveliness, changes }
     }
 
     pub async fn write<T, F>(&self, urgency: Urgency, work: F) -> Result<T, StoreError>
@@ -87,9 +87,13 @@ impl Writer {
         queue.send(job).await.map_err(|_| StoreError::Closed)?;
         let result = answered.await.map_err(|_| StoreError::Closed)?;
         if result.is_ok() {
-            self.liveliness.commits.fetch_add(1, Ordering::Relaxed);
+            self.changes.send_modify(|count| *count += 1);
         }
         result
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Does somebody wait, or has somebody waited a moment ago?

@@ -6,13 +6,14 @@ use sqlx::SqliteConnection;
 use super::chat::update::{Edit, Looked, Need};
 use super::chat::{Ask, Known, PlantChat, filter_of};
 use super::lookup;
-use crate::rooms::turn::Answers;
+use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
 impl Answers for PlantChat {
     fn read<'a>(
         &'a self,
         ask: &'a Ask,
+        _asker: &'a Asker,
         db: &'a mut SqliteConnection,
     ) -> BoxFuture<'a, Result<Known, StoreError>> {
         Box::pin(async move {

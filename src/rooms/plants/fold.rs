@@ -5,6 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::types::PlantId;
 use super::wire::Reading;
 use crate::kernel::pipeline::At;
 use crate::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
@@ -19,11 +20,11 @@ const LARGEST_VALUE: f64 = 1e9;
 /// What folding needs of the metadata table: each plant's low moisture threshold.
 #[derive(Debug, Default)]
 pub struct Thresholds {
-    moisture_low: FxHashMap<i32, f32>,
+    moisture_low: FxHashMap<PlantId, f32>,
 }
 
 impl Thresholds {
-    pub fn set(&mut self, plant_id: i32, moisture_low: Option<f32>) {
+    pub fn set(&mut self, plant_id: PlantId, moisture_low: Option<f32>) {
         match moisture_low {
             Some(low) => self.moisture_low.insert(plant_id, low),
             None => self.moisture_low.remove(&plant_id),
@@ -43,9 +44,9 @@ pub struct Slot(u64);
 
 impl Slot {
     /// Event times are between 1970 and 9999 (the engine sees to it), so an index fits 32 bits.
-    fn new(event_ms: i64, width_ms: i64, plant_id: i32) -> Slot {
+    fn new(event_ms: i64, width_ms: i64, plant_id: PlantId) -> Slot {
         let index = u64::try_from(event_ms / width_ms).unwrap_or(0);
-        Slot(index << 32 | u64::from(plant_id.unsigned_abs()))
+        Slot(index << 32 | u64::from(plant_id.get().unsigned_abs()))
     }
 
     pub fn start_ms(self, width_ms: i64) -> i64 {
@@ -107,7 +108,7 @@ pub struct Latest {
 pub struct Delta {
     pub lows: FxHashMap<Slot, i64>,
     pub buckets: FxHashMap<Slot, Bucket>,
-    pub latest: FxHashMap<i32, Latest>,
+    pub latest: FxHashMap<PlantId, Latest>,
 }
 
 impl Delta {
@@ -154,7 +155,7 @@ impl Delta {
         self.buckets.entry(slot).and_modify(|known| known.merge(bucket)).or_insert(bucket);
     }
 
-    fn add_latest(&mut self, plant_id: i32, latest: Latest) {
+    fn add_latest(&mut self, plant_id: PlantId, latest: Latest) {
         let known = self.latest.entry(plant_id).or_insert(latest);
         if known.at < latest.at {
             *known = latest;
@@ -174,8 +175,12 @@ fn thousandths(value: f32) -> i64 {
 mod tests {
     use super::*;
 
-    fn reading(plant_id: i32, moisture: f32) -> Reading {
-        Reading { plant_id, moisture, temperature: 21.5 }
+    fn plant(id: i32) -> PlantId {
+        PlantId::try_from(id).unwrap()
+    }
+
+    fn reading(id: i32, moisture: f32) -> Reading {
+        Reading { plant_id: plant(id), moisture, temperature: 21.5 }
     }
 
     fn at(event_ms: i64, offset: i64) -> At {
@@ -185,7 +190,7 @@ mod tests {
     #[test]
     fn low_is_strictly_below_and_needs_metadata() {
         let mut thresholds = Thresholds::default();
-        thresholds.set(1, Some(30.0));
+        thresholds.set(plant(1), Some(30.0));
         let mut delta = Delta::default();
         delta.add(&reading(1, 30.0), at(0, 0), false, &thresholds);
         delta.add(&reading(1, 29.999), at(1, 1), false, &thresholds);
@@ -193,15 +198,15 @@ mod tests {
         delta.add(&reading(1, 1.0), at(3, 3), true, &thresholds);
         assert_eq!(delta.lows.values().copied().collect::<Vec<_>>(), [1]);
         assert_eq!(delta.buckets.len(), 2);
-        assert_eq!(delta.latest[&1].at.offset, 3);
+        assert_eq!(delta.latest[&plant(1)].at.offset, 3);
     }
 
     #[test]
     fn slots_sort_by_time_and_give_back_what_went_in() {
-        let early = Slot::new(BUCKET_MS, BUCKET_MS, i32::MAX);
-        let later = Slot::new(3 * BUCKET_MS + 5, BUCKET_MS, 0);
+        let early = Slot::new(BUCKET_MS, BUCKET_MS, plant(i32::MAX));
+        let later = Slot::new(3 * BUCKET_MS + 5, BUCKET_MS, plant(0));
         assert!(early < later);
-        assert_eq!((early.start_ms(BUCKET_MS), early.plant_id()), (BUCKET_MS, i32::MAX));
+        assert_eq!((early.start_ms(BUCKET_MS), early.plant_id()), (BUCKET_MS, plant(i32::MAX)));
         assert_eq!((later.start_ms(BUCKET_MS), later.plant_id()), (3 * BUCKET_MS, 0));
     }
 

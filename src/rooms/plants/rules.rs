@@ -1,8 +1,8 @@
 //! The dryness rule: a closed window with more low readings than the limit is an alert.
 
-use super::types::clock_text;
 use crate::kernel::alert::Alert;
 use crate::kernel::text::Text;
+use crate::kernel::when;
 
 /// The rule's name; it is part of the alert's identity.
 pub const DRY: &str = "plants.dry";
@@ -25,11 +25,7 @@ pub fn dry(window: &DryWindow, limit: i64, time_zone: chrono_tz::Tz) -> Option<A
     if window.low_count <= limit {
         return None;
     }
-    let span = format!(
-        "{}–{}",
-        clock_text(window.start_ms, time_zone),
-        clock_text(window.end_ms, time_zone)
-    );
+    let span = when::span(window.start_ms, window.end_ms, time_zone);
     let text = sentence(window)
         .line()
         .plain(format!(

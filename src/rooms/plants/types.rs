@@ -7,9 +7,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::kernel::text::acts;
 
 /// The longest name a person may give, in characters after trimming.
 const NAME_CHARS: usize = 64;
+/// A character that people see as one may be long: a family emoji has 25 bytes.
+const NAME_BYTES: usize = 2048;
 
 /// A plant's number: 0 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -132,14 +137,11 @@ impl FromStr for PlantName {
 
     fn from_str(text: &str) -> Result<PlantName, TypeError> {
         let text = text.trim();
-        let chars = text.chars().count();
-        if chars == 0 || chars > NAME_CHARS {
+        let chars = text.graphemes(true).count();
+        if chars == 0 || chars > NAME_CHARS || text.len() > NAME_BYTES {
             return Err(TypeError::NameLength { chars });
         }
-        if text
-            .chars()
-            .any(|char| char.is_control() || is_bidi_control(char))
-        {
+        if text.chars().any(acts) {
             return Err(TypeError::NameControls);
         }
         Ok(PlantName(text.to_owned()))
@@ -159,7 +161,7 @@ pub enum TypeError {
     NotFinite(f32),
     #[error("a name has 1 to {NAME_CHARS} characters, this one has {chars}")]
     NameLength { chars: usize },
-    #[error("a name has no control characters")]
+    #[error("a name has no control characters, such as a line break")]
     NameControls,
 }
 
@@ -178,11 +180,6 @@ fn number(text: &str) -> Result<f32, TypeError> {
         .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+'));
     let parsed = sober.then(|| text.parse().ok()).flatten();
     finite(parsed.ok_or_else(|| TypeError::NotANumber(text.to_owned()))?)
-}
-
-fn is_bidi_control(char: char) -> bool {
-    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

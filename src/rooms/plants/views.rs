@@ -9,6 +9,7 @@ use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
 use super::rules::{self, DryWindow};
 use super::lookup::name_key;
 use super::wire::Houseplant;
+use super::types::PlantId;
 use super::{Plants, plant_id_of_key};
 use crate::engine::{Closed, Due, TableRow, Version, Views};
 use crate::kernel::time::DAY_MS;
@@ -87,7 +88,7 @@ impl Views for Plants {
         let mut known = versions(db).await?;
         let mut changed = Vec::new();
         for row in rows {
-            if known.remove(&row.row.plant_id) != Some(row.version) {
+            if known.remove(&row.row.plant_id.get()) != Some(row.version) {
                 changed.push((&row.row, row.version));
             }
         }
@@ -108,12 +109,12 @@ impl Views for Plants {
         version: Version,
     ) -> Result<bool, StoreError> {
         let Some(plant_id) = plant_id_of_key(key) else { return Ok(false) };
-        if let Some(known) = version_of(db, plant_id).await? && !version.beats(&known) {
+        if let Some(known) = version_of(db, plant_id.get()).await? && !version.beats(&known) {
             return Ok(false);
         }
         match row {
             Some(row) => put_plants(db, &[(row, version)]).await?,
-            None => delete_plant(db, plant_id).await?,
+            None => delete_plant(db, plant_id.get()).await?,
         }
         Ok(true)
     }
@@ -122,12 +123,11 @@ impl Views for Plants {
         // In the order of the tables' keys, so that a large step writes each page once.
         let mut lows: Vec<(Slot, i64)> = delta.lows.iter().map(|(k, v)| (*k, *v)).collect();
         lows.sort_unstable_by_key(|(slot, _)| *slot);
-        let bind = |query, row: &(Slot, i64)| bind_low(query, *row);
-        MERGE_WINDOWS.run(db, &lows, bind).await?;
+        MERGE_WINDOWS.run(db, &lows, |query, row| bind_low(query, *row)).await?;
         let mut buckets: Vec<(Slot, Bucket)> = delta.buckets.iter().map(|(k, v)| (*k, *v)).collect();
         buckets.sort_unstable_by_key(|(slot, _)| *slot);
         MERGE_BUCKETS.run(db, &buckets, |query, row| bind_bucket(query, *row)).await?;
-        let mut latest: Vec<(i32, Latest)> = delta.latest.iter().map(|(k, v)| (*k, *v)).collect();
+        let mut latest: Vec<(PlantId, Latest)> = delta.latest.iter().map(|(k, v)| (*k, *v)).collect();
         latest.sort_unstable_by_key(|(plant_id, _)| *plant_id);
         MERGE_LATEST.run(db, &latest, |query, row| bind_latest(query, *row)).await
     }
@@ -147,7 +147,7 @@ impl Views for Plants {
         .await?;
         let mut alerts = Vec::new();
         if windows > 0 {
-            let dry = dry_windows(db, due.first_start_ms, due.end_start_ms, None, self.limit).await?;
+            let dry = dry_windows(db, due.first_start_ms, due.end_start_ms, None, self.low_readings_limit).await?;
             alerts.extend(dry.iter().filter_map(|window| self.dry(window)));
         }
         for slot in delta.lows.keys() {
@@ -157,7 +157,7 @@ impl Views for Plants {
             }
             // Closed before this step, and touched again by a record that is not late.
             let again =
-                dry_windows(db, start_ms, start_ms + 1, Some(slot.plant_id()), self.limit).await?;
+                dry_windows(db, start_ms, start_ms + 1, Some(slot.plant_id()), self.low_readings_limit).await?;
             alerts.extend(again.iter().filter_map(|window| self.dry(window)));
         }
         Ok(Closed { windows, alerts })
@@ -190,7 +190,7 @@ impl Views for Plants {
 
 impl Plants {
     fn dry(&self, window: &DryWindow) -> Option<crate::kernel::alert::Alert> {
-        rules::dry(window, self.limit, self.time_zone)
+        rules::dry(window, self.low_readings_limit, self.time_zone)
     }
 }
 
@@ -257,7 +257,7 @@ async fn put_plants(
     PUT_PLANTS
         .run(db, rows, |query, (plant, version)| {
             query
-                .bind(plant.plant_id)
+                .bind(plant.plant_id.get())
                 .bind(plant.given_name.clone())
                 .bind(name_key(&plant.given_name))
                 .bind(plant.common_name.clone())
@@ -292,9 +292,9 @@ fn bind_bucket<'q>(query: Query<'q>, (slot, bucket): (Slot, Bucket)) -> Query<'q
         .bind(bucket.temperature.max)
 }
 
-fn bind_latest<'q>(query: Query<'q>, (plant_id, latest): (i32, Latest)) -> Query<'q> {
+fn bind_latest<'q>(query: Query<'q>, (plant_id, latest): (PlantId, Latest)) -> Query<'q> {
     query
-        .bind(plant_id)
+        .bind(plant_id.get())
         .bind(latest.at.event_ms)
         .bind(latest.at.partition)
         .bind(latest.at.offset)

@@ -8,8 +8,17 @@ use super::show::{EDIT, OPEN};
 use super::update::Answer;
 use super::{Ask, Command, PlantChat};
 use crate::kernel::chat::{Draft, Incoming, draft_button};
-use crate::kernel::conversation::{Asked, Chat};
+use crate::kernel::conversation::{Asked, Chat, CommandSpec};
 use crate::rooms::turn::{Route, Routes};
+
+/// The room's part of the menu.
+pub fn commands() -> Vec<CommandSpec> {
+    let command = |command: teloxide::types::BotCommand| CommandSpec {
+        name: command.command.trim_start_matches('/').to_owned(),
+        description: command.description,
+    };
+    Command::bot_commands().into_iter().map(command).collect()
+}
 
 /// Commands and buttons that stand by themselves.
 pub fn routes() -> Routes {

@@ -1,0 +1,109 @@
+//! Calls of the Bot API, and what can be known about a call that failed.
+//!
+//! Our own few lines over reqwest instead of teloxide's client: that one sleeps ten seconds inside
+//! every 5xx, cannot give an update's raw text, and does not tell "refused" from "unknown".
+//! The token is in every URL, so no error of this module carries one.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::config::Secret;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an ordinary call may take.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why a call brought nothing.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CallError {
+    /// Telegram answered that it will not.
+    #[error("telegram refused ({code}): {description}")]
+    Refused { code: i64, description: String, retry_after_s: Option<i64>, migrate_to: Option<i64> },
+    /// The call never reached Telegram.
+    #[error("telegram could not be reached: {0}")]
+    Unsent(String),
+    /// The call may or may not have been carried out.
+    #[error("no answer from telegram that says what happened: {0}")]
+    Unknown(String),
+}
+
+/// A client for one bot.
+#[derive(Clone)]
+pub struct BotApi {
+    http: reqwest::Client,
+    /// `https://api.telegram.org/bot<token>`: secret.
+    base: Secret,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    ok: bool,
+    result: Option<Value>,
+    error_code: Option<i64>,
+    description: Option<String>,
+    parameters: Option<Parameters>,
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    retry_after: Option<i64>,
+    migrate_to_chat_id: Option<i64>,
+}
+
+impl BotApi {
+    pub fn new(api_url: &str, token: &Secret) -> Result<BotApi, CallError> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|error| CallError::Unsent(error.without_url().to_string()))?;
+        let base = format!("{}/bot{}", api_url.trim_end_matches('/'), token.reveal());
+        Ok(BotApi { http, base: Secret::from(base) })
+    }
+
+    /// Calls a method and gives its `result`.
+    pub async fn call(
+        &self,
+        method: &str,
+        params: &Value,
+        timeout: Duration,
+    ) -> Result<Value, CallError> {
+        let url = format!("{}/{method}", self.base.reveal());
+        let sent = self.http.post(url).json(params).timeout(timeout).send().await;
+        let response = sent.map_err(|error| failure(&error.without_url()))?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| failure(&error.without_url()))?;
+        match serde_json::from_slice::<Answer>(&body) {
+            Ok(answer) => read(answer),
+            // An error page of something in between: the call was not taken.
+            Err(_) if status.is_client_error() => {
+                Err(CallError::Unsent(format!("status {status}, and no JSON")))
+            }
+            Err(_) => Err(CallError::Unknown(format!("status {status}, and no JSON"))),
+        }
+    }
+}
+
+fn read(answer: Answer) -> Result<Value, CallError> {
+    if answer.ok {
+        return Ok(answer.result.unwrap_or(Value::Null));
+    }
+    let parameters = answer.parameters;
+    Err(CallError::Refused {
+        code: answer.error_code.unwrap_or(0),
+        description: answer.description.unwrap_or_default(),
+        retry_after_s: parameters.as_ref().and_then(|given| given.retry_after),
+        migrate_to: parameters.as_ref().and_then(|given| given.migrate_to_chat_id),
+    })
+}
+
+fn failure(error: &reqwest::Error) -> CallError {
+    let words = crate::engine::error_chain(error);
+    if error.is_connect() || error.is_builder() {
+        return CallError::Unsent(words);
+    }
+    CallError::Unknown(words)
+}

@@ -1,0 +1,46 @@
+//! What the store knows for the household's answers.
+
+use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
+
+use super::{Ask, Household, Known, StatusFacts};
+use crate::rooms::turn::{Answers, Asker};
+use crate::store::{StoreError, access, alerts, dead_letters, outbox, positions};
+
+/// Alerts that `/alerts` lists.
+const ALERTS_SHOWN: i64 = 10;
+
+impl Answers for Household {
+    fn read<'a>(
+        &'a self,
+        ask: &'a Ask,
+        asker: &'a Asker,
+        db: &'a mut SqliteConnection,
+    ) -> BoxFuture<'a, Result<Known, StoreError>> {
+        Box::pin(async move {
+            Ok(match ask {
+                Ask::Alerts => {
+                    let newest = alerts::newest(db, ALERTS_SHOWN).await?;
+                    let places = access::subscriptions(db).await?;
+                    Known::Alerts(newest, places.contains(&asker.place))
+                }
+                Ask::Status => Known::Status(Box::new(status(db).await?)),
+                Ask::Start(_) => Known::Claim(access::claim(db, asker.user_id).await?),
+                Ask::Stranger => Known::Refused(access::was_refused(db, asker.user_id).await?),
+                _ => Known::Nothing,
+            })
+        })
+    }
+}
+
+async fn status(db: &mut SqliteConnection) -> Result<StatusFacts, StoreError> {
+    Ok(StatusFacts {
+        pipelines: positions::overview(db).await?,
+        outbox: outbox::depth(db).await?,
+        unsaved_edits: sqlx::query_scalar("select count(*) from publication")
+            .fetch_one(&mut *db)
+            .await?,
+        dead_letters: dead_letters::summary(db).await?,
+        strangers: sqlx::query_scalar("select count(*) from stranger").fetch_one(&mut *db).await?,
+    })
+}

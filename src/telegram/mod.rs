@@ -1,0 +1,10 @@
+//! The bot: what comes in from Telegram, what is answered, what goes out.
+//!
+//! Invariant: an update is stored before it is acknowledged, and everything that follows from it
+//! is stored in the transaction that marks it done. Only `delivery` and `polling` talk to Telegram.
+
+pub mod access;
+pub mod client;
+pub mod household;
+pub mod parse;
+pub mod routes;
