@@ -2,8 +2,12 @@
 //!
 //! ARCHITECTURE.md has the map; each module's first lines say its one responsibility.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod exit;
 pub mod kernel;
 pub mod log;
+pub mod ops;
 pub mod rooms;
