@@ -2,13 +2,17 @@
 //!
 //! ARCHITECTURE.md has the map; each module's first lines say its one responsibility.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash;
 pub mod demo;
 pub mod engine;
+pub mod exit;
 pub mod kernel;
 pub mod log;
+pub mod ops;
 pub mod rooms;
 pub mod store;
 pub mod telegram;

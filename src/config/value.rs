@@ -15,7 +15,7 @@ const REDACTED: &str = "<set>";
 pub struct Secret(String);
 
 impl Secret {
-    pub(super) fn new(text: String) -> Secret {
+    pub fn new(text: String) -> Secret {
         Secret(text)
     }
 

@@ -3,6 +3,8 @@
 //! Invariant: rooms never import each other, and nothing below them imports a room but through
 //! this file.
 
+use std::sync::LazyLock;
+
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -38,8 +40,10 @@ pub fn all() -> [Room; 1] {
 }
 
 /// Every topic of the contract that this build knows.
-pub fn topics() -> Vec<TopicSpec> {
-    all().iter().flat_map(|room| room.topics).copied().collect()
+pub fn topics() -> &'static [TopicSpec] {
+    static TOPICS: LazyLock<Vec<TopicSpec>> =
+        LazyLock::new(|| all().iter().flat_map(|room| room.topics).copied().collect());
+    &TOPICS
 }
 
 /// The question that an unfinished conversation is at.

@@ -61,7 +61,7 @@ impl BotApi {
             .build()
             .map_err(|error| CallError::Unsent(error.without_url().to_string()))?;
         let base = format!("{}/bot{}", api_url.trim_end_matches('/'), token.reveal());
-        Ok(BotApi { http, base: Secret::from(base) })
+        Ok(BotApi { http, base: Secret::new(base) })
     }
 
     /// Calls a method and gives its `result`.

@@ -1,0 +1,183 @@
+//! The command line.
+//!
+//! Invariant: this only says what was asked for; what it means is in `app`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::ops::topic::{Begin, LineFormat};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   the work met errors that were reported
+  2   wrong usage or configuration
+  3   another instance holds the data directory
+  70  an internal fault";
+
+const EXAMPLES: &str = "\
+Examples:
+  windowsill demo                 try it: a chat in the browser, nothing to set up
+  windowsill run                  the bot; its token comes from TELEGRAM_BOT_TOKEN
+  windowsill ask '/plants'        what the bot would answer, in the terminal
+  windowsill topic list           what the event log holds
+  windowsill config               every setting, its value and where it came from
+
+Exit codes:
+  0   done
+  1   the work met errors that were reported
+  2   wrong usage or configuration
+  3   another instance holds the data directory
+  70  an internal fault";
+
+const WRITE_HELP: &str = r#"Lines are read from standard input. A bad line is reported on standard error as
+`line N: reason`; the rest goes on, and the exit code is 1 at the end.
+
+Format `record` (the default), one JSON object a line:
+  {"key": "4", "value": {"plant_id": 4, "moisture": 25.5, "temperature": 18}, "ts": 1700000000000}
+  key        text or null; key_base64 for raw bytes
+  value      checked and encoded with the topic's schema; null deletes the key (a tombstone)
+  value_base64  raw bytes instead, which are not checked
+  ts         event time in ms since 1970 UTC, now by default
+  partition  a number, by default chosen by the key
+  headers    [["name", "text"], …]
+
+Format `value`: every line is a value as the system's own producer sends it.
+
+Examples:
+  echo '{"plant_id": 4, "moisture": 25.5, "temperature": 18}' \
+    | windowsill topic write houseplant-readings --format value
+  windowsill topic read houseplant-metadata | windowsill --data-dir copy \
+    topic write houseplant-metadata"#;
+
+const READ_HELP: &str = r#"Prints one JSON object a line: topic, partition, offset, ts, key, value, headers. Values are
+decoded; key_base64 or value_base64 stands where bytes are no text or cannot be decoded.
+
+Examples:
+  windowsill topic read houseplant-readings
+  windowsill topic read houseplant-readings --from end --follow
+  windowsill topic read houseplant-metadata | jq .value.given_name"#;
+
+/// Plants that dry out, devices that look for Wi-Fi, hearts, carts and socks: events become
+/// alerts and answers in a Telegram chat.
+#[derive(Debug, Parser)]
+#[command(name = "windowsill", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The configuration file [default: windowsill.toml, if it is there].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of the event log and the state [default: ./windowsill-data, or as configured].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the bot.
+    #[command(after_help = EXIT_CODES)]
+    Run,
+    /// Try everything in one process, with simulated plants and a chat in the browser.
+    ///
+    /// The chat page's address is the first line of standard output.
+    #[command(after_help = EXIT_CODES)]
+    Demo(Demo),
+    /// Print the configuration in force, with secrets left out.
+    #[command(after_help = EXIT_CODES)]
+    Config,
+    /// Look into the event log, or write to it.
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Topic(Topic),
+    /// Process what is in the log until caught up, and exit.
+    #[command(after_help = EXIT_CODES)]
+    Fold(Fold),
+    /// Print what the bot would answer its owner.
+    #[command(after_help = EXIT_CODES)]
+    Ask(Ask),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How many times faster than real time the plants live.
+    #[arg(long, value_name = "N", default_value_t = 720)]
+    pub speed: u32,
+    /// The seed of the simulation: the same seed gives the same readings.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Where the chat page listens; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+}
+
+impl Demo {
+    /// The demo keeps to a folder of its own unless `--data-dir` says otherwise.
+    pub const DATA_DIR: &'static str = "./windowsill-demo";
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Topic {
+    /// Print each topic's name, kind, partitions, records, first and last time.
+    List {
+        /// As a JSON list.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the records of a topic.
+    #[command(after_help = READ_HELP)]
+    Read {
+        /// The topic's name.
+        topic: String,
+        /// Where to begin in every partition: an offset, `start` or `end`.
+        #[arg(long, value_name = "OFFSET|start|end", default_value = "start")]
+        from: Begin,
+        /// Wait for new records instead of ending with the last one.
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Write lines from standard input to a topic; it works beside a running bot.
+    #[command(after_help = WRITE_HELP)]
+    Write {
+        /// The topic's name.
+        topic: String,
+        /// What a line is.
+        #[arg(long, value_enum, default_value_t = LineFormat::Record)]
+        format: LineFormat,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Fold {
+    /// Print what was done as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// What is said to the bot, such as `/plants`.
+    pub text: String,
+    /// Print the messages as the Bot API would carry them.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_may_stand_after_the_command() {
+        let cli = Cli::parse_from(["windowsill", "topic", "list", "--data-dir", "x"]);
+        assert_eq!(cli.data_dir, Some(PathBuf::from("x")));
+    }
+}

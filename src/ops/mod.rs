@@ -1,0 +1,3 @@
+//! Verbs for whoever runs the program.
+
+pub mod topic;

@@ -1,0 +1,193 @@
+//! A line of `topic write` as a record to append.
+//!
+//! Invariant: what passes would fold, but for raw bytes (`value_base64`), which nobody checks.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use clap::ValueEnum;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{NamedTopic, TopicError};
+use crate::kernel::record::{Header, NewRecord};
+use crate::log::MAX_RECORD_BYTES;
+use crate::log::codec::Codec;
+
+/// What a line of `topic write` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LineFormat {
+    /// A record with its key, value, time and headers.
+    Record,
+    /// A value as the system's own producer sends it.
+    Value,
+}
+
+/// Takes lines of one topic apart.
+pub(super) struct LineParser {
+    topic: NamedTopic,
+    codec: Codec,
+    format: LineFormat,
+    /// How many partitions the log has for the topic.
+    partitions: i32,
+}
+
+impl LineParser {
+    pub(super) fn new(
+        topic: &NamedTopic,
+        format: LineFormat,
+        partitions: i32,
+    ) -> Result<LineParser, TopicError> {
+        Ok(LineParser {
+            topic: topic.clone(),
+            codec: topic.codec()?,
+            format,
+            partitions,
+        })
+    }
+
+    /// The record, or the reason why there is none. Blank lines are neither.
+    pub(super) fn parse(&self, line: &[u8], now_ms: i64) -> Result<Option<NewRecord>, String> {
+        let text = std::str::from_utf8(line)
+            .map_err(|_| "it is not UTF-8".to_owned())?
+            .trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let record = match self.format {
+            LineFormat::Record => self.record(text, now_ms)?,
+            LineFormat::Value => self.value(text, now_ms)?,
+        };
+        let size_bytes = record.size_bytes();
+        if size_bytes > MAX_RECORD_BYTES {
+            return Err(format!(
+                "the record has {size_bytes} bytes, expected at most {MAX_RECORD_BYTES}"
+            ));
+        }
+        Ok(Some(record))
+    }
+
+    fn record(&self, text: &str, now_ms: i64) -> Result<NewRecord, String> {
+        let line: Line<'_> = serde_json::from_str(text).map_err(|error| json_reason(&error))?;
+        if let Some(partition) = line.partition
+            && !(0..self.partitions).contains(&partition)
+        {
+            let last = self.partitions - 1;
+            return Err(format!("partition is {partition}, expected 0 to {last}"));
+        }
+        let key = match (line.key, line.key_base64) {
+            (None, None) => None,
+            (Some(key), None) => Some(key.into_owned().into_bytes()),
+            (None, Some(encoded)) => Some(raw("key_base64", &encoded)?),
+            (Some(_), Some(_)) => return Err("key and key_base64 are both given".to_owned()),
+        };
+        let value = match (line.value, line.value_base64) {
+            (Some(value), None) => self.checked(key.as_deref(), &value)?,
+            (None, Some(encoded)) => encoded
+                .map(|encoded| raw("value_base64", &encoded))
+                .transpose()?,
+            (None, None) => return Err("value is missing, expected one (or null)".to_owned()),
+            (Some(_), Some(_)) => return Err("value and value_base64 are both given".to_owned()),
+        };
+        let headers = line
+            .headers
+            .into_iter()
+            .map(header)
+            .collect::<Result<Vec<Header>, _>>()?;
+        let ts_ms = line.ts.unwrap_or(now_ms);
+        Ok(NewRecord {
+            partition: line.partition,
+            key,
+            value,
+            ts_ms,
+            headers,
+        })
+    }
+
+    fn value(&self, text: &str, now_ms: i64) -> Result<NewRecord, String> {
+        let line = (self.topic.spec.value_line)(text)?;
+        let key = line.key.map(String::into_bytes);
+        let value = self.checked(key.as_deref(), &line.value)?;
+        let ts_ms = line.ts_ms.unwrap_or(now_ms);
+        Ok(NewRecord {
+            partition: None,
+            key,
+            value,
+            ts_ms,
+            headers: Vec::new(),
+        })
+    }
+
+    /// The encoded value, if the fold would take it under this key.
+    fn checked(&self, key: Option<&[u8]>, value: &Value) -> Result<Option<Vec<u8>>, String> {
+        let encoded = match value {
+            Value::Null => None,
+            value => Some(
+                self.codec
+                    .encode(value)
+                    .map_err(|error| error.to_string())?,
+            ),
+        };
+        let check = self.topic.spec.check;
+        check(&self.codec, key, encoded.as_deref()).map_err(|poison| poison.reason)?;
+        Ok(encoded)
+    }
+}
+
+/// A line of the format `record`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    #[serde(borrow, default)]
+    key: Option<Cow<'a, str>>,
+    key_base64: Option<String>,
+    /// `Some(Null)` is a tombstone, `None` is a missing value.
+    #[serde(default, deserialize_with = "present")]
+    value: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    value_base64: Option<Option<String>>,
+    ts: Option<i64>,
+    partition: Option<i32>,
+    #[serde(default)]
+    headers: Vec<(String, Value)>,
+    /// `topic read` prints these; a record gets new ones.
+    #[serde(rename = "topic")]
+    _topic: Option<IgnoredAny>,
+    #[serde(rename = "offset")]
+    _offset: Option<IgnoredAny>,
+}
+
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn header((name, value): (String, Value)) -> Result<Header, String> {
+    let value = match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.into_bytes()),
+        Value::Object(object) => {
+            let encoded = object.get("base64").and_then(Value::as_str);
+            let encoded = encoded.ok_or_else(|| format!("header {name:?} is not text"))?;
+            Some(raw("base64", encoded)?)
+        }
+        other => return Err(format!("header {name:?} is {other}, expected text")),
+    };
+    Ok(Header { name, value })
+}
+
+fn raw(field: &str, encoded: &str) -> Result<Vec<u8>, String> {
+    BASE64_STANDARD
+        .decode(encoded)
+        .map_err(|error| format!("{field} is not base64: {error}"))
+}
+
+/// The parser counts lines within the text it was given, which is one line.
+pub(super) fn json_reason(error: &serde_json::Error) -> String {
+    error
+        .to_string()
+        .replace(" at line 1 column ", " at column ")
+}

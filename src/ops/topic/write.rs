@@ -1,0 +1,274 @@
+//! `topic write`: lines from standard input into the log.
+//!
+//! Invariant: a thread reads and parses while the log makes the lines before durable; what is
+//! counted as written is durable, and at the end of the input that is every good line.
+
+use std::future::Future;
+use std::io::{Read, Write};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::parse::{LineFormat, LineParser};
+use super::{NamedTopic, TopicError};
+use crate::kernel::record::NewRecord;
+use crate::log::EventLog;
+
+/// A read of standard input gives at most so much.
+const READ_BYTES: usize = 256 * 1024;
+/// A longer line cannot hold a record that the log accepts.
+const LINE_BYTES: usize = 16 * 1024 * 1024;
+/// Parsed pieces that wait for the log.
+const QUEUE_PIECES: usize = 32;
+/// One append takes no further piece once it holds so many records.
+const APPEND_RECORDS: usize = 50_000;
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+/// How lines are taken, and what is told meanwhile.
+#[derive(Clone)]
+pub struct WriteOptions {
+    pub format: LineFormat,
+    /// Show progress: standard error is a terminal.
+    pub progress: bool,
+    /// The time of records that say none, in milliseconds since the epoch.
+    pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+}
+
+/// What became of the lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    pub written: u64,
+    pub rejected: u64,
+}
+
+/// Writes the lines of `input` until its end or until `stop` resolves.
+pub async fn write(
+    log: &dyn EventLog,
+    topic: &NamedTopic,
+    input: impl Read + Send + 'static,
+    options: &WriteOptions,
+    stop: impl Future<Output = ()>,
+    report: &mut dyn Write,
+) -> Result<Written, TopicError> {
+    let partitions = log.partitions(&topic.name).await?;
+    let parser = LineParser::new(topic, options.format, partitions)?;
+    let now_ms = Arc::clone(&options.now_ms);
+    let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
+    // Detached: it may be inside a read of a terminal that never returns.
+    std::thread::spawn(move || read_lines(input, &parser, &*now_ms, &sender));
+    let mut writer = Writer {
+        log,
+        topic: &topic.name,
+        pieces,
+        progress: options.progress,
+        told: Instant::now(),
+        report,
+        done: Written::default(),
+    };
+    let begun = Instant::now();
+    let outcome = writer.run(stop).await;
+    writer.close(begun.elapsed());
+    outcome.map(|()| writer.done)
+}
+
+/// What one read gave.
+enum Piece {
+    Lines {
+        records: Vec<NewRecord>,
+        rejected: Vec<(u64, String)>,
+    },
+    Failed(std::io::Error),
+}
+
+struct Writer<'a> {
+    log: &'a dyn EventLog,
+    topic: &'a str,
+    pieces: mpsc::Receiver<Piece>,
+    progress: bool,
+    told: Instant,
+    report: &'a mut dyn Write,
+    done: Written,
+}
+
+impl Writer<'_> {
+    async fn run(&mut self, stop: impl Future<Output = ()>) -> Result<(), TopicError> {
+        let mut stop = pin!(stop);
+        loop {
+            let first = tokio::select! {
+                piece = self.pieces.recv() => piece,
+                () = &mut stop => return Ok(()),
+            };
+            let Some(first) = first else { return Ok(()) };
+            let mut records = Vec::new();
+            let mut failed = self.take(first, &mut records);
+            while failed.is_none()
+                && records.len() < APPEND_RECORDS
+                && let Ok(piece) = self.pieces.try_recv()
+            {
+                failed = self.take(piece, &mut records);
+            }
+            let count = records.len() as u64;
+            if count > 0 {
+                self.log.append(self.topic, records).await?;
+            }
+            self.done.written += count;
+            if let Some(fault) = failed {
+                return Err(TopicError::Input(fault));
+            }
+            self.tell_progress();
+        }
+    }
+
+    /// Adds the records of a piece and reports its bad lines.
+    fn take(&mut self, piece: Piece, all: &mut Vec<NewRecord>) -> Option<std::io::Error> {
+        match piece {
+            Piece::Failed(fault) => Some(fault),
+            Piece::Lines { records, rejected } => {
+                if all.is_empty() {
+                    *all = records;
+                } else {
+                    all.extend(records);
+                }
+                self.done.rejected += rejected.len() as u64;
+                for (number, reason) in rejected {
+                    // Standard error may be closed; the exit code still tells.
+                    let _ = writeln!(self.report, "line {number}: {reason}");
+                }
+                None
+            }
+        }
+    }
+
+    fn tell_progress(&mut self) {
+        if self.progress && self.told.elapsed() >= PROGRESS_EVERY {
+            self.told = Instant::now();
+            let Written { written, rejected } = self.done;
+            let _ = write!(self.report, "\r{written} written, {rejected} rejected ");
+            let _ = self.report.flush();
+        }
+    }
+
+    fn close(&mut self, took: Duration) {
+        let Written { written, rejected } = self.done;
+        let rate = written as f64 / took.as_secs_f64().max(0.001);
+        let begin = if self.progress { "\r" } else { "" };
+        let closing = format!("{begin}{written} written, {rejected} rejected, {rate:.0}/s");
+        let _ = writeln!(self.report, "{closing}");
+        let _ = self.report.flush();
+    }
+}
+
+/// The thread's side: ends with the input, or when nobody takes its pieces.
+fn read_lines(
+    mut input: impl Read,
+    parser: &LineParser,
+    now_ms: &dyn Fn() -> i64,
+    pieces: &mpsc::Sender<Piece>,
+) {
+    let mut lines = Lines::default();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let mut piece = Parsed {
+            parser,
+            now_ms: now_ms(),
+            records: Vec::new(),
+            rejected: Vec::new(),
+        };
+        let at_end = match input.read(&mut buffer) {
+            Ok(0) => {
+                lines.finish(&mut piece);
+                true
+            }
+            Ok(count) => {
+                lines.feed(&buffer[..count], &mut piece);
+                false
+            }
+            Err(fault) if fault.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(fault) => {
+                let _ = pieces.blocking_send(Piece::Failed(fault));
+                return;
+            }
+        };
+        let Parsed {
+            records, rejected, ..
+        } = piece;
+        let empty = records.is_empty() && rejected.is_empty();
+        let taken = empty
+            || pieces
+                .blocking_send(Piece::Lines { records, rejected })
+                .is_ok();
+        if at_end || !taken {
+            return;
+        }
+    }
+}
+
+/// The lines of one piece as they become records.
+struct Parsed<'a> {
+    parser: &'a LineParser,
+    now_ms: i64,
+    records: Vec<NewRecord>,
+    rejected: Vec<(u64, String)>,
+}
+
+impl Parsed<'_> {
+    fn line(&mut self, number: u64, line: &[u8]) {
+        match self.parser.parse(line, self.now_ms) {
+            Ok(record) => self.records.extend(record),
+            Err(reason) => self.rejected.push((number, reason)),
+        }
+    }
+}
+
+/// Cuts what is read into lines; a line that is too long is counted and passed over.
+#[derive(Default)]
+struct Lines {
+    /// The beginning of a line whose end was not read yet.
+    partial: Vec<u8>,
+    too_long: bool,
+    count: u64,
+}
+
+impl Lines {
+    fn feed(&mut self, mut bytes: &[u8], piece: &mut Parsed<'_>) {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = bytes.split_at(end);
+            bytes = &rest[1..];
+            if self.partial.is_empty() && !self.too_long {
+                self.count += 1;
+                piece.line(self.count, line);
+            } else {
+                self.keep(line);
+                self.finish(piece);
+            }
+        }
+        self.keep(bytes);
+    }
+
+    /// The line is at its end.
+    fn finish(&mut self, piece: &mut Parsed<'_>) {
+        if self.partial.is_empty() && !self.too_long {
+            return;
+        }
+        self.count += 1;
+        if self.too_long {
+            let reason = format!("it has more than {LINE_BYTES} bytes");
+            piece.rejected.push((self.count, reason));
+        } else {
+            piece.line(self.count, &self.partial);
+        }
+        self.partial.clear();
+        self.too_long = false;
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.too_long || self.partial.len() + bytes.len() > LINE_BYTES {
+            self.partial = Vec::new();
+            self.too_long = true;
+            return;
+        }
+        self.partial.extend_from_slice(bytes);
+    }
+}
