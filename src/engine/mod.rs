@@ -17,6 +17,7 @@ use crate::store::{Store, StoreError};
 mod announce;
 mod commit;
 mod fold;
+pub mod publisher;
 mod runner;
 mod session;
 mod sources;

@@ -94,6 +94,19 @@ pub async fn count_attempt(db: &mut SqliteConnection, update_id: i64) -> Result<
     Ok(())
 }
 
+/// Takes back the last attempt at a chat's oldest waiting update.
+pub async fn uncount_attempt(db: &mut SqliteConnection, chat_id: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "update inbox set attempts = max(attempts - 1, 0)
+          where update_id = (select min(update_id) from inbox
+                              where state = 'waiting' and chat_id = ?)",
+    )
+    .bind(chat_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Sets an update aside that cannot be handled; its body stays for whoever looks into it.
 pub async fn park(db: &mut SqliteConnection, update_id: i64) -> Result<(), StoreError> {
     sqlx::query("update inbox set state = 'parked' where update_id = ?")

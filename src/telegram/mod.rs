@@ -4,7 +4,15 @@
 //! is stored in the transaction that marks it done. Only `delivery` and `polling` talk to Telegram.
 
 pub mod access;
+pub mod apply;
 pub mod client;
+pub mod delivery;
+pub mod dispatch;
+pub mod handle;
 pub mod household;
+pub mod ingress;
+pub mod menu;
 pub mod parse;
+pub mod polling;
 pub mod routes;
+pub mod timers;

@@ -1,0 +1,131 @@
+//! The pump that carries the outbox to Telegram: one message in flight for each chat, chats side
+//! by side, each row until Telegram took it or it is known why not.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::client::BotApi;
+use crate::clock;
+use crate::engine::error_chain;
+use crate::store::outbox::{self, Row};
+use crate::store::{Store, StoreError, Urgency};
+
+mod outcome;
+mod pace;
+mod send;
+
+use pace::Pace;
+
+/// Chats sent to at once.
+const SENDS_AT_ONCE: usize = 16;
+/// How long to look away when nothing is due.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Delivers until `stop` turns true; what is in flight by then is waited for.
+pub async fn run(
+    store: Store,
+    api: BotApi,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), StoreError> {
+    let mut changes = store.changes();
+    let mut pump = Pump { store, api, pace: Pace::default(), busy: HashMap::new() };
+    let mut sends: JoinSet<i64> = JoinSet::new();
+    while !*stop.borrow() {
+        changes.mark_unchanged();
+        let sleep = match pump.begin_sends(&mut sends).await {
+            Ok(sleep) => sleep,
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(error) => {
+                tracing::error!(error = %error_chain(&error), "the outbox could not be read");
+                FAULT_PAUSE
+            }
+        };
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(sleep) => {}
+            _ = changes.changed() => {}
+            Some(ended) = sends.join_next() => pump.ended(ended)?,
+        }
+    }
+    while let Some(ended) = sends.join_next().await {
+        pump.ended(ended)?;
+    }
+    Ok(())
+}
+
+struct Pump {
+    store: Store,
+    api: BotApi,
+    pace: Pace,
+    /// The row in flight of each chat.
+    busy: HashMap<i64, i64>,
+}
+
+impl Pump {
+    /// Begins every send that may begin, and says how long no other will.
+    async fn begin_sends(&mut self, sends: &mut JoinSet<i64>) -> Result<Duration, StoreError> {
+        let heads = self.store.read(|db| Box::pin(async move { outbox::heads(db).await })).await?;
+        let mut sleep = LONGEST_SLEEP;
+        for row in heads {
+            if self.busy.contains_key(&row.place.chat_id) || sends.len() >= SENDS_AT_ONCE {
+                continue;
+            }
+            let now_ms = clock::now_ms();
+            if row.expires_at.is_some_and(|expires_at| expires_at <= now_ms) {
+                self.expire(&row, now_ms).await?;
+                continue;
+            }
+            let due_in_ms = row.next_at - now_ms;
+            if due_in_ms > 0 {
+                sleep = sleep.min(Duration::from_millis(due_in_ms.unsigned_abs()));
+                continue;
+            }
+            if let Err(wait) = self.pace.take(&row, clock::monotonic_ms()) {
+                sleep = sleep.min(wait);
+                continue;
+            }
+            self.busy.insert(row.place.chat_id, row.id);
+            sends.spawn(deliver(self.store.clone(), self.api.clone(), row));
+        }
+        Ok(sleep)
+    }
+
+    async fn expire(&self, row: &Row, now_ms: i64) -> Result<(), StoreError> {
+        let row_id = row.id;
+        self.store
+            .write(Urgency::People, move |db| {
+                Box::pin(async move { outbox::drop_row(db, row_id, "expired", now_ms).await })
+            })
+            .await
+    }
+
+    fn ended(&mut self, ended: Result<i64, tokio::task::JoinError>) -> Result<(), StoreError> {
+        let chat_id = ended.map_err(|_| StoreError::Closed)?;
+        self.busy.remove(&chat_id);
+        Ok(())
+    }
+}
+
+/// Sends one row and stores what became of it; gives back the chat.
+async fn deliver(store: Store, api: BotApi, row: Row) -> i64 {
+    let chat_id = row.place.chat_id;
+    let sent = send::row(&store, &api, &row).await;
+    let outcome = outcome::judge(&row, sent, clock::now_ms());
+    if outcome.is_sent() {
+        crate::crash::point("after-send");
+    }
+    // Until the outcome is stored nothing else goes to this chat: a fault of the store here
+    // must not let the same row be sent again and again.
+    while let Err(error) = outcome::store(&store, &row, &outcome).await {
+        if matches!(error, StoreError::Closed) {
+            break;
+        }
+        tracing::error!(error = %error_chain(&error), "a sent message could not be marked");
+        tokio::time::sleep(FAULT_PAUSE).await;
+    }
+    chat_id
+}

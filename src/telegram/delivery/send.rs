@@ -1,0 +1,106 @@
+//! One row as a call of the Bot API.
+
+use serde_json::{Value, json};
+
+use crate::kernel::chat::Keyboard;
+use crate::store::outbox::{self, Action, Body, Row, Target};
+use crate::store::{Store, StoreError};
+use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
+
+/// What sending came to.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// Telegram took it; a message has an id.
+    Taken(Option<i32>),
+    Failed(CallError),
+    /// The row could not even be prepared.
+    Unprepared(StoreError),
+}
+
+/// Sends a row; a message whose markup Telegram cannot parse goes again as plain text.
+pub(super) async fn row(store: &Store, api: &BotApi, row: &Row) -> Sent {
+    let result = match &row.action {
+        Action::Call(call) => api.call(&call.method, &call.params, CALL_TIMEOUT).await,
+        Action::Say(body) => message(api, row, body, None).await,
+        Action::Edit(target, body) => match message_id(store, *target).await {
+            Ok(message_id) => message(api, row, body, message_id).await,
+            Err(error) => return Sent::Unprepared(error),
+        },
+    };
+    match result {
+        Ok(value) => {
+            let message_id = value.get("message_id").and_then(Value::as_i64);
+            Sent::Taken(message_id.and_then(|id| i32::try_from(id).ok()))
+        }
+        Err(error) => Sent::Failed(error),
+    }
+}
+
+async fn message_id(store: &Store, target: Target) -> Result<Option<i32>, StoreError> {
+    match target {
+        Target::New => Ok(None),
+        Target::Message(message_id) => Ok(Some(message_id)),
+        // The row came before this one in the same chat, so it is settled; if it was never sent,
+        // this one is a new message.
+        Target::Row(row_id) => {
+            store.read(move |db| Box::pin(async move { outbox::message_of(db, row_id).await })).await
+        }
+    }
+}
+
+async fn message(
+    api: &BotApi,
+    row: &Row,
+    body: &Body,
+    edits: Option<i32>,
+) -> Result<Value, CallError> {
+    let method = if edits.is_some() { "editMessageText" } else { "sendMessage" };
+    let marked_up = api.call(method, &params(row, body, edits, true), CALL_TIMEOUT).await;
+    match marked_up {
+        Err(CallError::Refused { code: 400, description, .. })
+            if description.contains("can't parse entities") =>
+        {
+            tracing::warn!(row.id, description, "markup was refused; sending plain text");
+            api.call(method, &params(row, body, edits, false), CALL_TIMEOUT).await
+        }
+        result => result,
+    }
+}
+
+fn params(row: &Row, body: &Body, edits: Option<i32>, marked_up: bool) -> Value {
+    let text = if marked_up { body.text.html() } else { body.text.to_plain() };
+    let mut params = json!({
+        "chat_id": row.place.chat_id,
+        "text": text,
+        "link_preview_options": { "is_disabled": true },
+    });
+    if marked_up {
+        params["parse_mode"] = "HTML".into();
+    }
+    match edits {
+        Some(message_id) => params["message_id"] = message_id.into(),
+        None => {
+            if let Some(thread_id) = row.place.thread_id {
+                params["message_thread_id"] = thread_id.into();
+            }
+            if body.silent {
+                params["disable_notification"] = true.into();
+            }
+        }
+    }
+    if !body.keyboard.is_empty() {
+        params["reply_markup"] = json!({ "inline_keyboard": keyboard(&body.keyboard) });
+    }
+    params
+}
+
+/// Inline buttons as the Bot API takes them.
+pub(super) fn keyboard(rows: &Keyboard) -> Value {
+    let rows = rows.iter().map(|row| {
+        let buttons = row
+            .iter()
+            .map(|button| json!({ "text": button.label, "callback_data": button.data }));
+        buttons.collect::<Value>()
+    });
+    rows.collect()
+}

@@ -1,0 +1,219 @@
+//! One update from the inbox to its effects: read, decide, write.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use sqlx::SqliteConnection;
+
+use super::access::{Access, FixedAccess};
+use super::{apply, parse, routes};
+use crate::clock::{self, Clock};
+use crate::crash;
+use crate::kernel::chat::{Content, Draft, Incoming, Snapshot};
+use crate::kernel::effect::{Effect, Say};
+use crate::kernel::text::Text;
+use crate::rooms;
+use crate::rooms::turn::{Asker, Decision, Routes};
+use crate::store::inbox::{self, Waiting};
+use crate::store::outbox::{self, Class, Target};
+use crate::store::{Store, StoreError, StoreReader, Urgency, conversation};
+
+/// A decision is made again when its conversation moved meanwhile, at most this often.
+const MAX_DECISIONS: usize = 5;
+
+/// Everything that deciding needs beside the store.
+#[derive(Clone)]
+pub struct Desk {
+    pub routes: Routes,
+    pub access: FixedAccess,
+    pub time_zone: chrono_tz::Tz,
+    /// The pipelines' clock.
+    pub clock: Arc<dyn Clock>,
+    /// The bot's user name, to tell `/plants@OtherBot` apart.
+    pub bot_name: String,
+}
+
+/// What a decision came to.
+pub struct Decided {
+    pub effects: Vec<Effect>,
+    /// The room that decided.
+    pub room: &'static str,
+    /// The conversation as the decision saw it.
+    draft_version: Option<i64>,
+}
+
+impl Desk {
+    /// Reads what an update needs and decides. `None`: it asks for nothing.
+    pub async fn decide(
+        &self,
+        reader: &StoreReader,
+        incoming: &Arc<Incoming>,
+    ) -> Result<Option<Decided>, StoreError> {
+        let desk = self.clone();
+        let asked = Arc::clone(incoming);
+        let read = reader
+            .read(move |db| Box::pin(async move { desk.read(db, &asked).await }))
+            .await?;
+        let Some((decide, room, snapshot)) = read else { return Ok(None) };
+        let draft_version = snapshot.draft.as_ref().map(|draft| draft.version);
+        let mut effects = decide(incoming, &snapshot);
+        if let Some(draft) = &snapshot.draft
+            && asks_again(incoming, &effects)
+        {
+            effects.extend(rooms::question(draft).map(Effect::Say));
+        }
+        Ok(Some(Decided { effects, room, draft_version }))
+    }
+
+    async fn read(
+        &self,
+        db: &mut SqliteConnection,
+        incoming: &Arc<Incoming>,
+    ) -> Result<Option<(Decision, &'static str, Snapshot)>, StoreError> {
+        let access = Access::load(db, &self.access).await?;
+        let standing = access.standing_of(incoming);
+        let draft = load_draft(db, incoming).await?;
+        let route = routes::route(&self.routes, incoming, standing, draft.clone()).await;
+        let Some(turn) = route else { return Ok(None) };
+        let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
+        let asker = Asker { place: incoming.place, user_id };
+        let decide = turn.read(&asker, db).await?;
+        let snapshot = Snapshot {
+            standing,
+            draft,
+            now_ms: clock::now_ms(),
+            pipeline_now_ms: self.clock.now_ms(),
+            time_zone: self.time_zone,
+        };
+        Ok(Some((decide, turn.room(), snapshot)))
+    }
+}
+
+async fn load_draft(
+    db: &mut SqliteConnection,
+    incoming: &Incoming,
+) -> Result<Option<Draft>, StoreError> {
+    match apply::holder(incoming) {
+        Some(holder) => conversation::load(db, holder).await,
+        None => Ok(None),
+    }
+}
+
+/// Something else was answered inside a conversation: its question is asked again.
+fn asks_again(incoming: &Incoming, effects: &[Effect]) -> bool {
+    let moved = effects.iter().any(|effect| {
+        matches!(effect, Effect::Converse(_) | Effect::EndConversation | Effect::Publish(_))
+    });
+    let said = effects.iter().any(|effect| matches!(effect, Effect::Say(_)));
+    said && !moved && !matches!(incoming.content, Content::Press { .. })
+}
+
+/// Handles the oldest waiting update of a chat. `false`: there is none.
+pub async fn next(store: &Store, desk: &Desk, chat_id: i64) -> Result<bool, StoreError> {
+    let waiting = store
+        .read(move |db| Box::pin(async move { inbox::next_of(db, chat_id).await }))
+        .await?;
+    let Some(waiting) = waiting else { return Ok(false) };
+    if waiting.attempts >= inbox::MAX_ATTEMPTS {
+        give_up(store, desk, chat_id, &waiting).await?;
+        return Ok(true);
+    }
+    let update_id = waiting.update_id;
+    // In a commit of its own, and before the attempt: a crash counts too.
+    store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move { inbox::count_attempt(db, update_id).await })
+        })
+        .await?;
+    match AssertUnwindSafe(attempt(store, desk, &waiting)).catch_unwind().await {
+        Ok(result) => result?,
+        // The panic's message went to standard error; the update is tried again.
+        Err(_) => tracing::error!(update_id, "handling an update failed inside windowsill (a bug)"),
+    }
+    Ok(true)
+}
+
+/// Takes back the attempt that the store's fault spoilt.
+pub async fn forgive(store: &Store, chat_id: i64) -> Result<(), StoreError> {
+    store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move { inbox::uncount_attempt(db, chat_id).await })
+        })
+        .await
+}
+
+async fn attempt(store: &Store, desk: &Desk, waiting: &Waiting) -> Result<(), StoreError> {
+    let update_id = waiting.update_id;
+    let Some(incoming) = parse::parse(&waiting.body, &desk.bot_name).map(Arc::new) else {
+        return finish(store, update_id).await;
+    };
+    for _ in 0..MAX_DECISIONS {
+        let Some(decided) = desk.decide(&store.reader(), &incoming).await? else {
+            return finish(store, update_id).await;
+        };
+        if write(store, Arc::clone(&incoming), decided).await? {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Unexpected("a conversation that moves faster than it is answered".to_owned()))
+}
+
+/// Writes a decision in one transaction. `false`: the conversation moved meanwhile.
+async fn write(
+    store: &Store,
+    incoming: Arc<Incoming>,
+    decided: Decided,
+) -> Result<bool, StoreError> {
+    crash::point("before-update-commit");
+    let written = store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move {
+                let now = load_draft(db, &incoming).await?.map(|draft| draft.version);
+                if now != decided.draft_version {
+                    return Ok(false);
+                }
+                let now_ms = clock::now_ms();
+                apply::effects(db, &incoming, decided.room, &decided.effects, now_ms).await?;
+                inbox::finish(db, incoming.update_id).await?;
+                Ok(true)
+            })
+        })
+        .await?;
+    crash::point("after-update-commit");
+    Ok(written)
+}
+
+async fn finish(store: &Store, update_id: i64) -> Result<(), StoreError> {
+    store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move { inbox::finish(db, update_id).await })
+        })
+        .await
+}
+
+/// The update failed too often: it is set aside, and the person told.
+async fn give_up(
+    store: &Store,
+    desk: &Desk,
+    chat_id: i64,
+    waiting: &Waiting,
+) -> Result<(), StoreError> {
+    let update_id = waiting.update_id;
+    tracing::error!(update_id, chat_id, "an update is parked after three failed attempts");
+    let place = parse::parse(&waiting.body, &desk.bot_name).map(|incoming| incoming.place);
+    store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move {
+                inbox::park(db, update_id).await?;
+                let Some(place) = place else { return Ok(()) };
+                let words = "Something in me failed over your last message, three times. \
+                             I have set it aside; please try it another way.";
+                let say = Say::new(Text::of(words));
+                let now_ms = clock::now_ms();
+                outbox::say(db, place, Class::Reply, Target::New, &say, now_ms).await?;
+                Ok(())
+            })
+        })
+        .await
+}

@@ -1,0 +1,71 @@
+//! Taking updates in: stored before they are acknowledged, and a stranger's without their words.
+
+use serde_json::Value;
+use sqlx::SqliteConnection;
+
+use super::access::{Access, FixedAccess};
+use super::parse::{self, Envelope};
+use crate::clock;
+use crate::crash;
+use crate::kernel::chat::Standing;
+use crate::store::inbox::{self, Arrival};
+use crate::store::{Store, StoreError, Urgency, access};
+
+/// Stores updates. When this resolves with `Ok`, Telegram may forget them.
+pub async fn take(
+    store: &Store,
+    fixed: &FixedAccess,
+    updates: Vec<Value>,
+) -> Result<(), StoreError> {
+    let fixed = fixed.clone();
+    store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move {
+                let access = Access::load(db, &fixed).await?;
+                let mut arrivals = Vec::with_capacity(updates.len());
+                for update in &updates {
+                    arrivals.extend(arrival(db, &access, update).await?);
+                }
+                inbox::take(db, &arrivals, clock::now_ms()).await?;
+                Ok(())
+            })
+        })
+        .await?;
+    crash::point("after-inbox-insert");
+    Ok(())
+}
+
+/// What is stored of an update. `None`: it has no id, so it cannot be one of Telegram's.
+async fn arrival(
+    db: &mut SqliteConnection,
+    access: &Access,
+    update: &Value,
+) -> Result<Option<Arrival>, StoreError> {
+    let Some(envelope) = parse::envelope(update) else {
+        let Some(update_id) = update.get("update_id").and_then(Value::as_i64) else {
+            return Ok(None);
+        };
+        // A kind of update that belongs to no chat: its id is kept, and nothing else.
+        return Ok(Some(Arrival { update_id, chat_id: 0, body: None }));
+    };
+    let standing = access.standing(envelope.user_id, envelope.chat_id);
+    let body = if standing != Standing::Stranger || envelope.is_start {
+        Some(update.to_string())
+    } else {
+        strangers_body(db, &envelope).await?
+    };
+    Ok(Some(Arrival { update_id: envelope.update_id, chat_id: envelope.chat_id, body }))
+}
+
+/// A stranger is counted; the first time there is something to refuse, afterwards nothing.
+async fn strangers_body(
+    db: &mut SqliteConnection,
+    envelope: &Envelope,
+) -> Result<Option<String>, StoreError> {
+    let Some(user_id) = envelope.user_id else { return Ok(None) };
+    access::count_stranger(db, user_id).await?;
+    if access::was_refused(db, user_id).await? {
+        return Ok(None);
+    }
+    Ok(Some(parse::redacted(envelope).to_string()))
+}

@@ -1,0 +1,87 @@
+//! Timers of people: conversations that ran out of time, edits that take long, and old rows.
+//! Each is a column of the row it belongs to, so it survives a restart by itself.
+
+use std::time::Duration;
+
+use sqlx::SqliteConnection;
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::engine::error_chain;
+use crate::kernel::effect::Say;
+use crate::kernel::text::Text;
+use crate::kernel::time::DAY_MS;
+use crate::rooms;
+use crate::store::outbox::{self, Class, Target};
+use crate::store::{Store, StoreError, Urgency, conversation, inbox, publication};
+
+/// Handled updates and sent messages are remembered for this long.
+const MEMORY_MS: i64 = 7 * DAY_MS;
+/// The clock is looked at least this often: a suspended machine wakes up late.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Rings until `stop` turns true.
+pub async fn run(store: Store, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
+    let mut changes = store.changes();
+    while !*stop.borrow() {
+        changes.mark_unchanged();
+        let sleep = match ring_due(&store).await {
+            Ok(sleep) => sleep,
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(error) => {
+                tracing::error!(error = %error_chain(&error), "timers could not be looked at");
+                FAULT_PAUSE
+            }
+        };
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(sleep) => {}
+            _ = changes.changed() => {}
+        }
+    }
+    Ok(())
+}
+
+/// Rings what is due and says how long nothing else is.
+async fn ring_due(store: &Store) -> Result<Duration, StoreError> {
+    let now_ms = clock::now_ms();
+    let due = store.read(|db| Box::pin(async move { next_due(db).await })).await?;
+    match due {
+        Some(due_ms) if due_ms <= now_ms => {
+            store
+                .write(Urgency::People, move |db| Box::pin(async move { ring(db, now_ms).await }))
+                .await?;
+            Ok(Duration::ZERO)
+        }
+        Some(due_ms) => {
+            let wait_ms = u64::try_from(due_ms - now_ms).unwrap_or(0);
+            Ok(Duration::from_millis(wait_ms).min(LONGEST_SLEEP))
+        }
+        None => Ok(LONGEST_SLEEP),
+    }
+}
+
+async fn next_due(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    let deadline = conversation::next_deadline(db).await?;
+    let queued = publication::next_queued(db).await?;
+    Ok(match (deadline, queued) {
+        (Some(deadline), Some(queued)) => Some(deadline.min(queued)),
+        (deadline, queued) => deadline.or(queued),
+    })
+}
+
+async fn ring(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+    for (holder, room) in conversation::end_overdue(db, now_ms).await? {
+        let words = format!(
+            "⌛ I waited 30 minutes for an answer and have closed {}. Nothing was changed; \
+             begin again whenever you like.",
+            rooms::unfinished(&room)
+        );
+        let say = Say::new(Text::of(words));
+        outbox::say(db, holder.place, Class::Reply, Target::New, &say, now_ms).await?;
+    }
+    publication::say_queued(db, now_ms).await?;
+    inbox::forget(db, now_ms - MEMORY_MS).await?;
+    outbox::forget(db, now_ms - MEMORY_MS).await
+}
