@@ -1,1 +1,6 @@
 //! The integration tests: one binary, so that the crate is linked once.
+
+#![cfg(test)]
+
+mod botapi;
+mod botapi_world;
