@@ -3,4 +3,8 @@
 #![cfg(test)]
 
 mod botapi;
+mod botapi_webhook;
 mod botapi_world;
+mod browser;
+mod python_bot;
+mod tool;
