@@ -7,4 +7,5 @@ mod botapi_webhook;
 mod botapi_world;
 mod browser;
 mod python_bot;
+mod teloxide_bot;
 mod tool;

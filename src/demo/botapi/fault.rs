@@ -37,7 +37,8 @@ pub enum Effect {
     DropBefore,
     /// Performed and answered, so much later.
     Delay(Duration),
-    /// Every connection is closed at once, old and new; `method` and `chat_id` do not matter.
+    /// Every connection is closed at once, old and new, until cleared; which calls the
+    /// fault was meant for does not matter.
     Unreachable,
 }
 
@@ -127,7 +128,8 @@ impl Script {
             .iter()
             .position(|fault| fits(fault, method, chat_id))?;
         let effect = self.faults[index].effect.clone();
-        if let Some(times) = &mut self.faults[index].times {
+        let stays = matches!(effect, Effect::Unreachable);
+        if let Some(times) = self.faults[index].times.as_mut().filter(|_| !stays) {
             *times = times.saturating_sub(1);
             if *times == 0 {
                 self.faults.remove(index);

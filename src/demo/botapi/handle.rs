@@ -50,6 +50,11 @@ impl Handle {
             if let Some(replied) = state.world.message(chat_id, message_id) {
                 let mut replied = replied.body.clone();
                 replied.remove("reply_to_message");
+                for topic in ["message_thread_id", "is_topic_message"] {
+                    if let Some(value) = replied.get(topic) {
+                        extra.insert(topic.to_owned(), value.clone());
+                    }
+                }
                 extra.insert("reply_to_message".to_owned(), Value::Object(replied));
             }
             say(state, chat_id, user_id, text, extra)
@@ -99,11 +104,7 @@ impl Handle {
 
     /// A group the bot is in; ids from -1000000000000 down make a supergroup.
     pub fn create_group(&self, chat_id: i64, title: &str) {
-        let kind = if chat_id <= -1_000_000_000_000 {
-            ChatKind::Supergroup
-        } else {
-            ChatKind::Group
-        };
+        let kind = ChatKind::of_group(chat_id);
         self.shared
             .act(|state| state.record(Change::Chat(Chat::new(chat_id, kind, title))));
     }
@@ -312,7 +313,7 @@ fn chat_of(state: &mut State, chat_id: i64, user_id: i64) -> Chat {
     let kind = if is_private {
         ChatKind::Private
     } else {
-        ChatKind::Supergroup
+        ChatKind::of_group(chat_id)
     };
     let first_name = state.world.person(user_id).first_name;
     let title = if is_private {

@@ -1,4 +1,4 @@
-//! The Bot API's HTML: parsed into text and entities, and written back.
+//! The Bot API's HTML, parsed into text and entities.
 //!
 //! Bad markup is refused in the words of the real server, byte offsets included.
 
@@ -297,73 +297,34 @@ fn full_url(target: &str) -> Option<String> {
     url.host_str()?.contains('.').then(|| url.into())
 }
 
-/// Writes text and entities as HTML.
-pub(super) fn render(text: &str, entities: &[Entity]) -> String {
-    let mut html = String::new();
-    let mut open: Vec<&Entity> = Vec::new();
-    let mut waiting = entities.iter().peekable();
-    let mut offset = 0;
-    for character in text.chars() {
-        while open
-            .last()
-            .is_some_and(|entity| entity.offset + entity.length <= offset)
-        {
-            html.push_str(&end_tag(open.pop()));
+#[cfg(test)]
+mod tests {
+    use super::super::render::render;
+    use super::parse;
+    use proptest::prelude::*;
+
+    /// Pieces of markup in any order, well formed or not.
+    const PIECES: &str = concat!(
+        r#"([a-z🌵 "=]|</?(b|i|a|pre|code|x)( href="[a-z.]*")?>|"#,
+        "&[a-z]*;?|&#[0-9]{1,5};|[<>/])*"
+    );
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(markup in PIECES) {
+            if let Ok(content) = parse(&markup) {
+                let length = content.utf16_len();
+                prop_assert!(content.entities.iter().all(|it| it.length > 0));
+                prop_assert!(content.entities.iter().all(|it| it.offset + it.length <= length));
+            }
         }
-        while let Some(entity) = waiting.next_if(|entity| entity.offset <= offset) {
-            html.push_str(&start_tag(entity));
-            open.push(entity);
+
+        #[test]
+        fn what_is_rendered_is_parsed_to_the_same(text in "[a-z<&>🌵 ]{1,20}", bold in "[a-z<🌵]{1,9}") {
+            let markup = format!("{}<b>{}</b>", render(&text, &[]), render(&bold, &[]));
+            let content = parse(&markup).unwrap();
+            let again = parse(&render(&content.text, &content.entities)).unwrap();
+            prop_assert_eq!(again, content);
         }
-        push_escaped(&mut html, character);
-        offset += character.len_utf16();
-    }
-    while let Some(entity) = open.pop() {
-        html.push_str(&end_tag(Some(entity)));
-    }
-    html
-}
-
-fn push_escaped(html: &mut String, character: char) {
-    match character {
-        '<' => html.push_str("&lt;"),
-        '>' => html.push_str("&gt;"),
-        '&' => html.push_str("&amp;"),
-        other => html.push(other),
-    }
-}
-
-fn start_tag(entity: &Entity) -> String {
-    match (tag_of(entity), &entity.url) {
-        ("", _) => String::new(),
-        ("a", Some(url)) => {
-            let mut tag = "<a href=\"".to_owned();
-            url.chars()
-                .for_each(|character| push_escaped(&mut tag, character));
-            tag + "\">"
-        }
-        (tag, _) => format!("<{tag}>"),
-    }
-}
-
-fn end_tag(entity: Option<&Entity>) -> String {
-    match entity.map_or("", tag_of) {
-        "" => String::new(),
-        tag => format!("</{tag}>"),
-    }
-}
-
-/// The tag that makes this entity; none for those found in plain text.
-fn tag_of(entity: &Entity) -> &'static str {
-    match entity.kind.as_str() {
-        "bold" => "b",
-        "italic" => "i",
-        "underline" => "u",
-        "strikethrough" => "s",
-        "spoiler" => "tg-spoiler",
-        "blockquote" | "expandable_blockquote" => "blockquote",
-        "code" => "code",
-        "pre" => "pre",
-        "text_link" => "a",
-        _ => "",
     }
 }

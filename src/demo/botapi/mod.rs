@@ -22,6 +22,7 @@ mod methods;
 mod model;
 mod page;
 mod params;
+mod render;
 mod server;
 mod shared;
 mod shown;

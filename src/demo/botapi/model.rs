@@ -51,6 +51,17 @@ pub(super) enum ChatKind {
     Supergroup,
 }
 
+impl ChatKind {
+    /// Telegram tells groups and supergroups apart by their ids.
+    pub(super) fn of_group(chat_id: i64) -> ChatKind {
+        if chat_id <= -1_000_000_000_000 {
+            ChatKind::Supergroup
+        } else {
+            ChatKind::Group
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Chat {
     pub id: i64,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::calls::{Call, chat_id_of};
 use super::error::ApiError;
-use super::fault::Effect;
+use super::fault::{Effect, Script};
 use super::line::Line;
 use super::methods::{self, GET_UPDATES};
 use super::params::Params;
@@ -22,7 +22,7 @@ pub(super) async fn answer(
     ConnectInfo(line): ConnectInfo<Line>,
     request: Request,
 ) -> Response {
-    let path = request.uri().path().replace("%3A", ":").replace("%3a", ":");
+    let path = decoded(request.uri().path());
     if let Some((token, file)) = path
         .strip_prefix("/file/bot")
         .and_then(|it| it.split_once('/'))
@@ -51,6 +51,25 @@ pub(super) async fn answer(
     })
 }
 
+/// A path without percent signs: some clients encode the colon of a token, or slashes.
+fn decoded(path: &str) -> String {
+    let mut pieces = path.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let code = piece
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match code {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(&piece.as_bytes()[2..]);
+            }
+            None => bytes.extend_from_slice(format!("%{piece}").as_bytes()),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn is_let_in(shared: &Shared, token: &str) -> bool {
     let has_shape = token.split_once(':').is_some_and(|(id, secret)| {
         !secret.is_empty() && !id.is_empty() && id.chars().all(|char| char.is_ascii_digit())
@@ -70,7 +89,7 @@ async fn unreachable(shared: &Shared) {
 
 /// Performs a call as the script will have it; `None` leaves it without an answer.
 async fn call(shared: &Shared, method: &str, params: &Params) -> Option<Response> {
-    let (number, effect) = begin(shared, method, params);
+    let (number, effect) = begin(shared, method, params, Script::meet);
     match effect {
         None => Some(finish(
             shared,
@@ -125,11 +144,16 @@ async fn wait(shared: &Shared, time: std::time::Duration) {
 }
 
 /// Notes the call and asks the script about it.
-fn begin(shared: &Shared, method: &str, params: &Params) -> (u64, Option<Effect>) {
+fn begin(
+    shared: &Shared,
+    method: &str,
+    params: &Params,
+    meet: impl FnOnce(&mut Script, &str, Option<i64>) -> Option<Effect>,
+) -> (u64, Option<Effect>) {
     let params = params.as_json();
     let (at_ms, at) = now_ms_and_instant();
     shared.act(|state| {
-        let effect = state.script.meet(method, chat_id_of(&params));
+        let effect = meet(&mut state.script, method, chat_id_of(&params));
         let number = state.calls.add(Call {
             number: 0,
             method: method.to_owned(),
@@ -166,7 +190,8 @@ async fn perform(
 
 /// Performs a call that came as the answer to a webhook delivery.
 pub(super) async fn perform_reply(shared: &Shared, method: &str, params: &Params) {
-    let (number, _) = begin(shared, method, params);
+    // A fault would spoil an answer, and here there is none.
+    let (number, _) = begin(shared, method, params, |_, _, _| None);
     // The bot learns nothing of the outcome; the log of calls does.
     let outcome = perform(shared, number, method, params).await;
     finish(shared, number, &outcome);

@@ -170,24 +170,19 @@ impl State {
         let mut update = Map::new();
         update.insert(kind.to_owned(), content.clone());
         if wanted {
-            self.queue_raw(update)
-        } else {
-            self.next_update_id()
+            return self.queue_raw(update);
         }
-    }
-
-    pub(super) fn queue_raw(&mut self, mut update: Map<String, Value>) -> i64 {
-        let update_id = self.next_update_id();
-        update.insert("update_id".to_owned(), json!(update_id));
-        self.record(Change::Queued(Value::Object(update)));
-        update_id
-    }
-
-    fn next_update_id(&mut self) -> i64 {
         let update_id = self.world.next_update_id;
         self.record(Change::UpdateIds {
             next: update_id + 1,
         });
+        update_id
+    }
+
+    pub(super) fn queue_raw(&mut self, mut update: Map<String, Value>) -> i64 {
+        let update_id = self.world.next_update_id;
+        update.insert("update_id".to_owned(), json!(update_id));
+        self.record(Change::Queued(Value::Object(update)));
         update_id
     }
 

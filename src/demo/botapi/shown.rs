@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::entities::Entity;
-use super::html;
 use super::model::Message;
+use super::render::render;
 
 /// A button under a message, or on a reply keyboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl ShownMessage {
         ShownMessage {
             id: message.id(),
             from_bot: message.is_from_bot(),
-            html: html::render(&text, &entities),
+            html: render(&text, &entities),
             text,
             buttons: buttons(body.get("reply_markup")),
             keyboard: keyboard.map(labels).unwrap_or_default(),

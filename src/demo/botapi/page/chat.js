@@ -1,7 +1,9 @@
 // The conversation: events in, messages shown, the place kept.
 
 const messages = new Map();
-let bot = { first_name: "Windowsill" };
+/** The shown node of each message. */
+const shownNodes = new Map();
+let bot = { first_name: "Windowsill", username: "" };
 let pinnedIds = [];
 let actionTimer = 0;
 let toastTimer = 0;
@@ -34,9 +36,12 @@ function showUnread() {
   document.title = unread ? `(${unread}) ${botName()}` : botName();
 }
 
-/** Shows all messages; only nodes that are not there yet, or differ, are built. */
+/** Shows all messages; only the node of the changed one is built, all without one. */
 function render(changedId, isNew) {
   const stay = !atEnd();
+  const scrolledTo = scroller.scrollTop;
+  if (changedId === undefined) shownNodes.clear();
+  else shownNodes.delete(changedId);
   const sorted = inOrder();
   const nodes = [];
   let previous = null;
@@ -46,8 +51,8 @@ function render(changedId, isNew) {
       previous = null;
     }
     if (message.message_id === firstUnread) nodes.push(make("li", "news", {}, "New messages"));
-    const known = list.querySelector(`[data-id="${message.message_id}"]`);
-    const node = known && changedId !== undefined && message.message_id !== changedId ? known : messageNode(message, previous);
+    const node = shownNodes.get(message.message_id) ?? messageNode(message, previous);
+    shownNodes.set(message.message_id, node);
     if (isNew && message.message_id === changedId) node.classList.add("fresh");
     nodes.push(node);
     previous = message;
@@ -56,7 +61,7 @@ function render(changedId, isNew) {
   byId("welcome").hidden = sorted.length > 0;
   showKeyboard(sorted);
   showPinned();
-  if (!stay) scroller.scrollTop = scroller.scrollHeight;
+  scroller.scrollTop = stay ? scrolledTo : scroller.scrollHeight;
   showUnread();
 }
 
@@ -80,7 +85,7 @@ function showPinned() {
 }
 
 function showMessage(id) {
-  const node = list.querySelector(`[data-id="${id}"]`);
+  const node = shownNodes.get(id);
   if (!node) return;
   node.scrollIntoView({ block: "center", behavior: "smooth" });
   node.classList.remove("aim");

@@ -45,9 +45,24 @@ function safeUrl(address) {
   }
 }
 
+/** The text a deep link to this very bot stands for, else null. */
+function deepLinkText(href) {
+  const url = new URL(href);
+  const start = url.searchParams.get("start");
+  const isOurs = url.hostname === "t.me" && url.pathname.toLowerCase() === `/${bot.username.toLowerCase()}`;
+  return isOurs && start ? `/start ${start}` : null;
+}
+
+/** A link out of the chat; a deep link to this bot is followed in here instead. */
 function outsideLink(address, className) {
   const href = safeUrl(address);
   if (!href) return make("span", className);
+  const text = deepLinkText(href);
+  if (text) {
+    const node = make("button", className || "command", { type: "button" });
+    node.addEventListener("click", () => sendText(text));
+    return node;
+  }
   return make("a", className, { href, target: "_blank", rel: "noopener noreferrer" });
 }
 
