@@ -2,7 +2,8 @@
 //!
 //! Only what tests here need of the protocol, in plain HTTP; and the chat page tried alone.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ const REMEDY: &str = "install chromium and chromedriver (Debian: chromium chromi
 pub(crate) struct Browser {
     client: Client,
     session: String,
-    // The driver takes its browser along.
+    // Declared last: the session is ended before its driver.
     _driver: Running,
 }
 
@@ -131,10 +132,24 @@ impl Browser {
             .unwrap();
         std::fs::write(path, decode_base64(answer["value"].as_str().unwrap())).unwrap();
     }
+}
 
-    /// Ends the session, and the browser with it.
-    pub(crate) async fn quit(self) {
-        self.client.delete(&self.session).send().await.unwrap();
+impl Drop for Browser {
+    /// Ends the session, and the browser with it, also when a test fails.
+    fn drop(&mut self) {
+        let address = self.session.strip_prefix("http://").unwrap_or_default();
+        let Some((host, path)) = address.split_once('/') else {
+            return;
+        };
+        let Ok(mut stream) = TcpStream::connect(host) else {
+            return;
+        };
+        let request =
+            format!("DELETE /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        // Whatever fails here, the driver is killed next.
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+        let _ = stream.write_all(request.as_bytes());
+        let _ = stream.read(&mut [0; 64]);
     }
 }
 
@@ -253,7 +268,6 @@ async fn the_page_fits_a_phone_and_is_readable() {
             .screenshot(&Path::new(&folder).join("chat-page.png"))
             .await;
     }
-    browser.quit().await;
 }
 
 #[tokio::test]
@@ -302,5 +316,4 @@ async fn buttons_of_the_page_reach_the_bot_and_its_answer_the_page() {
         .wait_for(WITHIN, "answer by the reply keyboard", said)
         .await
         .unwrap();
-    browser.quit().await;
 }

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod botapi;
+mod botapi_faults;
 mod botapi_webhook;
 mod botapi_world;
 mod browser;

@@ -22,6 +22,7 @@ mod methods;
 mod model;
 mod page;
 mod params;
+mod people;
 mod render;
 mod server;
 mod shared;
