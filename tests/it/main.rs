@@ -1,12 +1,17 @@
 //! The integration tests: one binary, so that the crate is linked once.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that fails panics"
-)]
+#![cfg(test)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails panics")]
 
+mod botapi;
+mod botapi_faults;
+mod botapi_webhook;
+mod botapi_world;
+mod browser;
 mod config_cli;
 mod log_conformance;
+mod python_bot;
 mod support;
+mod teloxide_bot;
+mod tool;
 mod topic_cli;
