@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::codec::{Codec, CodecError};
 use super::{EventLog, LogError};
+use crate::config::Config;
 use crate::kernel::topic::TopicSpec;
 
 /// A topic in use.
@@ -24,26 +25,15 @@ pub struct Topics {
     by_name: Arc<BTreeMap<&'static str, Topic>>,
 }
 
-/// What the configuration says of one topic.
-#[derive(Debug, Clone, Default)]
-pub struct TopicChoice {
-    pub log_name: Option<String>,
-    pub partitions: Option<i32>,
-}
-
 impl Topics {
-    /// The contract with this instance's choices.
-    pub fn new(
-        specs: &[TopicSpec],
-        choose: impl Fn(&str) -> TopicChoice,
-    ) -> Result<Topics, CodecError> {
+    /// The contract with this instance's names and partitions.
+    pub fn of_config(specs: &[TopicSpec], config: &Config) -> Result<Topics, CodecError> {
         let mut by_name = BTreeMap::new();
         for spec in specs {
-            let choice = choose(spec.name);
             let topic = Topic {
                 spec: *spec,
-                log_name: choice.log_name.unwrap_or_else(|| spec.name.to_owned()),
-                partitions: choice.partitions.unwrap_or(1),
+                log_name: config.topic_name(spec.name).to_owned(),
+                partitions: config.topic_partitions(spec.name).unwrap_or(1),
                 codec: Codec::avro(spec.schema)?,
             };
             by_name.insert(spec.name, topic);
@@ -54,6 +44,12 @@ impl Topics {
     /// A topic by its default name.
     pub fn get(&self, name: &str) -> Result<&Topic, LogError> {
         self.by_name.get(name).ok_or_else(|| LogError::UnknownTopic(name.to_owned()))
+    }
+
+    /// The topic that a person means: by its name in the log, or else by its default name.
+    pub fn find(&self, name: &str) -> Option<&Topic> {
+        let in_force = self.iter().find(|topic| topic.log_name == name);
+        in_force.or_else(|| self.by_name.get(name))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Topic> {

@@ -18,6 +18,7 @@ mod pace;
 mod send;
 
 use pace::Pace;
+pub use send::keyboard;
 
 /// Chats sent to at once.
 const SENDS_AT_ONCE: usize = 16;

@@ -75,6 +75,8 @@ fn refused(row: &Row, error: &CallError, description: &str, now_ms: i64) -> Outc
     match code {
         // The token is refused, or an older instance is still there: nothing is wrong with the row.
         401 | 404 | 409 | 429 => retry(row, error.to_string(), now_ms),
+        // A menu for somebody who never wrote to us says nothing about their alerts.
+        _ if row.class == Class::Menu => Outcome::Drop(error.to_string()),
         403 => Outcome::Unreachable(description.to_owned()),
         _ if says("chat not found") => Outcome::Unreachable(description.to_owned()),
         _ if says("message is not modified") => Outcome::Sent(None),

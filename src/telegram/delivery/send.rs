@@ -95,7 +95,7 @@ fn params(row: &Row, body: &Body, edits: Option<i32>, marked_up: bool) -> Value 
 }
 
 /// Inline buttons as the Bot API takes them.
-pub(super) fn keyboard(rows: &Keyboard) -> Value {
+pub fn keyboard(rows: &Keyboard) -> Value {
     let rows = rows.iter().map(|row| {
         let buttons = row
             .iter()

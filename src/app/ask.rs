@@ -1,0 +1,106 @@
+//! `windowsill ask`: what the bot would answer its owner, read beside a running bot.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::bot;
+use super::house::{self, Failure};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::kernel::chat::{ChatKind, Content, Incoming, Person, Place};
+use crate::kernel::effect::{Effect, Say};
+use crate::store::{StoreReader, access, state_path};
+use crate::telegram::delivery;
+use crate::telegram::handle::Desk;
+use crate::telegram::routes;
+
+/// Who asks where the bot has no owner yet.
+const NOBODY: i64 = 1;
+
+pub async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Exit, Failure> {
+    if !state_path(&config.data_dir).is_file() {
+        let reason = format!(
+            "there is nothing in {} yet; `windowsill run`, `demo` or `fold` fills it",
+            config.data_dir.display()
+        );
+        return Err(Failure::new(Exit::Errors, reason));
+    }
+    let reader = StoreReader::open(&config.data_dir)?;
+    let owner = owner(&reader, config).await?;
+    let log = house::open_log(config).await?;
+    let mut fixed = bot::fixed_access(config);
+    fixed.owners.push(owner);
+    let desk = Desk {
+        routes: routes::schema(),
+        access: fixed,
+        time_zone: config.time_zone.get(),
+        clock: house::clock_of(&log).await?,
+        bot_name: String::new(),
+    };
+    // The conversation of nobody's chat: a draft of the owner's must not take what is asked here.
+    let incoming = Arc::new(Incoming {
+        update_id: 0,
+        place: Place { chat_id: owner, thread_id: Some(i32::MIN) },
+        chat_kind: ChatKind::Private,
+        person: Some(Person { user_id: owner, name: String::new() }),
+        content: Content::Text(text.to_owned()),
+    });
+    let Some(decided) = desk.decide(&reader, &incoming).await? else { return Ok(Exit::Done) };
+    if decided.effects.iter().any(changes_something) {
+        let reason = "that begins a conversation or changes something; say it to the bot itself";
+        return Err(Failure::new(Exit::Usage, reason));
+    }
+    let mut out = std::io::stdout().lock();
+    for say in decided.effects.iter().filter_map(said) {
+        let line = if as_json { shown_json(owner, say).to_string() } else { shown(say) };
+        // A closed pipe is the reader's choice.
+        let _ = writeln!(out, "{line}");
+    }
+    Ok(Exit::Done)
+}
+
+async fn owner(reader: &StoreReader, config: &Config) -> Result<i64, Failure> {
+    if let Some(owner) = config.telegram.owners.first() {
+        return Ok(*owner);
+    }
+    let members = reader.read(|db| Box::pin(async move { access::members(db).await })).await?;
+    let owner = members.iter().find(|member| member.standing == "owner");
+    Ok(owner.map_or(NOBODY, |member| member.user_id))
+}
+
+fn said(effect: &Effect) -> Option<&Say> {
+    match effect {
+        Effect::Say(say) => Some(say),
+        _ => None,
+    }
+}
+
+fn changes_something(effect: &Effect) -> bool {
+    matches!(effect, Effect::Converse(_) | Effect::EndConversation | Effect::Publish(_))
+}
+
+/// A message in a terminal: its text, and its buttons in brackets.
+fn shown(say: &Say) -> String {
+    let mut lines = say.text.to_plain();
+    for row in &say.keyboard {
+        let labels: Vec<String> = row.iter().map(|button| format!("[{}]", button.label)).collect();
+        lines.push('\n');
+        lines.push_str(&labels.join(" "));
+    }
+    lines
+}
+
+fn shown_json(owner: i64, say: &Say) -> Value {
+    let mut message = json!({
+        "method": "sendMessage",
+        "chat_id": owner,
+        "text": say.text.html(),
+        "parse_mode": "HTML",
+    });
+    if !say.keyboard.is_empty() {
+        message["reply_markup"] = json!({ "inline_keyboard": delivery::keyboard(&say.keyboard) });
+    }
+    message
+}

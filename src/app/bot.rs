@@ -1,0 +1,135 @@
+//! The bot's own tasks, for `run` and `demo` alike.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::house::{Failure, House};
+use super::tasks::Tasks;
+use crate::clock;
+use crate::config::Config;
+use crate::engine::{jittered, publisher};
+use crate::exit::Exit;
+use crate::kernel::chat::Place;
+use crate::kernel::time::MINUTE_MS;
+use crate::store::{Store, StoreError, Urgency, access};
+use crate::telegram::access::{Access, FixedAccess};
+use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
+use crate::telegram::handle::Desk;
+use crate::telegram::{delivery, dispatch, menu, polling, routes, timers};
+
+/// How long a claim code is good for.
+const CLAIM_MS: i64 = 15 * MINUTE_MS;
+const CLAIM_CHARACTERS: usize = 8;
+/// RFC 4648 base32: no 0, 1, 8 or 9 to be mistaken for letters.
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// The longest wait between attempts to reach Telegram at the start.
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// Access as the configuration fixes it.
+pub fn fixed_access(config: &Config) -> FixedAccess {
+    FixedAccess {
+        owners: config.telegram.owners.clone(),
+        allowed_chats: config.telegram.allowed_chats.clone(),
+    }
+}
+
+/// The pipelines and the pump of edits: what works without Telegram.
+pub fn spawn_engine(tasks: &mut Tasks, house: &House, config: &Config) {
+    for pipeline in house.pipelines(config) {
+        let stop = tasks.stop();
+        tasks.spawn(pipeline.name(), async move { pipeline.run(stop).await });
+    }
+    tasks.spawn("publisher", publisher::run(house.workshop.clone(), tasks.stop()));
+}
+
+/// What talks with Telegram.
+pub fn spawn_bot(
+    tasks: &mut Tasks,
+    house: &House,
+    config: &Config,
+    api: &BotApi,
+    bot_name: String,
+) {
+    let store = &house.workshop.store;
+    let fixed = fixed_access(config);
+    let desk = Desk {
+        routes: routes::schema(),
+        access: fixed.clone(),
+        time_zone: config.time_zone.get(),
+        clock: house.workshop.clock.clone(),
+        bot_name,
+    };
+    tasks.spawn("polling", polling::run(store.clone(), api.clone(), fixed, tasks.stop()));
+    tasks.spawn("inbox", dispatch::run(store.clone(), desk, tasks.stop()));
+    tasks.spawn("outbox", delivery::run(store.clone(), api.clone(), tasks.stop()));
+    tasks.spawn("timers", timers::run(store.clone(), tasks.stop()));
+}
+
+/// Asks Telegram who we are, until it answers. A refused token ends it.
+pub async fn who_am_i(api: &BotApi) -> Result<String, Failure> {
+    let mut wait = Duration::from_millis(500);
+    loop {
+        let answer = api.call("getMe", &Value::Null, CALL_TIMEOUT).await;
+        match answer {
+            Ok(me) => {
+                let name = me.get("username").and_then(Value::as_str).unwrap_or_default();
+                return Ok(name.to_owned());
+            }
+            Err(CallError::Refused { code: 401 | 404, .. }) => {
+                let reason = "telegram does not know this token; @BotFather shows the right one \
+                              under /mybots";
+                return Err(Failure::new(Exit::Usage, reason));
+            }
+            Err(error) => {
+                tracing::warn!(%error, retry_ms = wait.as_millis(), "telegram is away; still trying");
+                tokio::time::sleep(jittered(wait)).await;
+                wait = (wait * 2).min(LONGEST_RETRY);
+            }
+        }
+    }
+}
+
+/// Makes Telegram ready for polling: no webhook in the way (what is pending stays pending), and
+/// the menu that strangers see.
+pub async fn prepare(api: &BotApi) -> Result<(), CallError> {
+    api.call("deleteWebhook", &Value::Null, CALL_TIMEOUT).await?;
+    api.call("setMyCommands", &menu::for_strangers(), CALL_TIMEOUT).await?;
+    Ok(())
+}
+
+/// Brings access up to date with the configuration. Gives a fresh claim code where the bot has no
+/// owner.
+pub async fn open_access(store: &Store, fixed: FixedAccess) -> Result<Option<String>, StoreError> {
+    store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move {
+                let now_ms = clock::now_ms();
+                let configured = fixed.owners.iter().chain(&fixed.allowed_chats);
+                for place in configured.map(|chat_id| Place::private(*chat_id)) {
+                    // A place that unsubscribed, or that blocked us, is left alone.
+                    if !access::knows_place(db, place).await? {
+                        access::subscribe(db, place, now_ms).await?;
+                    }
+                }
+                let access = Access::load(db, &fixed).await?;
+                for chat_id in access.menu_chats() {
+                    menu::show_in(db, chat_id, now_ms).await?;
+                }
+                if access.has_owner() {
+                    access::spend_claim(db).await?;
+                    return Ok(None);
+                }
+                let code = claim_code();
+                access::set_claim(db, &code, now_ms + CLAIM_MS).await?;
+                Ok(Some(code))
+            })
+        })
+        .await
+}
+
+fn claim_code() -> String {
+    // fastrand is seeded by the system's randomness; a code lives 15 minutes and 20 tries.
+    let letter = || char::from(BASE32[fastrand::usize(..BASE32.len())]);
+    (0..CLAIM_CHARACTERS).map(|_| letter()).collect()
+}

@@ -1,0 +1,55 @@
+//! `windowsill run`: the bot.
+
+use std::io::Write;
+
+use super::bot;
+use super::house::{self, Failure, House};
+use super::tasks::{Tasks, asked_to_stop};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::telegram::client::BotApi;
+
+pub async fn run(config: &Config) -> Result<Exit, Failure> {
+    let Some(token) = &config.telegram.token else {
+        let reason = "no bot token: get one from @BotFather in Telegram and set \
+                      TELEGRAM_BOT_TOKEN, or try `windowsill demo`, which needs none";
+        return Err(Failure::new(Exit::Usage, reason));
+    };
+    let api = BotApi::new(&config.telegram.api_url, token)
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let house = House::open(config, None).await?;
+    house::refuse_demo_folder(&house.log, config).await?;
+    let mut tasks = Tasks::new();
+    bot::spawn_engine(&mut tasks, &house, config);
+    let stopped = asked_to_stop();
+    tokio::pin!(stopped);
+    let bot_name = tokio::select! {
+        asked = &mut stopped => {
+            asked.map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
+            return finish(tasks, house).await;
+        }
+        name = bot::who_am_i(&api) => name?,
+    };
+    if let Err(error) = bot::prepare(&api).await {
+        tracing::warn!(%error, "telegram did not take the settings; polling goes on without them");
+    }
+    if let Some(code) = bot::open_access(&house.workshop.store, bot::fixed_access(config)).await? {
+        // On the console only, never in a log.
+        let _ = writeln!(
+            std::io::stdout(),
+            "This bot has no owner yet. Within 15 minutes, send it\n    /start {code}\n\
+             in a private chat: https://t.me/{bot_name}"
+        );
+    }
+    bot::spawn_bot(&mut tasks, &house, config, &api, bot_name);
+    let asked = async { drop(stopped.await) };
+    let ended = tasks.run_until(asked).await;
+    house.close().await;
+    ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
+}
+
+async fn finish(tasks: Tasks, house: House) -> Result<Exit, Failure> {
+    let ended = tasks.run_until(std::future::ready(())).await;
+    house.close().await;
+    ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
+}

@@ -1,0 +1,120 @@
+//! The named tasks of a running instance: the end of any ends the process, with its name.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::engine::error_chain;
+
+/// How long tasks may take to finish what they have begun.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// A task that ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+#[error("task {name} ended: {reason}")]
+pub struct TaskEnded {
+    pub name: &'static str,
+    pub reason: String,
+}
+
+/// Tasks, and the signal that ends them.
+pub struct Tasks {
+    set: JoinSet<(&'static str, Result<(), String>)>,
+    stop: watch::Sender<bool>,
+}
+
+impl Tasks {
+    pub fn new() -> Tasks {
+        Tasks { set: JoinSet::new(), stop: watch::Sender::new(false) }
+    }
+
+    /// Turns true when everything is to end.
+    pub fn stop(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    pub fn spawn<E>(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) where
+        E: std::error::Error + 'static,
+    {
+        self.set.spawn(async move { (name, task.await.map_err(|error| error_chain(&error))) });
+    }
+
+    /// Works until somebody asks to stop or a task ends by itself; then lets the rest finish.
+    pub async fn run_until(
+        mut self,
+        asked: impl Future<Output = ()>,
+    ) -> Result<(), TaskEnded> {
+        let ended = tokio::select! {
+            () = asked => None,
+            Some(ended) = self.set.join_next() => Some(named(ended)),
+        };
+        self.stop.send_replace(true);
+        let rest = async {
+            let mut failed = None;
+            while let Some(ended) = self.set.join_next().await {
+                let (name, result) = named(ended);
+                if let Err(reason) = result {
+                    failed.get_or_insert(TaskEnded { name, reason });
+                }
+            }
+            failed
+        };
+        let finished = tokio::time::timeout(GRACE, rest).await;
+        if finished.is_err() {
+            tracing::warn!("some tasks did not finish in time; what they held is done at the next start");
+        }
+        match ended {
+            Some((name, Ok(()))) => {
+                Err(TaskEnded { name, reason: "it had nothing left to do".to_owned() })
+            }
+            Some((name, Err(reason))) => Err(TaskEnded { name, reason }),
+            None => finished.unwrap_or(None).map_or(Ok(()), Err),
+        }
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Tasks {
+        Tasks::new()
+    }
+}
+
+type Ended = Result<(&'static str, Result<(), String>), tokio::task::JoinError>;
+
+fn named(ended: Ended) -> (&'static str, Result<(), String>) {
+    match ended {
+        Ok(ended) => ended,
+        Err(error) => ("unnamed", Err(panic_words(&error))),
+    }
+}
+
+fn panic_words(error: &impl Display) -> String {
+    format!("it panicked ({error})")
+}
+
+/// Resolves at the first SIGTERM or SIGINT; the second ends the process at once.
+pub async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(130);
+    });
+    Ok(())
+}
