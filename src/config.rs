@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod load;
+mod provider;
 mod render;
 mod value;
 

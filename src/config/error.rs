@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use figment::error::Kind;
 
 use super::key_paths;
-use super::load::variable_of;
+use super::provider::{ENVIRONMENT, variable_of};
 
 /// Why the program does not start with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ impl ConfigError {
                 .map_or_else(String::new, ToString::to_string),
             None => "the configuration".to_owned(),
         };
-        let origin = if origin == super::load::ENVIRONMENT {
+        let origin = if origin == ENVIRONMENT {
             variable_of(&key)
         } else {
             origin

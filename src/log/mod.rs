@@ -12,6 +12,7 @@ use crate::kernel::topic::TopicKind;
 pub mod batch;
 pub mod codec;
 pub mod embedded;
+mod varint;
 
 pub use batch::Batch;
 
