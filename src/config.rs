@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod load;
+mod provider;
 mod render;
 mod value;
 
@@ -19,7 +20,7 @@ pub use load::Sources;
 pub use render::render;
 pub use value::{Secret, TimeZone};
 
-use value::{ids, optional_text, text};
+use value::{ids, optional_path, optional_text, path, text};
 
 /// A key as `windowsill config` explains it.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +63,7 @@ section! {
     /// Everything that can be set.
     pub struct Config {
         /// The folder of the event log and the state.
+        #[serde(deserialize_with = "path")]
         pub data_dir: PathBuf,
         /// The time zone that people read times in, by its name (`Europe/Berlin`).
         /// By default the one of TZ if that is a name, else UTC.
@@ -91,6 +93,7 @@ section! {
         /// The bot's token, from @BotFather. Also taken from TELEGRAM_BOT_TOKEN.
         pub token: Option<Secret>,
         /// A file that holds the token instead.
+        #[serde(deserialize_with = "optional_path")]
         pub token_file: Option<PathBuf>,
         /// Where the Bot API is.
         #[serde(deserialize_with = "text")]

@@ -4,10 +4,10 @@
 
 use std::path::PathBuf;
 
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 
 use super::key_paths;
-use super::load::variable_of;
+use super::provider::{ENVIRONMENT, variable_of};
 
 /// Why the program does not start with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -59,17 +59,18 @@ impl ConfigError {
                 .map_or_else(String::new, ToString::to_string),
             None => "the configuration".to_owned(),
         };
-        let origin = if origin == super::load::ENVIRONMENT {
+        let origin = if origin == ENVIRONMENT {
             variable_of(&key)
         } else {
             origin
         };
         match error.kind {
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+                let (found, expected) = (found_text(&found), expected_text(expected));
                 ConfigError::Value {
                     origin,
                     key,
-                    found: found.to_string(),
+                    found,
                     expected,
                 }
             }
@@ -84,6 +85,28 @@ impl ConfigError {
                 reason: other.to_string(),
             },
         }
+    }
+}
+
+/// What was found, in the reader's words rather than in serde's.
+fn found_text(found: &Actual) -> String {
+    match found {
+        Actual::Str(text) => format!("{text:?}"),
+        Actual::Unsigned(number) => number.to_string(),
+        Actual::Signed(number) => number.to_string(),
+        Actual::Float(number) => number.to_string(),
+        Actual::Bool(truth) => truth.to_string(),
+        Actual::Seq => "a list".to_owned(),
+        Actual::Map => "a section".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn expected_text(expected: String) -> String {
+    match expected.as_str() {
+        "u32" | "u64" => "a whole number from 0 on".to_owned(),
+        "i32" | "i64" => "a whole number".to_owned(),
+        _ => expected,
     }
 }
 

@@ -3,19 +3,15 @@
 //! Invariant: nothing here looks at the process; what it reads is in `Sources`, so a test can give
 //! it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use figment::providers::{Format, Toml};
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use figment::Figment;
 
+use super::provider::{ENVIRONMENT, Environment, NamedToml, Single, variable_of};
 use super::value::Secret;
 use super::{Config, ConfigError};
 use crate::rooms;
 
-/// The provider of `WINDOWSILL_…`; errors name the variable itself.
-pub(super) const ENVIRONMENT: &str = "the environment";
-const PREFIX: &str = "WINDOWSILL_";
 /// The file that is read without being asked for, in the working directory.
 const DEFAULT_FILE: &str = "windowsill.toml";
 /// The longest name that Kafka allows a topic.
@@ -106,11 +102,6 @@ impl Config {
     }
 }
 
-/// The variable that sets a key.
-pub(super) fn variable_of(key: &str) -> String {
-    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
-}
-
 /// Where a key was set; `None` when nobody did.
 fn origin_of(figment: &Figment, key: &str) -> Option<String> {
     let from = figment.find_metadata(key)?;
@@ -194,100 +185,4 @@ fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
         }
     }
     Ok(())
-}
-
-/// The file, whose text was read before.
-struct NamedToml {
-    path: PathBuf,
-    text: String,
-}
-
-impl Provider for NamedToml {
-    fn metadata(&self) -> Metadata {
-        Metadata::from("the file", Path::new(&self.path))
-    }
-
-    fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
-        Toml::string(&self.text).data()
-    }
-}
-
-/// One value under a name of its own.
-struct Single {
-    name: &'static str,
-    key: &'static str,
-    value: String,
-}
-
-impl Single {
-    fn new(name: &'static str, key: &'static str, value: &str) -> Single {
-        Single {
-            name,
-            key,
-            value: value.to_owned(),
-        }
-    }
-}
-
-impl Provider for Single {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.name)
-    }
-
-    fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
-        let mut root = Dict::new();
-        insert(
-            &mut root,
-            &self.key.split('.').collect::<Vec<&str>>(),
-            &self.value,
-        );
-        Ok(Profile::Default.collect(root))
-    }
-}
-
-/// Every variable `WINDOWSILL_SECTION__KEY`.
-struct Environment(Vec<(String, String)>);
-
-impl Provider for Environment {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(ENVIRONMENT)
-    }
-
-    fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
-        let mut root = Dict::new();
-        for (name, value) in &self.0 {
-            let Some(key) = name.strip_prefix(PREFIX) else {
-                continue;
-            };
-            if value.is_empty() {
-                continue;
-            }
-            let key = key.to_lowercase();
-            insert(&mut root, &key.split("__").collect::<Vec<&str>>(), value);
-        }
-        Ok(Profile::Default.collect(root))
-    }
-}
-
-/// Puts a value at its path. What reads as a whole number and is written as one becomes a number.
-fn insert(dict: &mut Dict, path: &[&str], value: &str) {
-    match path {
-        [] => {}
-        [last] => {
-            let number = value
-                .parse::<i64>()
-                .ok()
-                .filter(|number| number.to_string() == value);
-            let value = number.map_or_else(|| Value::from(value), Value::from);
-            dict.insert((*last).to_owned(), value);
-        }
-        [section, rest @ ..] => {
-            let inner = dict
-                .entry((*section).to_owned())
-                .or_insert_with(|| Value::from(Dict::new()));
-            if let Value::Dict(_, inner) = inner {
-                insert(inner, rest, value);
-            }
-        }
-    }
 }

@@ -146,7 +146,11 @@ fn an_unknown_key_is_refused_with_the_nearest_known() {
 
 #[test]
 fn a_wrong_value_is_refused_with_what_was_expected() {
-    refused("[plants]\nlow_readings_limit = -1", &[], "expected u32");
+    refused(
+        "[plants]\nlow_readings_limit = -1",
+        &[],
+        "to -1, expected a whole number from 0",
+    );
     refused(
         "time_zone = 'Berlin'",
         &[],

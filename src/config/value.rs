@@ -3,6 +3,7 @@
 //! Invariant: a secret shows itself to `reveal` only.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -105,6 +106,16 @@ pub(super) fn optional_text<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
     text(deserializer).map(Some)
+}
+
+pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    text(deserializer).map(PathBuf::from)
+}
+
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    path(deserializer).map(Some)
 }
 
 /// Numbers of chats or people: a list, one number, or text with commas as the environment has it.

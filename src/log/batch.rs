@@ -14,6 +14,7 @@
 
 use crate::kernel::record::{Header, RecordRef};
 use crate::log::LogError;
+use crate::log::varint::{self, VarintError};
 
 /// The first byte of a batch; another layout would begin with another byte.
 const FORMAT: u8 = 1;
@@ -149,14 +150,11 @@ impl BatchBuilder {
                 ),
             });
         };
-        put_varint(
-            &mut batch.bytes,
-            zigzag(ts_ms.wrapping_sub(self.previous_ts_ms)),
-        );
-        put_varint(&mut batch.bytes, left_out);
+        varint::put_signed(&mut batch.bytes, ts_ms.wrapping_sub(self.previous_ts_ms));
+        varint::put(&mut batch.bytes, left_out);
         put_nullable(&mut batch.bytes, key);
         put_nullable(&mut batch.bytes, value);
-        put_varint(&mut batch.bytes, headers.len() as u64);
+        varint::put(&mut batch.bytes, headers.len() as u64);
         batch.bytes.extend_from_slice(headers);
         self.previous_ts_ms = ts_ms;
         batch.next_offset = next_offset;
@@ -182,11 +180,11 @@ impl<'a> Records<'a> {
     #[inline]
     fn read_one(&mut self) -> Result<RecordRef<'a>, &'static str> {
         let mut rest = self.rest;
-        let ts_delta_ms = unzigzag(take_varint(&mut rest)?);
-        let left_out = take_varint(&mut rest)?;
+        let ts_delta_ms = number(varint::take_signed(&mut rest))?;
+        let left_out = number(varint::take(&mut rest))?;
         let key = take_nullable(&mut rest)?;
         let value = take_nullable(&mut rest)?;
-        let headers_len = take_varint(&mut rest)?;
+        let headers_len = number(varint::take(&mut rest))?;
         let headers = take_bytes(&mut rest, headers_len)?;
         let offset = i64::try_from(left_out)
             .ok()
@@ -260,7 +258,7 @@ pub fn headers(encoded: &[u8]) -> Result<Vec<Header>, LogError> {
 fn encode_headers(headers: &[Header]) -> Vec<u8> {
     let mut encoded = Vec::new();
     for header in headers {
-        put_varint(&mut encoded, header.name.len() as u64);
+        varint::put(&mut encoded, header.name.len() as u64);
         encoded.extend_from_slice(header.name.as_bytes());
         put_nullable(&mut encoded, header.value.as_deref());
     }
@@ -268,7 +266,7 @@ fn encode_headers(headers: &[Header]) -> Vec<u8> {
 }
 
 fn take_header(rest: &mut &[u8]) -> Result<Header, &'static str> {
-    let name_len = take_varint(rest)?;
+    let name_len = number(varint::take(rest))?;
     let name = std::str::from_utf8(take_bytes(rest, name_len)?)
         .map_err(|_| "a header's name that is not UTF-8")?;
     let value = take_nullable(rest)?;
@@ -283,13 +281,22 @@ fn put_nullable(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
         bytes.push(0);
         return;
     };
-    put_varint(bytes, value.len() as u64 + 1);
+    varint::put(bytes, value.len() as u64 + 1);
     bytes.extend_from_slice(value);
+}
+
+/// A number, or why there is none as the reason of an error.
+#[inline]
+fn number<T>(taken: Result<T, VarintError>) -> Result<T, &'static str> {
+    taken.map_err(|error| match error {
+        VarintError::CutOff => "a number that is cut off",
+        VarintError::TooLong => "a number of more than 64 bits",
+    })
 }
 
 #[inline]
 fn take_nullable<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, &'static str> {
-    match take_varint(rest)? {
+    match number(varint::take(rest))? {
         0 => Ok(None),
         len_plus_one => take_bytes(rest, len_plus_one - 1).map(Some),
     }
@@ -303,51 +310,6 @@ fn take_bytes<'a>(rest: &mut &'a [u8], len: u64) -> Result<&'a [u8], &'static st
         .ok_or("a length beyond the end of the bytes")?;
     *rest = after;
     Ok(taken)
-}
-
-fn zigzag(number: i64) -> u64 {
-    ((number << 1) ^ (number >> 63)).cast_unsigned()
-}
-
-#[inline]
-fn unzigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
-}
-
-fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-#[inline]
-fn take_varint(rest: &mut &[u8]) -> Result<u64, &'static str> {
-    match rest.split_first() {
-        Some((&byte, after)) if byte < 0x80 => {
-            *rest = after;
-            Ok(u64::from(byte))
-        }
-        _ => take_long_varint(rest),
-    }
-}
-
-#[inline]
-fn take_long_varint(rest: &mut &[u8]) -> Result<u64, &'static str> {
-    let mut number = 0;
-    for (index, &byte) in rest.iter().take(10).enumerate() {
-        let bits = u64::from(byte & 0x7f);
-        if index == 9 && byte > 1 {
-            return Err("a number of more than 64 bits");
-        }
-        number |= bits << (7 * index);
-        if byte < 0x80 {
-            *rest = &rest[index + 1..];
-            return Ok(number);
-        }
-    }
-    Err("a number that is cut off")
 }
 
 #[cfg(test)]

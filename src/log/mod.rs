@@ -13,6 +13,7 @@ pub mod batch;
 pub mod codec;
 pub mod embedded;
 pub mod topics;
+mod varint;
 
 pub use batch::Batch;
 

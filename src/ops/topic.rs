@@ -11,6 +11,7 @@ use crate::kernel::topic::TopicSpec;
 use crate::log::codec::{Codec, CodecError};
 use crate::log::{EventLog, LogError};
 
+mod lines;
 mod list;
 mod output;
 mod parse;

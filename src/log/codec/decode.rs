@@ -6,6 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use super::shape::{MAX_DEPTH, Node, Shape};
 use super::{CodecError, Place};
+use crate::log::varint::{self, VarintError};
 
 /// Checks that `datum` is one whole value of the shape and nothing more.
 #[inline]
@@ -217,21 +218,10 @@ fn int(rest: &mut &[u8]) -> Result<i32, CodecError> {
 
 #[inline]
 fn long(rest: &mut &[u8]) -> Result<i64, CodecError> {
-    let mut number = 0;
-    for (index, byte) in rest.iter().take(10).enumerate() {
-        if index == 9 && *byte > 1 {
-            break;
-        }
-        number |= u64::from(byte & 0x7f) << (7 * index);
-        if *byte < 0x80 {
-            *rest = &rest[index + 1..];
-            return Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed());
-        }
-    }
-    if rest.len() >= 10 {
-        return Err(malformed("is a number of more than 64 bits".to_owned()));
-    }
-    Err(truncated())
+    varint::take_signed(rest).map_err(|error| match error {
+        VarintError::CutOff => truncated(),
+        VarintError::TooLong => malformed("is a number of more than 64 bits".to_owned()),
+    })
 }
 
 fn index(rest: &mut &[u8], count: usize) -> Result<usize, CodecError> {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::shape::{Field, MAX_DEPTH, Node, Shape};
 use super::{CodecError, Place};
+use crate::log::varint;
 
 /// A found value is quoted up to so many characters.
 const QUOTED_CHARS: usize = 60;
@@ -44,7 +45,7 @@ fn encode(
                 encode(shape, item, value, out, depth + 1)?;
             }
             if !items.is_empty() {
-                put_long(0, out);
+                varint::put_signed(out, 0);
             }
         }
         (Node::Map(node), Value::Object(entries)) => {
@@ -55,7 +56,7 @@ fn encode(
                 encoded.map_err(|error| error.within(key))?;
             }
             if !entries.is_empty() {
-                put_long(0, out);
+                varint::put_signed(out, 0);
             }
         }
         (Node::Record(record), Value::Object(found)) => {
@@ -127,8 +128,11 @@ fn encode_union(
 /// Numbers, bytes and enums; `None` when the value does not fit.
 fn encode_scalar(node: &Node, value: &Value, out: &mut Vec<u8>) -> Option<()> {
     match node {
-        Node::Int => put_long(i64::from(i32::try_from(value.as_i64()?).ok()?), out),
-        Node::Long => put_long(value.as_i64()?, out),
+        Node::Int => {
+            let number = i32::try_from(value.as_i64()?).ok()?;
+            varint::put_signed(out, i64::from(number));
+        }
+        Node::Long => varint::put_signed(out, value.as_i64()?),
         Node::Float => {
             let float = value.as_f64()? as f32;
             out.extend_from_slice(&float.is_finite().then_some(float)?.to_le_bytes());
@@ -171,14 +175,5 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn put_count(count: usize, out: &mut Vec<u8>) {
-    put_long(count as i64, out);
-}
-
-fn put_long(number: i64, out: &mut Vec<u8>) {
-    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
-    while rest >= 0x80 {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
+    varint::put_signed(out, count as i64);
 }

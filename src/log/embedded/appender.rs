@@ -4,14 +4,14 @@
 //! taken inside a `begin immediate` transaction, and an append is answered after its commit.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::schema::{BUSY_ATTEMPTS, BUSY_PAUSE, is_busy, log_error};
+use super::schema::{BUSY_ATTEMPTS, BUSY_PAUSE, connect, is_busy, log_error};
 use crate::kernel::record::RecordRef;
 use crate::log::LogError;
 use crate::log::batch::BatchBuilder;
@@ -61,10 +61,14 @@ async fn run(
         }
         let group = Group::gather(&mut jobs);
         let outcome = commit_patiently(&mut conn, &group).await;
-        if outcome.is_ok() {
-            changes.send_modify(|version| *version += 1);
-        }
         let outcome = outcome.map_err(|fault| log_error(&path, &fault));
+        match &outcome {
+            Ok(_) => changes.send_modify(|version| *version += 1),
+            Err(error) => {
+                tracing::warn!(%error, "an append to the event log failed");
+                renew(&mut conn, &path).await;
+            }
+        }
         for (job, places) in jobs.into_iter().zip(&group.places) {
             let answer = outcome.as_ref().map_err(Clone::clone).map(|bases| {
                 places
@@ -154,6 +158,15 @@ async fn commit_patiently(
     }
 }
 
+/// Opens the connection anew after an error. On a full disk SQLite has ended the transaction by
+/// itself, and sqlx, which still counts it, would refuse every later one.
+pub(super) async fn renew(conn: &mut SqliteConnection, path: &Path) {
+    match connect(path).await {
+        Ok(fresh) => *conn = fresh,
+        Err(error) => tracing::warn!(%error, "cannot open the event log again"),
+    }
+}
+
 /// Writes the rows in one transaction and gives their base offsets.
 async fn commit(conn: &mut SqliteConnection, group: &Group) -> Result<Vec<i64>, sqlx::Error> {
     let mut tx = conn.begin_with("begin immediate").await?;
@@ -195,4 +208,84 @@ async fn commit(conn: &mut SqliteConnection, group: &Group) -> Result<Vec<i64>, 
     }
     tx.commit().await?;
     Ok(bases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::record::NewRecord;
+    use crate::log::embedded::{placement, schema};
+
+    async fn append(jobs: &mpsc::Sender<Job>, records: &[NewRecord]) -> Result<Vec<i64>, LogError> {
+        let packed = placement::pack("t", 1, records, &Default::default()).unwrap();
+        let (reply, answer) = oneshot::channel();
+        jobs.send(Job {
+            topic_id: 1,
+            rows: packed.rows,
+            reply,
+        })
+        .await
+        .unwrap();
+        answer.await.unwrap()
+    }
+
+    fn sized(size: usize) -> NewRecord {
+        NewRecord {
+            value: Some(vec![7; size]),
+            ..NewRecord::default()
+        }
+    }
+
+    /// A connection to a fresh log with one topic of one partition.
+    async fn prepared(path: &Path) -> SqliteConnection {
+        let mut conn = connect(path).await.unwrap();
+        schema::prepare(&mut conn, path).await.unwrap();
+        let topic = "insert into topic (id, name, kind, partitions) values (1, 't', 'stream', 1);
+             insert into partition (topic_id, partition) values (1, 0);";
+        sqlx::raw_sql(topic).execute(&mut conn).await.unwrap();
+        conn
+    }
+
+    #[tokio::test]
+    async fn appending_goes_on_when_a_full_disk_has_room_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Arc::new(dir.path().join("log.db"));
+        let mut conn = prepared(&path).await;
+        // Only this connection is held to its pages, as if the disk were full until it is renewed.
+        sqlx::raw_sql("pragma max_page_count = 20")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        let jobs = start(conn, Arc::clone(&path), watch::Sender::new(0));
+        assert_eq!(append(&jobs, &[sized(10)]).await.unwrap(), [0]);
+        let full = append(&jobs, &[sized(500_000)]).await;
+        assert!(matches!(full, Err(LogError::Unavailable(_))), "{full:?}");
+        assert_eq!(append(&jobs, &[sized(500_000)]).await.unwrap(), [1]);
+    }
+
+    #[tokio::test]
+    async fn appends_that_wait_together_become_one_row() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Arc::new(dir.path().join("log.db"));
+        let mut jobs = Vec::new();
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let records = [sized(1), sized(1)];
+            let rows = placement::pack("t", 1, &records, &Default::default())
+                .unwrap()
+                .rows;
+            let (reply, answer) = oneshot::channel();
+            jobs.push(Job {
+                topic_id: 1,
+                rows,
+                reply,
+            });
+            answers.push(answer);
+        }
+        let group = Group::gather(&mut jobs);
+        assert_eq!(group.rows.len(), 1);
+        assert_eq!(group.places, [[(0, 0)], [(0, 2)], [(0, 4)]]);
+        let mut conn = prepared(&path).await;
+        assert_eq!(commit(&mut conn, &group).await.unwrap(), [0]);
+    }
 }

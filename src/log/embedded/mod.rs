@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -17,12 +16,15 @@ use crate::kernel::topic::TopicKind;
 use crate::log::{Bounds, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
 
 mod appender;
+mod catalog;
+mod joiner;
 mod placement;
 mod reader;
 mod schema;
 mod watcher;
 
 use appender::Job;
+use catalog::Topic;
 use reader::{Cursor, EmbeddedReader};
 use watcher::OwnedTask;
 
@@ -45,12 +47,6 @@ struct Shared {
     changes: watch::Sender<u64>,
     /// Started by the first reader: who only appends has nothing to notice.
     watcher: OnceLock<OwnedTask>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Topic {
-    id: i64,
-    partitions: i32,
 }
 
 impl EmbeddedLog {
@@ -80,9 +76,7 @@ impl EmbeddedLog {
     /// A value kept beside the records, as the demo keeps the anchor of its clock.
     pub async fn meta_get(&self, key: &str) -> Result<Option<String>, LogError> {
         let mut conn = self.conn.lock().await;
-        sqlx::query_scalar("select value from meta where key = ?")
-            .bind(key)
-            .fetch_optional(&mut *conn)
+        catalog::meta_get(&mut conn, key)
             .await
             .map_err(|fault| self.error(&fault))
     }
@@ -90,16 +84,9 @@ impl EmbeddedLog {
     /// Sets such a value.
     pub async fn meta_set(&self, key: &str, value: &str) -> Result<(), LogError> {
         let mut conn = self.conn.lock().await;
-        sqlx::query(
-            "insert into meta (key, value) values (?, ?)
-             on conflict (key) do update set value = excluded.value",
-        )
-        .bind(key)
-        .bind(value)
-        .execute(&mut *conn)
-        .await
-        .map_err(|fault| self.error(&fault))?;
-        Ok(())
+        catalog::meta_set(&mut conn, key, value)
+            .await
+            .map_err(|fault| self.error(&fault))
     }
 
     fn error(&self, fault: &sqlx::Error) -> LogError {
@@ -123,70 +110,22 @@ impl EmbeddedLog {
             return Ok(known);
         }
         let mut conn = self.conn.lock().await;
-        let row: Option<(i64, i32)> =
-            sqlx::query_as("select id, partitions from topic where name = ?")
-                .bind(name)
-                .fetch_optional(&mut *conn)
-                .await
-                .map_err(|fault| self.error(&fault))?;
-        let Some((id, partitions)) = row else {
-            return Ok(None);
-        };
-        let topic = Topic { id, partitions };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(name.to_owned(), topic);
-        Ok(Some(topic))
-    }
-
-    async fn insert_topic(
-        &self,
-        name: &str,
-        kind: TopicKind,
-        partitions: i32,
-    ) -> Result<(), sqlx::Error> {
-        let mut conn = self.conn.lock().await;
-        let mut tx = conn.begin_with("begin immediate").await?;
-        let id: Option<i64> = sqlx::query_scalar(
-            "insert into topic (name, kind, partitions) values (?, ?, ?)
-             on conflict (name) do nothing returning id",
-        )
-        .bind(name)
-        .bind(kind.name())
-        .bind(partitions)
-        .fetch_optional(&mut *tx)
-        .await?;
-        for partition in 0..id.map_or(0, |_| partitions) {
-            sqlx::query("insert into partition (topic_id, partition) values (?, ?)")
-                .bind(id)
-                .bind(partition)
-                .execute(&mut *tx)
-                .await?;
+        let found = catalog::find(&mut conn, name)
+            .await
+            .map_err(|fault| self.error(&fault))?;
+        if let Some(topic) = found {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(name.to_owned(), topic);
         }
-        tx.commit().await
+        Ok(found)
     }
 
     async fn partition_bounds(&self, name: &str) -> Result<(Topic, Vec<Bounds>), LogError> {
         let topic = self.topic(name).await?;
         let mut conn = self.conn.lock().await;
-        let rows: Vec<(i32, i64, i64)> = sqlx::query_as(
-            "select partition, next_offset, coalesce(
-                (select min(base_offset) from batch
-                 where batch.topic_id = partition.topic_id
-                   and batch.partition = partition.partition), next_offset)
-             from partition where topic_id = ? order by partition",
-        )
-        .bind(topic.id)
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(|fault| self.error(&fault))?;
-        let bounds = rows
-            .into_iter()
-            .map(|(partition, next_offset, first_offset)| Bounds {
-                partition,
-                first_offset,
-                next_offset,
-            })
-            .collect();
+        let bounds = catalog::bounds(&mut conn, topic)
+            .await
+            .map_err(|fault| self.error(&fault))?;
         Ok((topic, bounds))
     }
 
@@ -243,32 +182,6 @@ impl EmbeddedLog {
             conn, path, found.id, cursors, changes, shared,
         )))
     }
-
-    async fn stats(&self) -> Result<Vec<TopicStat>, LogError> {
-        type Row = (String, String, i32, i64, Option<i64>, Option<i64>);
-        let mut conn = self.conn.lock().await;
-        let rows: Vec<Row> = sqlx::query_as(
-            "select name, kind, partitions, sum(records), min(first_ts), max(last_ts)
-             from topic join partition on topic_id = topic.id
-             group by topic.id order by name",
-        )
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(|fault| self.error(&fault))?;
-        let stat = |(name, kind, partitions, records, first_ts_ms, last_ts_ms): Row| TopicStat {
-            name,
-            kind: if kind == "table" {
-                TopicKind::Table
-            } else {
-                TopicKind::Stream
-            },
-            partitions,
-            records,
-            first_ts_ms,
-            last_ts_ms,
-        };
-        Ok(rows.into_iter().map(stat).collect())
-    }
 }
 
 fn cursor(topic: &str, bounds: &[Bounds], start: Start) -> Result<Cursor, LogError> {
@@ -308,7 +221,11 @@ impl EventLog for EmbeddedLog {
             if self.find(&topic).await?.is_some() {
                 return Ok(());
             }
-            let created = self.insert_topic(&topic, kind, partitions).await;
+            let mut conn = self.conn.lock().await;
+            let created = catalog::insert(&mut conn, &topic, kind, partitions).await;
+            if created.is_err() {
+                appender::renew(&mut conn, &self.shared.path).await;
+            }
             created.map_err(|fault| self.error(&fault))
         })
     }
@@ -334,6 +251,11 @@ impl EventLog for EmbeddedLog {
     }
 
     fn topics(&self) -> LogFuture<'_, Vec<TopicStat>> {
-        Box::pin(async move { self.stats().await })
+        Box::pin(async move {
+            let mut conn = self.conn.lock().await;
+            catalog::stats(&mut conn)
+                .await
+                .map_err(|fault| self.error(&fault))
+        })
     }
 }

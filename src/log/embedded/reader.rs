@@ -13,9 +13,10 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use tokio::sync::{mpsc, watch};
 
+use super::joiner::Joiner;
 use super::schema::log_error;
 use super::watcher::OwnedTask;
-use crate::log::batch::{Batch, BatchBuilder};
+use crate::log::batch::Batch;
 use crate::log::{Fetched, LogError, LogFuture, LogReader};
 
 /// Steps that wait for whoever reads.
@@ -23,10 +24,6 @@ const AHEAD_STEPS: usize = 8;
 /// One query gives at most so many rows, and stops after so many bytes.
 const QUERY_ROWS: i64 = 4096;
 const QUERY_BYTES: usize = 2 * 1024 * 1024;
-/// Rows below this are joined with their neighbours, up to these sizes.
-const SMALL_ROW_RECORDS: u32 = 1024;
-const JOINED_RECORDS: usize = 64 * 1024;
-const JOINED_BYTES: usize = 1024 * 1024;
 /// The pause before a query that failed is tried again.
 const FAULT_PAUSE: Duration = Duration::from_millis(250);
 
@@ -247,53 +244,4 @@ fn batch_of(row: &SqliteRow, cursor: &Cursor, path: &Path) -> Result<Batch, LogE
         ),
         reason: fault.to_string(),
     })
-}
-
-/// Joins runs of small rows into batches.
-#[derive(Default)]
-struct Joiner {
-    done: Vec<Batch>,
-    run: Vec<Batch>,
-    run_records: usize,
-    run_bytes: usize,
-}
-
-impl Joiner {
-    fn take(&mut self, batch: Batch) -> Result<(), LogError> {
-        if batch.count >= SMALL_ROW_RECORDS {
-            self.close_run()?;
-            self.done.push(batch);
-            return Ok(());
-        }
-        self.run_records += batch.count as usize;
-        self.run_bytes += batch.bytes.len();
-        self.run.push(batch);
-        if self.run_records >= JOINED_RECORDS || self.run_bytes >= JOINED_BYTES {
-            self.close_run()?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Vec<Batch>, LogError> {
-        self.close_run()?;
-        Ok(self.done)
-    }
-
-    fn close_run(&mut self) -> Result<(), LogError> {
-        let run = std::mem::take(&mut self.run);
-        self.run_records = 0;
-        self.run_bytes = 0;
-        if run.len() < 2 {
-            self.done.extend(run);
-            return Ok(());
-        }
-        let mut joined = BatchBuilder::new(run[0].partition, run[0].base_offset);
-        for batch in &run {
-            for record in batch.records() {
-                joined.push_ref(&record?)?;
-            }
-        }
-        self.done.extend(joined.finish());
-        Ok(())
-    }
 }

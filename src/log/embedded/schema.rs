@@ -1,6 +1,7 @@
 //! The file `log.db`: how it is opened, what its tables are, and what its errors mean.
 //!
-//! Invariant: a file that is not ours, or of a newer version, is refused and never written to.
+//! Invariant: a file that is not ours, or of a newer version, is refused, and its tables are left
+//! as they are.
 
 use std::path::Path;
 use std::time::Duration;
@@ -205,5 +206,51 @@ fn refusal(path: &Path, reason: &str) -> LogError {
     LogError::Damaged {
         place: path.display().to_string(),
         reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refused_after(sql: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        let mut conn = connect(&path).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+        prepare(&mut conn, &path).await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn another_programs_file_is_refused() {
+        let reason = refused_after("create table letter (text)").await;
+        assert!(
+            reason.ends_with("it is not an event log of Windowsill"),
+            "{reason}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_newer_version_is_refused() {
+        let marks = format!("pragma application_id = {APPLICATION_ID}; pragma user_version = 99");
+        let reason = refused_after(&marks).await;
+        assert!(
+            reason.contains("it has version 99 and this program knows version 1"),
+            "{reason}"
+        );
+    }
+
+    #[tokio::test]
+    async fn each_log_has_an_identity_of_its_own_and_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ids = Vec::new();
+        for name in ["a", "b", "a"] {
+            let path = dir.path().join(name);
+            let mut conn = connect(&path).await.unwrap();
+            ids.push(prepare(&mut conn, &path).await.unwrap());
+        }
+        assert_eq!(ids[0].len(), 32);
+        assert_eq!(ids[0], ids[2]);
+        assert_ne!(ids[0], ids[1]);
     }
 }

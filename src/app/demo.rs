@@ -1,0 +1,165 @@
+//! `windowsill demo`: everything in one process, with nothing to set up.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::bot;
+use super::house::{self, Failure, House};
+use super::tasks::{Tasks, asked_to_stop};
+use crate::cli::Demo;
+use crate::clock;
+use crate::config::{Config, Secret};
+use crate::demo::botapi::{BotApiServer, Options, PAGE_USER};
+use crate::demo::clock::DemoClock;
+use crate::demo::feed::{self, Feed};
+use crate::demo::plants::Simulation;
+use crate::exit::Exit;
+use crate::kernel::chat::Place;
+use crate::kernel::effect::Say;
+use crate::kernel::text::Text;
+use crate::log::EventLog;
+use crate::log::embedded::EmbeddedLog;
+use crate::store::outbox::{self, Class, Target};
+use crate::store::{Store, StoreError, Urgency};
+use crate::telegram::client::BotApi;
+
+/// The token of a bot that exists on loopback only.
+const TOKEN: &str = "1:windowsill-demo";
+
+pub async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Failure> {
+    if options.speed == 0 {
+        return Err(Failure::new(Exit::Usage, "--speed is 0, expected 1 or more"));
+    }
+    config.telegram.owners = vec![PAGE_USER];
+    config.telegram.allowed_chats.clear();
+    let server = serve(&config.data_dir, options).await?;
+    let address = server.address();
+    let simulated = simulate(&config, options).await?;
+    let house = House::open(&config, Some(Arc::new(simulated.clock))).await?;
+    let url = format!("http://{address}/");
+    let api = BotApi::new(url.trim_end_matches('/'), &Secret::new(TOKEN.to_owned()))
+        .map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
+    let mut tasks = Tasks::new();
+    let mut stop = tasks.stop();
+    let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+    tasks.spawn("bot api server", server.run_until(stopped));
+    // A closed standard output is no reason not to run.
+    let _ = writeln!(std::io::stdout(), "{url}");
+    if let Err(error) = bot::prepare(&api).await {
+        tracing::warn!(%error, "the bot api server did not take the settings");
+    }
+    bot::open_access(&house.workshop.store, bot::fixed_access(&config)).await?;
+    if simulated.is_fresh {
+        welcome(&house.workshop.store, options.speed).await?;
+    }
+    begin(&mut tasks, &house, &config, simulated).await?;
+    let bot_name = bot::who_am_i(&api).await?;
+    bot::spawn_bot(&mut tasks, &house, &config, &api, bot_name);
+    let ended = tasks.run_until(async { drop(asked_to_stop().await) }).await;
+    house.close().await;
+    ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
+}
+
+async fn serve(data_dir: &Path, options: &Demo) -> Result<BotApiServer, Failure> {
+    let unusable = |error: std::io::Error| {
+        let reason = format!("the chat page cannot be served on {}: {error}", options.listen);
+        Failure::new(Exit::Usage, reason)
+    };
+    std::fs::create_dir_all(data_dir).map_err(unusable)?;
+    let server = BotApiServer::bind(Options {
+        listen: options.listen,
+        token: Some(TOKEN.to_owned()),
+        history: Some(data_dir.join("chat.jsonl")),
+        page: true,
+    });
+    server.await.map_err(unusable)
+}
+
+/// The simulation of a folder.
+struct Simulated {
+    clock: DemoClock,
+    simulation: Simulation,
+    is_fresh: bool,
+    /// Readings up to this time are in the log.
+    fed_ms: i64,
+}
+
+/// Begins a simulation in an empty folder, or goes on with the one that is there.
+async fn simulate(config: &Config, options: &Demo) -> Result<Simulated, Failure> {
+    let log = house::open_log(config).await?;
+    let seed = options.seed;
+    if let Some(stored) = DemoClock::load(&log).await? {
+        let ended_ms = stored.ended_at_ms(&log).await?;
+        let clock = stored.resumed(ended_ms, options.speed);
+        clock.store(&log).await?;
+        let simulation = Simulation { seed, origin_ms: clock.origin_ms };
+        return Ok(Simulated { clock, simulation, is_fresh: false, fed_ms: ended_ms });
+    }
+    refuse_real_folder(&log, config).await?;
+    let clock = DemoClock::begin(options.speed);
+    clock.store(&log).await?;
+    let simulation = Simulation { seed, origin_ms: clock.origin_ms };
+    Ok(Simulated { clock, simulation, is_fresh: true, fed_ms: clock.origin_ms })
+}
+
+/// Simulated plants do not belong among real ones.
+async fn refuse_real_folder(log: &EmbeddedLog, config: &Config) -> Result<(), Failure> {
+    let holds_records = log.topics().await?.iter().any(|topic| topic.records > 0);
+    if !holds_records {
+        return Ok(());
+    }
+    let reason = format!(
+        "{} holds records of a real household; give `demo` a folder of its own with --data-dir",
+        config.data_dir.display()
+    );
+    Err(Failure::new(Exit::Usage, reason))
+}
+
+/// Writes what a fresh simulation starts with, then begins the feed and the pipelines.
+async fn begin(
+    tasks: &mut Tasks,
+    house: &House,
+    config: &Config,
+    simulated: Simulated,
+) -> Result<(), Failure> {
+    let workshop = &house.workshop;
+    let log: Arc<dyn EventLog> = workshop.log.clone();
+    let Simulated { clock, simulation, is_fresh, fed_ms } = simulated;
+    let topics = workshop.topics.clone();
+    let feed = if is_fresh {
+        let failed = |error: feed::FeedError| Failure::new(Exit::Errors, error.to_string());
+        let origin_ms = clock.origin_ms;
+        feed::describe_plants(log.as_ref(), &topics, origin_ms).await.map_err(failed)?;
+        let mut feed = Feed::from_the_past(topics, clock, simulation);
+        feed.catch_up(log.as_ref(), &mut Default::default()).await.map_err(failed)?;
+        feed
+    } else {
+        Feed { topics, clock, simulation, fed_ms }
+    };
+    bot::spawn_engine(tasks, house, config);
+    tasks.spawn("simulated sensors", feed.run(log, tasks.stop()));
+    Ok(())
+}
+
+/// The first words in the chat.
+async fn welcome(store: &Store, speed: u32) -> Result<(), StoreError> {
+    let text = Text::of("🪴 ")
+        .bold("Welcome to Windowsill.")
+        .plain(format!(
+            "\nSix simulated plants live here, {speed} times as fast as real ones. One of them is \
+             thirsty already: its alert comes within a minute.\n\n\
+             Try /plants, /plant cyril or /update_plant."
+        ));
+    store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move {
+                let place = Place::private(PAGE_USER);
+                let say = Say::new(text);
+                let now_ms = clock::now_ms();
+                outbox::say(db, place, Class::Reply, Target::New, &say, now_ms).await?;
+                Ok(())
+            })
+        })
+        .await
+}

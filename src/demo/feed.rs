@@ -1,0 +1,155 @@
+//! The simulated sensors' feed: readings into the log, at the demo's pace.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::clock::DemoClock;
+use super::plants::{
+    BACKFILL_MS, Cycles, READING_EVERY_MS, SAMPLES, Sample, Simulation, TEMPERATURE_HIGH,
+    TEMPERATURE_LOW,
+};
+use crate::clock::Clock;
+use crate::kernel::record::{Header, NewRecord};
+use crate::log::codec::CodecError;
+use crate::log::topics::{Topic, Topics};
+use crate::log::{EventLog, LogError};
+
+/// How often readings are appended.
+const TICK: Duration = Duration::from_millis(200);
+/// Readings in one append; the rest follows with the next.
+const BATCH_STEPS: i64 = 10_000;
+
+const READINGS: &str = "houseplant-readings";
+const METADATA: &str = "houseplant-metadata";
+
+/// Why the feed ended.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    #[error("the simulated sensors could not write to the log")]
+    Log(#[from] LogError),
+    #[error("a simulated record does not fit its schema")]
+    Codec(#[from] CodecError),
+}
+
+/// Writes the sample plants' metadata.
+pub async fn describe_plants(
+    log: &dyn EventLog,
+    topics: &Topics,
+    now_ms: i64,
+) -> Result<(), FeedError> {
+    let topic = topics.get(METADATA)?;
+    let mut records = Vec::new();
+    for plant in &SAMPLES {
+        let value = json!({
+            "plant_id": plant.plant_id,
+            "scientific_name": plant.scientific_name,
+            "common_name": plant.common_name,
+            "given_name": plant.given_name,
+            "temperature_low": TEMPERATURE_LOW,
+            "temperature_high": TEMPERATURE_HIGH,
+            "moisture_low": plant.moisture_low,
+            "moisture_high": plant.moisture_high,
+        });
+        records.push(NewRecord {
+            key: Some(plant.plant_id.to_string().into_bytes()),
+            value: Some(topic.codec.encode(&value)?),
+            ts_ms: now_ms,
+            ..NewRecord::default()
+        });
+    }
+    log.append(&topic.log_name, records).await?;
+    Ok(())
+}
+
+/// The sensors.
+pub struct Feed {
+    pub topics: Topics,
+    pub clock: DemoClock,
+    pub simulation: Simulation,
+    /// Readings up to this time are in the log.
+    pub fed_ms: i64,
+}
+
+impl Feed {
+    /// Feeds from the past that a fresh simulation has.
+    pub fn from_the_past(topics: Topics, clock: DemoClock, simulation: Simulation) -> Feed {
+        Feed { topics, clock, simulation, fed_ms: clock.origin_ms - BACKFILL_MS }
+    }
+
+    /// Appends every reading that is due by now.
+    pub async fn catch_up(
+        &mut self,
+        log: &dyn EventLog,
+        cycles: &mut [Cycles; 6],
+    ) -> Result<(), FeedError> {
+        let now_ms = self.clock.now_ms();
+        loop {
+            let until_ms = now_ms.min(self.fed_ms + BATCH_STEPS * READING_EVERY_MS);
+            let records = self.due(until_ms, cycles)?;
+            if !records.is_empty() {
+                log.append(&self.topics.get(READINGS)?.log_name, records).await?;
+            }
+            self.fed_ms = until_ms;
+            if until_ms >= now_ms {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Feeds until `stop` turns true.
+    pub async fn run(
+        mut self,
+        log: std::sync::Arc<dyn EventLog>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), FeedError> {
+        let mut cycles = Default::default();
+        while !*stop.borrow() {
+            self.catch_up(log.as_ref(), &mut cycles).await?;
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                _ = stop.changed() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The readings after `fed_ms` and up to `until_ms`, in the order of their times.
+    fn due(&self, until_ms: i64, cycles: &mut [Cycles; 6]) -> Result<Vec<NewRecord>, FeedError> {
+        let topic = self.topics.get(READINGS)?;
+        let mut records = Vec::new();
+        let mut at_ms = (self.fed_ms.div_euclid(READING_EVERY_MS) + 1) * READING_EVERY_MS;
+        while at_ms <= until_ms {
+            for (plant, cycles) in SAMPLES.iter().zip(cycles.iter_mut()) {
+                let (moisture, temperature) = self.simulation.reading(plant, cycles, at_ms);
+                records.push(reading(topic, plant, moisture, temperature, at_ms)?);
+            }
+            at_ms += READING_EVERY_MS;
+        }
+        Ok(records)
+    }
+}
+
+fn reading(
+    topic: &Topic,
+    plant: &Sample,
+    moisture: f64,
+    temperature: f64,
+    at_ms: i64,
+) -> Result<NewRecord, FeedError> {
+    let value = json!({
+        "plant_id": plant.plant_id, "moisture": moisture, "temperature": temperature,
+    });
+    let sensor = Header {
+        name: "sensor-id".to_owned(),
+        value: Some(plant.sensor_id.as_bytes().to_vec()),
+    };
+    Ok(NewRecord {
+        key: Some(plant.plant_id.to_string().into_bytes()),
+        value: Some(topic.codec.encode(&value)?),
+        ts_ms: at_ms,
+        headers: vec![sensor],
+        ..NewRecord::default()
+    })
+}
