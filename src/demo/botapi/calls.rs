@@ -85,7 +85,7 @@ impl Calls {
         self.kept.get_mut(index)
     }
 
-    pub(super) fn all(&self) -> Vec<Call> {
-        self.kept.iter().cloned().collect()
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Call> {
+        self.kept.iter()
     }
 }
