@@ -24,7 +24,8 @@ pub struct Call {
     pub fault: Option<String>,
     /// The action took place (whether or not the bot heard of it).
     pub performed: bool,
-    /// The envelope that was sent back; `None` while it waits, and when nothing was sent.
+    /// The envelope that was sent back; `None` while it waits, when nothing was sent, and
+    /// when it was a page of HTML.
     pub answer: Option<Value>,
 }
 
