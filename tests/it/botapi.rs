@@ -387,3 +387,23 @@ async fn replies_threads_pins_reactions_and_deletions_are_seen() {
     world.ok("deleteMessage", target).await;
     assert!(world.handle.last_from_bot(GROUP).is_none());
 }
+
+#[tokio::test]
+async fn only_allowed_kinds_of_updates_are_queued() {
+    let world = World::start().await;
+    world
+        .ok("getUpdates", json!({"allowed_updates": ["callback_query"]}))
+        .await;
+    world.handle.say(ANNA, ANNA, "unheard");
+    world.handle.press(ANNA, ANNA, 1, "heard");
+    let updates = world.updates().await;
+    assert_eq!(updates.len(), 1);
+    assert_eq!(updates[0]["callback_query"]["data"], "heard");
+    world.ok("getUpdates", json!({"allowed_updates": []})).await;
+    world.handle.say(ANNA, ANNA, "heard again");
+    assert_eq!(world.updates().await.len(), 2);
+    let odd = world
+        .handle
+        .push_raw(json!({"poll_from_the_future": {"id": 1}}));
+    assert_eq!(world.updates().await.last().unwrap()["update_id"], odd);
+}

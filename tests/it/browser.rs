@@ -1,6 +1,7 @@
 //! A browser for tests: Chromium on a phone's screen, steered over WebDriver.
 //!
 //! Only what tests here need of the protocol, in plain HTTP; and the chat page tried alone.
+//! With `WINDOWSILL_TEST_SCREENSHOTS` set to a folder, the page leaves a picture there.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,6 +19,10 @@ use crate::tool::{Running, leave_out, works};
 const WIDTH_PX: u32 = 390;
 const HEIGHT_PX: u32 = 844;
 const REMEDY: &str = "install chromium and chromedriver (Debian: chromium chromium-driver)";
+
+/// WebDriver's characters for keys.
+pub(crate) const ARROW_DOWN: &str = "\u{e015}";
+pub(crate) const ENTER: &str = "\u{e007}";
 
 /// A window; browser and driver end when it is dropped.
 pub(crate) struct Browser {
@@ -95,19 +100,25 @@ impl Browser {
 
     /// Clicks the first element that fits, as a person would.
     pub(crate) async fn click(&self, selector: &str) {
-        let found = json!({"using": "css selector", "value": selector});
-        let element = self.command("element", found).await;
-        let id = element
-            .as_object()
-            .unwrap()
-            .values()
-            .next()
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_owned();
-        self.command(&format!("element/{id}/click"), json!({}))
+        let element = self.element(selector).await;
+        self.command(&format!("element/{element}/click"), json!({}))
             .await;
+    }
+
+    /// Types into the first element that fits; the constants below are keys without a letter.
+    pub(crate) async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        let keys = json!({"text": text});
+        self.command(&format!("element/{element}/value"), keys)
+            .await;
+    }
+
+    /// The driver's name for an element.
+    async fn element(&self, selector: &str) -> String {
+        let wanted = json!({"using": "css selector", "value": selector});
+        let found = self.command("element", wanted).await;
+        let name = found.as_object().unwrap().values().next().unwrap();
+        name.as_str().unwrap().to_owned()
     }
 
     /// Light or dark, as the system would be set.
@@ -316,4 +327,44 @@ async fn buttons_of_the_page_reach_the_bot_and_its_answer_the_page() {
         .wait_for(WITHIN, "answer by the reply keyboard", said)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn commands_are_offered_while_they_are_typed() {
+    let Some(browser) = Browser::start("the chat page's input in Chromium").await else {
+        return;
+    };
+    let world = World::with_page().await;
+    sample(&world).await;
+    browser.goto(&world.base).await;
+    browser
+        .wait_for(
+            "menu",
+            "return !document.getElementById('menu-button').hidden",
+        )
+        .await;
+    browser.type_into("#input", "/h").await;
+    let offered = "return [...document.querySelectorAll('#menu b')].map(node => node.textContent)";
+    assert_eq!(browser.script(offered).await, json!(["/help"]));
+    browser
+        .type_into("#input", &format!("{ARROW_DOWN}{ENTER}"))
+        .await;
+    let chosen = |handle: &Handle| {
+        handle
+            .messages(PAGE_USER)
+            .pop()
+            .filter(|it| it.text == "/help")
+    };
+    world
+        .handle
+        .wait_for(WITHIN, "chosen command", chosen)
+        .await
+        .unwrap();
+
+    browser
+        .type_into("#input", &format!("<b>plain</b>{ENTER}"))
+        .await;
+    let shown = "return [...document.querySelectorAll('.own .text')].pop().textContent";
+    let shown = format!("{shown} === '<b>plain</b>'");
+    browser.wait_for("text as it was typed", &shown).await;
 }

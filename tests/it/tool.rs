@@ -1,5 +1,6 @@
 //! Programs that some tests need: found, or loudly missing.
 
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
 /// A child process that ends with the test.
@@ -34,5 +35,7 @@ pub(crate) fn leave_out(test: &str, remedy: &str) {
         std::env::var_os("CI").is_none(),
         "{test} cannot run: {remedy}"
     );
-    eprintln!("\n*** LEFT OUT: {test}. To include it: {remedy} ***\n");
+    // Straight to the terminal: what goes through `eprintln` is hidden when a test passes.
+    let notice = format!("\n*** LEFT OUT: {test}. To include it: {remedy} ***\n\n");
+    let _ = std::io::stderr().write_all(notice.as_bytes());
 }

@@ -24,7 +24,8 @@ pub struct Call {
     pub fault: Option<String>,
     /// The action took place (whether or not the bot heard of it).
     pub performed: bool,
-    /// The envelope that was sent back; `None` while it waits, and when nothing was sent.
+    /// The envelope that was sent back; `None` while it waits, when nothing was sent, and
+    /// when it was a page of HTML.
     pub answer: Option<Value>,
 }
 
@@ -85,7 +86,7 @@ impl Calls {
         self.kept.get_mut(index)
     }
 
-    pub(super) fn all(&self) -> Vec<Call> {
-        self.kept.iter().cloned().collect()
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Call> {
+        self.kept.iter()
     }
 }

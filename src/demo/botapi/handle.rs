@@ -135,14 +135,26 @@ impl Handle {
 
     /// Every API call so far, oldest first.
     pub fn calls(&self) -> Vec<Call> {
-        self.shared.look(|state| state.calls.all())
+        self.shared
+            .look(|state| state.calls.iter().cloned().collect())
     }
 
     /// The calls of one method.
     pub fn calls_of(&self, method: &str) -> Vec<Call> {
-        let mut calls = self.calls();
-        calls.retain(|call| call.method == method);
-        calls
+        self.shared.look(|state| {
+            let calls = state.calls.iter().filter(|call| call.method == method);
+            calls.cloned().collect()
+        })
+    }
+
+    /// How often a method was called, and the action took place.
+    pub fn performed(&self, method: &str) -> usize {
+        self.shared.look(|state| {
+            let calls = state.calls.iter();
+            calls
+                .filter(|call| call.performed && call.method == method)
+                .count()
+        })
     }
 
     /// A chat as it is now, oldest message first.

@@ -59,7 +59,7 @@ function outsideLink(address, className) {
   if (!href) return make("span", className);
   const text = deepLinkText(href);
   if (text) {
-    const node = make("button", className || "command", { type: "button" });
+    const node = make("button", className || "command link", { type: "button" });
     node.addEventListener("click", () => sendText(text));
     return node;
   }

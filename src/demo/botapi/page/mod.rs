@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use axum::extract::{Path, Request, State as Extension};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -28,6 +29,8 @@ use super::shared::{PageEvent, Shared, State};
 
 /// The longest text a person may send, as in Telegram.
 const TEXT_MAX_CHARS: usize = 4096;
+/// When a page whose connection was lost tries again.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let script = [
@@ -167,7 +170,12 @@ async fn events(
     let feed = Feed::new(shared);
     let stream = stream::unfold(feed, |mut feed| async move {
         let event = feed.next().await?;
-        Some((Ok(Event::default().data(event.to_string())), feed))
+        Some((
+            Ok(Event::default()
+                .retry(RECONNECT_AFTER)
+                .data(event.to_string())),
+            feed,
+        ))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
