@@ -2,11 +2,7 @@
 //!
 //! `cargo bench --bench topic_write [-- RECORDS]` prints a table; a million records by default.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a bench that fails panics"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that fails panics")]
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -32,12 +28,7 @@ fn main() {
     let count: usize = asked.unwrap_or(1_000_000);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        println!(
-            "{:36} {:>14} {:>12}",
-            format!("{count} readings"),
-            "records/s",
-            "ns/record"
-        );
+        println!("{:36} {:>14} {:>12}", format!("{count} readings"), "records/s", "ns/record");
         let dir = tempfile::tempdir().unwrap();
         through_the_library(dir.path(), count).await;
         small_appends(dir.path()).await;
@@ -65,28 +56,17 @@ async fn through_the_library(dir: &Path, count: usize) {
     read(&log, count, "read, every record decoded", true).await;
     drop(log);
     // What still waits in the write-ahead log counts too.
-    let mut file = SqliteConnection::connect(path.to_str().unwrap())
-        .await
-        .unwrap();
-    sqlx::raw_sql("pragma wal_checkpoint(truncate)")
-        .execute(&mut file)
-        .await
-        .unwrap();
+    let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    sqlx::raw_sql("pragma wal_checkpoint(truncate)").execute(&mut file).await.unwrap();
     let size_bytes = std::fs::metadata(&path).unwrap().len();
     let per_million = size_bytes as f64 / count as f64;
-    println!(
-        "{:36} {per_million:>14.1} MB",
-        "on disk per million readings"
-    );
+    println!("{:36} {per_million:>14.1} MB", "on disk per million readings");
 }
 
 async fn read(log: &EmbeddedLog, count: usize, name: &str, decode: bool) {
     let codec = codec();
     let begun = Instant::now();
-    let from = vec![Start {
-        partition: 0,
-        offset: 0,
-    }];
+    let from = vec![Start { partition: 0, offset: 0 }];
     let mut reader = log.read(TOPIC, from).await.unwrap();
     let (mut seen, mut iterating, mut plants) = (0, Duration::ZERO, 0);
     while let Fetched::Batch(batch) = reader.next().await.unwrap() {
@@ -118,9 +98,7 @@ async fn small_appends(dir: &Path) {
     log.create(TOPIC, TopicKind::Stream, 1).await.unwrap();
     let begun = Instant::now();
     for number in 0..CALLS {
-        log.append(TOPIC, vec![record(&codec, number)])
-            .await
-            .unwrap();
+        log.append(TOPIC, vec![record(&codec, number)]).await.unwrap();
     }
     print("append, 1 a call, in turn", CALLS, begun.elapsed());
 
@@ -138,18 +116,8 @@ async fn small_appends(dir: &Path) {
     for caller in callers {
         caller.await.unwrap();
     }
-    print(
-        "append, 1 a call, 64 callers",
-        CALLS * CALLERS,
-        begun.elapsed(),
-    );
-    read(
-        &log,
-        CALLS * (CALLERS + 1),
-        "read what small appends left",
-        false,
-    )
-    .await;
+    print("append, 1 a call, 64 callers", CALLS * CALLERS, begun.elapsed());
+    read(&log, CALLS * (CALLERS + 1), "read what small appends left", false).await;
 }
 
 fn codec_alone(count: usize) {
@@ -183,26 +151,14 @@ fn through_the_binary(count: usize) {
         std::fs::write(&file, &input).unwrap();
         let begun = Instant::now();
         let status = Command::new(env!("CARGO_BIN_EXE_windowsill"))
-            .args([
-                "--data-dir",
-                format,
-                "topic",
-                "write",
-                TOPIC,
-                "--format",
-                format,
-            ])
+            .args(["--data-dir", format, "topic", "write", TOPIC, "--format", format])
             .current_dir(dir.path())
             .stdin(Stdio::from(std::fs::File::open(&file).unwrap()))
             .stderr(Stdio::null())
             .status()
             .unwrap();
         assert!(status.success());
-        print(
-            &format!("topic write --format {format}"),
-            count,
-            begun.elapsed(),
-        );
+        print(&format!("topic write --format {format}"), count, begun.elapsed());
     }
     let begun = Instant::now();
     let status = Command::new(env!("CARGO_BIN_EXE_windowsill"))
@@ -216,10 +172,7 @@ fn through_the_binary(count: usize) {
 }
 
 fn codec() -> Codec {
-    let spec = rooms::topics()
-        .iter()
-        .find(|spec| spec.name == TOPIC)
-        .unwrap();
+    let spec = rooms::topics().iter().find(|spec| spec.name == TOPIC).unwrap();
     Codec::avro(spec.schema).unwrap()
 }
 

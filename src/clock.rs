@@ -49,7 +49,7 @@ pub fn monotonic_ms() -> i64 {
 fn shift_ms() -> i64 {
     static SHIFT: OnceLock<i64> = OnceLock::new();
     *SHIFT.get_or_init(|| {
-        let shift = std::env::var("WINDOWSILL_TEST_CLOCK_SHIFT_MS").ok();
+        let shift = std::env::var("TEST_WINDOWSILL_CLOCK_SHIFT_MS").ok();
         shift.and_then(|text| text.parse().ok()).unwrap_or(0)
     })
 }

@@ -157,9 +157,7 @@ impl Default for Telegram {
 
 impl Default for Plants {
     fn default() -> Plants {
-        Plants {
-            low_readings_limit: 120,
-        }
+        Plants { low_readings_limit: 120 }
     }
 }
 
@@ -171,18 +169,13 @@ impl Config {
 
     /// The name in force of the topic that is called so by default.
     pub fn topic_name<'a>(&'a self, default_name: &'a str) -> &'a str {
-        let set = self
-            .topics
-            .get(default_name)
-            .and_then(|topic| topic.name.as_deref());
+        let set = self.topics.get(default_name).and_then(|topic| topic.name.as_deref());
         set.unwrap_or(default_name)
     }
 
     /// The partitions that are set for the topic, if any are.
     pub fn topic_partitions(&self, default_name: &str) -> Option<i32> {
-        self.topics
-            .get(default_name)
-            .and_then(|topic| topic.partitions)
+        self.topics.get(default_name).and_then(|topic| topic.partitions)
     }
 }
 
@@ -191,10 +184,9 @@ fn key_paths() -> Vec<String> {
     let sections = [("telegram", Telegram::KEYS), ("plants", Plants::KEYS)];
     let top = Config::KEYS.iter().filter(|key| key.name != "origins");
     let top = top.map(|key| key.name.to_owned());
-    let inner = sections.into_iter().flat_map(|(section, keys)| {
-        keys.iter()
-            .map(move |key| format!("{section}.{}", key.name))
-    });
+    let inner = sections
+        .into_iter()
+        .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{}", key.name)));
     top.chain(inner).collect()
 }
 

@@ -13,7 +13,7 @@ pub const POINTS: &[&str] = &[
     "after-send",
 ];
 
-/// Ends the process as `kill -9` would, when `WINDOWSILL_TEST_CRASH` is `name:n` and this is the
+/// Ends the process as `kill -9` would, when `TEST_WINDOWSILL_CRASH` is `name:n` and this is the
 /// n-th visit of that point.
 #[cfg(debug_assertions)]
 pub fn point(name: &str) {
@@ -23,7 +23,7 @@ pub fn point(name: &str) {
     static PLAN: OnceLock<Option<(String, u64)>> = OnceLock::new();
     static VISITS: AtomicU64 = AtomicU64::new(0);
     let plan = PLAN.get_or_init(|| {
-        let text = std::env::var("WINDOWSILL_TEST_CRASH").ok()?;
+        let text = std::env::var("TEST_WINDOWSILL_CRASH").ok()?;
         let (point, visit) = text.split_once(':')?;
         Some((point.to_owned(), visit.parse().ok()?))
     });

@@ -19,7 +19,7 @@ use crate::telegram::routes;
 /// Who asks where the bot has no owner yet.
 const NOBODY: i64 = 1;
 
-pub async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Exit, Failure> {
+pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Exit, Failure> {
     if !state_path(&config.data_dir).is_file() {
         let reason = format!(
             "there is nothing in {} yet; `windowsill run`, `demo` or `fold` fills it",
@@ -36,13 +36,14 @@ pub async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Exit, Fai
         routes: routes::schema(),
         access: fixed,
         time_zone: config.time_zone.get(),
-        clock: house::clock_of(&log).await?,
+        clock: house::clock_of(&log, config).await?,
         bot_name: String::new(),
+        // What is asked here is no answer to a question that stands open in the chat.
+        follows_conversations: false,
     };
-    // The conversation of nobody's chat: a draft of the owner's must not take what is asked here.
     let incoming = Arc::new(Incoming {
         update_id: 0,
-        place: Place { chat_id: owner, thread_id: Some(i32::MIN) },
+        place: Place::private(owner),
         chat_kind: ChatKind::Private,
         person: Some(Person { user_id: owner, name: String::new() }),
         content: Content::Text(text.to_owned()),

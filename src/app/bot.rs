@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::house::{Failure, House};
 use super::tasks::Tasks;
@@ -27,7 +27,7 @@ const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Access as the configuration fixes it.
-pub fn fixed_access(config: &Config) -> FixedAccess {
+pub(super) fn fixed_access(config: &Config) -> FixedAccess {
     FixedAccess {
         owners: config.telegram.owners.clone(),
         allowed_chats: config.telegram.allowed_chats.clone(),
@@ -35,7 +35,7 @@ pub fn fixed_access(config: &Config) -> FixedAccess {
 }
 
 /// The pipelines and the pump of edits: what works without Telegram.
-pub fn spawn_engine(tasks: &mut Tasks, house: &House, config: &Config) {
+pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, config: &Config) {
     for pipeline in house.pipelines(config) {
         let stop = tasks.stop();
         tasks.spawn(pipeline.name(), async move { pipeline.run(stop).await });
@@ -44,7 +44,7 @@ pub fn spawn_engine(tasks: &mut Tasks, house: &House, config: &Config) {
 }
 
 /// What talks with Telegram.
-pub fn spawn_bot(
+pub(super) fn spawn_bot(
     tasks: &mut Tasks,
     house: &House,
     config: &Config,
@@ -59,6 +59,7 @@ pub fn spawn_bot(
         time_zone: config.time_zone.get(),
         clock: house.workshop.clock.clone(),
         bot_name,
+        follows_conversations: true,
     };
     tasks.spawn("polling", polling::run(store.clone(), api.clone(), fixed, tasks.stop()));
     tasks.spawn("inbox", dispatch::run(store.clone(), desk, tasks.stop()));
@@ -67,10 +68,10 @@ pub fn spawn_bot(
 }
 
 /// Asks Telegram who we are, until it answers. A refused token ends it.
-pub async fn who_am_i(api: &BotApi) -> Result<String, Failure> {
+pub(super) async fn who_am_i(api: &BotApi) -> Result<String, Failure> {
     let mut wait = Duration::from_millis(500);
     loop {
-        let answer = api.call("getMe", &Value::Null, CALL_TIMEOUT).await;
+        let answer = api.call("getMe", &json!({}), CALL_TIMEOUT).await;
         match answer {
             Ok(me) => {
                 let name = me.get("username").and_then(Value::as_str).unwrap_or_default();
@@ -92,15 +93,18 @@ pub async fn who_am_i(api: &BotApi) -> Result<String, Failure> {
 
 /// Makes Telegram ready for polling: no webhook in the way (what is pending stays pending), and
 /// the menu that strangers see.
-pub async fn prepare(api: &BotApi) -> Result<(), CallError> {
-    api.call("deleteWebhook", &Value::Null, CALL_TIMEOUT).await?;
+pub(super) async fn prepare(api: &BotApi) -> Result<(), CallError> {
+    api.call("deleteWebhook", &json!({}), CALL_TIMEOUT).await?;
     api.call("setMyCommands", &menu::for_strangers(), CALL_TIMEOUT).await?;
     Ok(())
 }
 
 /// Brings access up to date with the configuration. Gives a fresh claim code where the bot has no
 /// owner.
-pub async fn open_access(store: &Store, fixed: FixedAccess) -> Result<Option<String>, StoreError> {
+pub(super) async fn open_access(
+    store: &Store,
+    fixed: FixedAccess,
+) -> Result<Option<String>, StoreError> {
     store
         .write(Urgency::People, move |db| {
             Box::pin(async move {

@@ -21,24 +21,30 @@ use crate::kernel::text::Text;
 use crate::log::EventLog;
 use crate::log::embedded::EmbeddedLog;
 use crate::store::outbox::{self, Class, Target};
-use crate::store::{Store, StoreError, Urgency};
+use crate::store::{Store, StoreError, Urgency, lock};
 use crate::telegram::client::BotApi;
 
-/// The token of a bot that exists on loopback only.
-const TOKEN: &str = "1:windowsill-demo";
+/// The bot's number; the rest of its token is new at each start.
+const BOT_ID: i64 = 1;
+const TOKEN_CHARACTERS: usize = 35;
 
-pub async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Failure> {
+pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Failure> {
     if options.speed == 0 {
         return Err(Failure::new(Exit::Usage, "--speed is 0, expected 1 or more"));
     }
     config.telegram.owners = vec![PAGE_USER];
     config.telegram.allowed_chats.clear();
-    let server = serve(&config.data_dir, options).await?;
-    let address = server.address();
+    if lock::is_held(&config.data_dir) {
+        return Err(StoreError::Locked(config.data_dir.clone()).into());
+    }
     let simulated = simulate(&config, options).await?;
     let house = House::open(&config, Some(Arc::new(simulated.clock))).await?;
+    // Nobody but this bot may speak for it: a web page in the same browser could reach the port.
+    let token = token();
+    let server = serve(&config.data_dir, options, &token).await?;
+    let address = server.address();
     let url = format!("http://{address}/");
-    let api = BotApi::new(url.trim_end_matches('/'), &Secret::new(TOKEN.to_owned()))
+    let api = BotApi::new(url.trim_end_matches('/'), &Secret::new(token))
         .map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     let mut tasks = Tasks::new();
     let mut stop = tasks.stop();
@@ -61,7 +67,12 @@ pub async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Failure> {
     ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
 }
 
-async fn serve(data_dir: &Path, options: &Demo) -> Result<BotApiServer, Failure> {
+fn token() -> String {
+    let secret: String = (0..TOKEN_CHARACTERS).map(|_| fastrand::alphanumeric()).collect();
+    format!("{BOT_ID}:{secret}")
+}
+
+async fn serve(data_dir: &Path, options: &Demo, token: &str) -> Result<BotApiServer, Failure> {
     let unusable = |error: std::io::Error| {
         let reason = format!("the chat page cannot be served on {}: {error}", options.listen);
         Failure::new(Exit::Usage, reason)
@@ -69,7 +80,7 @@ async fn serve(data_dir: &Path, options: &Demo) -> Result<BotApiServer, Failure>
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
     let server = BotApiServer::bind(Options {
         listen: options.listen,
-        token: Some(TOKEN.to_owned()),
+        token: Some(token.to_owned()),
         history: Some(data_dir.join("chat.jsonl")),
         page: true,
     });
@@ -144,13 +155,11 @@ async fn begin(
 
 /// The first words in the chat.
 async fn welcome(store: &Store, speed: u32) -> Result<(), StoreError> {
-    let text = Text::of("🪴 ")
-        .bold("Welcome to Windowsill.")
-        .plain(format!(
-            "\nSix simulated plants live here, {speed} times as fast as real ones. One of them is \
+    let text = Text::of("🪴 ").bold("Welcome to Windowsill.").plain(format!(
+        "\nSix simulated plants live here, {speed} times as fast as real ones. One of them is \
              thirsty already: its alert comes within a minute.\n\n\
              Try /plants, /plant cyril or /update_plant."
-        ));
+    ));
     store
         .write(Urgency::People, move |db| {
             Box::pin(async move {

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::engine::{FoldSummary, error_chain};
 use crate::exit::Exit;
 
-pub async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure> {
+pub(super) async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure> {
     let house = House::open(config, None).await?;
     let mut summaries = Vec::new();
     for pipeline in house.pipelines(config) {

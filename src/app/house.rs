@@ -8,21 +8,21 @@ use crate::demo::clock::DemoClock;
 use crate::engine::{EngineSettings, Workshop};
 use crate::exit::Exit;
 use crate::kernel::time::HOUR_MS;
+use crate::log::LogError;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::topics::Topics;
-use crate::log::{EventLog, LogError};
 use crate::rooms::{self, Pipe};
-use crate::store::{DirLock, Store, StoreError};
+use crate::store::{DirLock, Store, StoreError, lock};
 
 /// Why a command could not begin or go on: its exit code and one sentence.
 #[derive(Debug)]
-pub struct Failure {
-    pub exit: Exit,
-    pub reason: String,
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    pub(super) reason: String,
 }
 
 impl Failure {
-    pub fn new(exit: Exit, reason: impl Into<String>) -> Failure {
+    pub(super) fn new(exit: Exit, reason: impl Into<String>) -> Failure {
         Failure { exit, reason: reason.into() }
     }
 }
@@ -44,53 +44,55 @@ impl From<LogError> for Failure {
 }
 
 /// A data directory that this process owns.
-pub struct House {
-    pub workshop: Workshop,
-    pub log: EmbeddedLog,
+pub(super) struct House {
+    pub(super) workshop: Workshop,
+    pub(super) log: Arc<EmbeddedLog>,
     _lock: DirLock,
 }
 
 impl House {
     /// Takes the directory's lock and opens everything in it.
-    pub async fn open(config: &Config, clock: Option<Arc<dyn Clock>>) -> Result<House, Failure> {
-        let lock = DirLock::take(&config.data_dir)?;
-        let log = open_log(config).await?;
+    pub(super) async fn open(
+        config: &Config,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<House, Failure> {
         let topics = topics(config)?;
-        topics.create(&log).await?;
+        // Before the lock is taken: whether it is held tells if the folder's demo is running.
+        let log = Arc::new(open_log_with(config, &topics).await?);
         let clock = match clock {
             Some(clock) => clock,
-            None => clock_of(&log).await?,
+            None => clock_of(&log, config).await?,
         };
+        let lock = DirLock::take(&config.data_dir)?;
         let store = Store::open(&config.data_dir).await?;
         let settings = EngineSettings {
             clock_lag_ms: i64::try_from(config.clock_lag_ms).unwrap_or(i64::MAX),
             alert_max_age_ms: i64::from(config.alert_max_age_hours) * HOUR_MS,
         };
-        let workshop =
-            Workshop { log: Arc::new(log.clone()), store, topics, clock, settings };
+        let workshop = Workshop { log: log.clone(), store, topics, clock, settings };
         Ok(House { workshop, log, _lock: lock })
     }
 
     /// Every room's pipeline.
-    pub fn pipelines(&self, config: &Config) -> Vec<Box<dyn Pipe>> {
+    pub(super) fn pipelines(&self, config: &Config) -> Vec<Box<dyn Pipe>> {
         let rooms = rooms::all();
         rooms.iter().map(|room| (room.pipeline)(config, self.workshop.clone())).collect()
     }
 
     /// Finishes what is queued and closes the files.
-    pub async fn close(self) {
+    pub(super) async fn close(self) {
         self.workshop.store.close().await;
     }
 }
 
 /// The contract's topics with the configuration's names and partitions.
-pub fn topics(config: &Config) -> Result<Topics, Failure> {
+pub(super) fn topics(config: &Config) -> Result<Topics, Failure> {
     Topics::of_config(rooms::topics(), config)
         .map_err(|error| Failure::new(Exit::Fault, format!("a schema of ours is broken: {error}")))
 }
 
 /// Opens the event log of the data directory, creating the directory if it is missing.
-pub async fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
+pub(super) async fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
     let dir = &config.data_dir;
     std::fs::create_dir_all(dir).map_err(|error| {
         Failure::new(Exit::Errors, format!("cannot create {}: {error}", dir.display()))
@@ -98,16 +100,32 @@ pub async fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
     Ok(EmbeddedLog::open(&config.log_path()).await?)
 }
 
-/// The clock that a folder's pipelines go by: the demo's where `demo` made it.
-pub async fn clock_of(log: &EmbeddedLog) -> Result<Arc<dyn Clock>, Failure> {
-    Ok(match DemoClock::load(log).await? {
-        Some(clock) => Arc::new(clock),
-        None => Arc::new(SystemClock),
-    })
+/// Opens the event log with every topic of the contract in it.
+pub(super) async fn open_log_with(
+    config: &Config,
+    topics: &Topics,
+) -> Result<EmbeddedLog, Failure> {
+    let log = open_log(config).await?;
+    topics.create(&log).await?;
+    Ok(log)
+}
+
+/// The clock that a folder's pipelines go by: the demo's where `demo` made it. Where the demo is
+/// not running, its time stands still.
+pub(super) async fn clock_of(
+    log: &EmbeddedLog,
+    config: &Config,
+) -> Result<Arc<dyn Clock>, Failure> {
+    let Some(stored) = DemoClock::load(log).await? else { return Ok(Arc::new(SystemClock)) };
+    if lock::is_held(&config.data_dir) {
+        return Ok(Arc::new(stored));
+    }
+    let ended_ms = stored.ended_at_ms(log).await?;
+    Ok(Arc::new(stored.resumed(ended_ms, 0)))
 }
 
 /// `run` keeps out of a folder that `demo` made: its pipelines live in another time.
-pub async fn refuse_demo_folder(log: &EmbeddedLog, config: &Config) -> Result<(), Failure> {
+pub(super) async fn refuse_demo_folder(log: &EmbeddedLog, config: &Config) -> Result<(), Failure> {
     if DemoClock::load(log).await?.is_none() {
         return Ok(());
     }

@@ -7,17 +7,39 @@ use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, Topic};
+use crate::cli::{Cli, Command, Demo, Topic};
 use crate::config::{Config, Sources, render};
 use crate::exit::Exit;
-use crate::log::LogError;
-use crate::log::embedded::EmbeddedLog;
-use crate::ops::topic::{self, NamedTopic, ReadOptions, TopicError, WriteOptions};
-use crate::rooms;
+use crate::ops::topic::{self, ReadOptions, TopicError, WriteOptions};
+
+mod ask;
+mod bot;
+mod demo;
+mod fold;
+mod house;
+mod run;
+mod tasks;
+
+use house::Failure;
+
+impl From<TopicError> for Failure {
+    fn from(error: TopicError) -> Failure {
+        let exit = match error {
+            TopicError::Unknown { .. } => Exit::Usage,
+            _ => Exit::Errors,
+        };
+        Failure::new(exit, crate::engine::error_chain(&error))
+    }
+}
 
 /// Carries out one command.
 pub async fn run(cli: Cli) -> Exit {
-    let sources = Sources::of_process(cli.config, cli.data_dir);
+    let data_dir = match (&cli.command, cli.data_dir) {
+        // The demo keeps to a folder of its own.
+        (Command::Demo(_), None) => Some(Demo::DATA_DIR.into()),
+        (_, data_dir) => data_dir,
+    };
+    let sources = Sources::of_process(cli.config, data_dir);
     let config = match Config::load(&sources) {
         Ok(config) => config,
         Err(error) => return failed(Exit::Usage, &error.to_string()),
@@ -25,17 +47,15 @@ pub async fn run(cli: Cli) -> Exit {
     if let Err(reason) = start_logging(&config.log_filter) {
         return failed(Exit::Usage, &reason);
     }
-    match cli.command {
-        Command::Config => print_config(&config),
-        Command::Topic(verb) => match run_topic(&config, verb).await {
-            Ok(exit) => exit,
-            Err(error @ TopicError::Unknown { .. }) => failed(Exit::Usage, &error.to_string()),
-            Err(error) => failed(Exit::Errors, &error.to_string()),
-        },
-        Command::Run | Command::Demo(_) | Command::Fold(_) | Command::Ask(_) => {
-            failed(Exit::Usage, "this build has no such command yet")
-        }
-    }
+    let result = match cli.command {
+        Command::Config => Ok(print_config(&config)),
+        Command::Topic(verb) => run_topic(&config, verb).await,
+        Command::Run => run::run(&config).await,
+        Command::Demo(options) => demo::demo(config, &options).await,
+        Command::Fold(options) => fold::fold(&config, options.json).await,
+        Command::Ask(options) => ask::ask(&config, &options.text, options.json).await,
+    };
+    result.unwrap_or_else(|failure| failed(failure.exit, &failure.reason))
 }
 
 /// Says why on standard error.
@@ -49,10 +69,8 @@ fn start_logging(filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         format!("log_filter is {filter:?}, expected one such as \"info\": {error}")
     })?;
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let started =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     started.map_err(|error| error.to_string())
 }
 
@@ -61,60 +79,37 @@ fn print_config(config: &Config) -> Exit {
     Exit::Done
 }
 
-/// Opens the event log of the data directory, with every topic of the contract in it.
-async fn open_log(config: &Config, topics: &[NamedTopic]) -> Result<EmbeddedLog, LogError> {
-    let dir = &config.data_dir;
-    std::fs::create_dir_all(dir).map_err(|error| {
-        LogError::Unavailable(format!("cannot create {}: {error}", dir.display()))
-    })?;
-    let log = EmbeddedLog::open(&config.log_path()).await?;
-    topic::create_missing(&log, topics).await?;
-    Ok(log)
-}
-
-async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, TopicError> {
-    let topics = NamedTopic::all(rooms::topics(), config);
+async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
+    let topics = house::topics(config)?;
+    let find = |name: &str| topic::find(&topics, name);
     match verb {
         Topic::List { json } => {
-            let log = open_log(config, &topics).await?;
+            let log = house::open_log_with(config, &topics).await?;
             topic::list(&log, json, &mut std::io::stdout().lock()).await?;
             Ok(Exit::Done)
         }
-        Topic::Read {
-            topic: name,
-            from,
-            follow,
-        } => {
-            let found = NamedTopic::find(&topics, &name)?;
-            let log = open_log(config, &topics).await?;
-            let options = ReadOptions {
-                begin: from,
-                follow,
-            };
+        Topic::Read { topic: name, from, follow } => {
+            let found = find(&name)?;
+            let log = house::open_log_with(config, &topics).await?;
+            let options = ReadOptions { begin: from, follow };
             topic::read(&log, found, options, &mut std::io::stdout().lock()).await?;
             Ok(Exit::Done)
         }
-        Topic::Write {
-            topic: name,
-            format,
-        } => {
-            let found = NamedTopic::find(&topics, &name)?;
-            let log = open_log(config, &topics).await?;
+        Topic::Write { topic: name, format } => {
+            let found = find(&name)?;
+            let log = house::open_log_with(config, &topics).await?;
+            let clock = house::clock_of(&log, config).await?;
             let options = WriteOptions {
                 format,
                 progress: std::io::stderr().is_terminal(),
-                now_ms: Arc::new(|| chrono::Utc::now().timestamp_millis()),
+                now_ms: Arc::new(move || clock.now_ms()),
             };
             let stop = async {
                 let _ = tokio::signal::ctrl_c().await;
             };
             let (input, mut report) = (std::io::stdin(), std::io::stderr());
             let written = topic::write(&log, found, input, &options, stop, &mut report).await?;
-            Ok(if written.rejected > 0 {
-                Exit::Errors
-            } else {
-                Exit::Done
-            })
+            Ok(if written.rejected > 0 { Exit::Errors } else { Exit::Done })
         }
     }
 }

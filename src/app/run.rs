@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::telegram::client::BotApi;
 
-pub async fn run(config: &Config) -> Result<Exit, Failure> {
+pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     let Some(token) = &config.telegram.token else {
         let reason = "no bot token: get one from @BotFather in Telegram and set \
                       TELEGRAM_BOT_TOKEN, or try `windowsill demo`, which needs none";

@@ -16,28 +16,28 @@ const GRACE: Duration = Duration::from_secs(8);
 /// A task that ended although nobody asked it to.
 #[derive(Debug, thiserror::Error)]
 #[error("task {name} ended: {reason}")]
-pub struct TaskEnded {
-    pub name: &'static str,
-    pub reason: String,
+pub(super) struct TaskEnded {
+    pub(super) name: &'static str,
+    pub(super) reason: String,
 }
 
 /// Tasks, and the signal that ends them.
-pub struct Tasks {
+pub(super) struct Tasks {
     set: JoinSet<(&'static str, Result<(), String>)>,
     stop: watch::Sender<bool>,
 }
 
 impl Tasks {
-    pub fn new() -> Tasks {
+    pub(super) fn new() -> Tasks {
         Tasks { set: JoinSet::new(), stop: watch::Sender::new(false) }
     }
 
     /// Turns true when everything is to end.
-    pub fn stop(&self) -> watch::Receiver<bool> {
+    pub(super) fn stop(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
     }
 
-    pub fn spawn<E>(
+    pub(super) fn spawn<E>(
         &mut self,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
@@ -48,7 +48,7 @@ impl Tasks {
     }
 
     /// Works until somebody asks to stop or a task ends by itself; then lets the rest finish.
-    pub async fn run_until(
+    pub(super) async fn run_until(
         mut self,
         asked: impl Future<Output = ()>,
     ) -> Result<(), TaskEnded> {
@@ -69,7 +69,9 @@ impl Tasks {
         };
         let finished = tokio::time::timeout(GRACE, rest).await;
         if finished.is_err() {
-            tracing::warn!("some tasks did not finish in time; what they held is done at the next start");
+            tracing::warn!(
+                "some tasks did not finish in time; what they held is done at the next start"
+            );
         }
         match ended {
             Some((name, Ok(()))) => {
@@ -101,7 +103,7 @@ fn panic_words(error: &impl Display) -> String {
 }
 
 /// Resolves at the first SIGTERM or SIGINT; the second ends the process at once.
-pub async fn asked_to_stop() -> std::io::Result<()> {
+pub(super) async fn asked_to_stop() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

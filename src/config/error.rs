@@ -17,73 +17,36 @@ pub enum ConfigError {
     #[error("{file} is not TOML: {reason}")]
     Syntax { file: String, reason: String },
     #[error("{origin} sets {key:?}, which is not a key{hint}")]
-    UnknownKey {
-        origin: String,
-        key: String,
-        hint: String,
-    },
+    UnknownKey { origin: String, key: String, hint: String },
     #[error("{origin} sets {key} to {found}, expected {expected}")]
-    Value {
-        origin: String,
-        key: String,
-        found: String,
-        expected: String,
-    },
+    Value { origin: String, key: String, found: String, expected: String },
     #[error("{origin} sets {key}: {reason}")]
-    Refused {
-        origin: String,
-        key: String,
-        reason: String,
-    },
+    Refused { origin: String, key: String, reason: String },
     #[error("both {key} ({origin}) and {key}_file ({file_origin}) are set, expected one of them")]
-    Both {
-        key: String,
-        origin: String,
-        file_origin: String,
-    },
+    Both { key: String, origin: String, file_origin: String },
 }
 
 impl ConfigError {
     pub(super) fn new(error: figment::Error) -> ConfigError {
         let key = error.path.join(".");
-        let from_environment = error
-            .metadata
-            .as_ref()
-            .is_some_and(|from| from.source.is_none());
+        let from_environment = error.metadata.as_ref().is_some_and(|from| from.source.is_none());
         let origin = match &error.metadata {
             // Providers of ours name a variable or a flag; a file has a path as its source.
             Some(from) if from_environment => from.name.clone().into_owned(),
-            Some(from) => from
-                .source
-                .as_ref()
-                .map_or_else(String::new, ToString::to_string),
+            Some(from) => from.source.as_ref().map_or_else(String::new, ToString::to_string),
             None => "the configuration".to_owned(),
         };
-        let origin = if origin == ENVIRONMENT {
-            variable_of(&key)
-        } else {
-            origin
-        };
+        let origin = if origin == ENVIRONMENT { variable_of(&key) } else { origin };
         match error.kind {
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
                 let (found, expected) = (found_text(&found), expected_text(expected));
-                ConfigError::Value {
-                    origin,
-                    key,
-                    found,
-                    expected,
-                }
+                ConfigError::Value { origin, key, found, expected }
             }
             Kind::UnknownField(field, _) => unknown_key(origin, &error.path, &field),
-            Kind::Message(text) if text.contains("TOML parse error") => ConfigError::Syntax {
-                file: origin,
-                reason: without_quotes(&text),
-            },
-            other => ConfigError::Refused {
-                origin,
-                key,
-                reason: other.to_string(),
-            },
+            Kind::Message(text) if text.contains("TOML parse error") => {
+                ConfigError::Syntax { file: origin, reason: without_quotes(&text) }
+            }
+            other => ConfigError::Refused { origin, key, reason: other.to_string() },
         }
     }
 }
@@ -116,11 +79,7 @@ fn unknown_key(origin: String, path: &[String], field: &str) -> ConfigError {
         path.push(field.to_owned());
     }
     let key = path.join(".");
-    let origin = if origin.starts_with("WINDOWSILL_") {
-        variable_of(&key)
-    } else {
-        origin
-    };
+    let origin = if origin.starts_with("WINDOWSILL_") { variable_of(&key) } else { origin };
     let nearest = key_paths()
         .into_iter()
         .map(|known| (likeness(&known, &key, field), known))
@@ -143,10 +102,7 @@ fn likeness(known: &str, key: &str, field: &str) -> f64 {
 
 /// The parser's text without the lines of the file that it shows.
 fn without_quotes(text: &str) -> String {
-    let kept = text
-        .lines()
-        .filter(|line| !line.contains('|'))
-        .map(str::trim);
+    let kept = text.lines().filter(|line| !line.contains('|')).map(str::trim);
     let kept: Vec<&str> = kept.filter(|line| !line.is_empty()).collect();
     kept.join(", ").replace("TOML parse error at ", "")
 }

@@ -36,19 +36,12 @@ impl Sources {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Sources {
-            file,
-            working_dir: PathBuf::new(),
-            variables,
-            data_dir,
-        }
+        Sources { file, working_dir: PathBuf::new(), variables, data_dir }
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
         let found = self.variables.iter().find(|(known, _)| known == name);
-        found
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The file to read, if there is one.
@@ -60,10 +53,7 @@ impl Sources {
         let path = self.working_dir.join(named);
         match std::fs::metadata(&path) {
             Ok(_) => Ok(Some(path)),
-            Err(error) => Err(ConfigError::Read {
-                path,
-                reason: error.to_string(),
-            }),
+            Err(error) => Err(ConfigError::Read { path, reason: error.to_string() }),
         }
     }
 }
@@ -126,17 +116,11 @@ fn read_secret_file(
     let origin = |key: &str| origin_of(figment, key).unwrap_or_default();
     if telegram.token.is_some() {
         let (origin, file_origin) = (origin(key), origin(file_key));
-        return Err(ConfigError::Both {
-            key: key.to_owned(),
-            origin,
-            file_origin,
-        });
+        return Err(ConfigError::Both { key: key.to_owned(), origin, file_origin });
     }
     let path = sources.working_dir.join(path);
-    let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Read {
-        path: path.clone(),
-        reason: error.to_string(),
-    })?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| ConfigError::Read { path: path.clone(), reason: error.to_string() })?;
     if text.trim().is_empty() {
         let reason = "it is empty, expected the secret".to_owned();
         return Err(ConfigError::Read { path, reason });
@@ -148,21 +132,13 @@ fn read_secret_file(
 fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
     let known: Vec<&str> = rooms::topics().iter().map(|topic| topic.name).collect();
     let origin = || origin_of(figment, "topics").unwrap_or_else(|| "the configuration".to_owned());
-    let refused = |key: String, reason: String| {
-        Err(ConfigError::Refused {
-            origin: origin(),
-            key,
-            reason,
-        })
-    };
+    let refused =
+        |key: String, reason: String| Err(ConfigError::Refused { origin: origin(), key, reason });
     for (default_name, topic) in &config.topics {
         let key = format!("topics.{default_name:?}");
         if !known.contains(&default_name.as_str()) {
             let expected = known.join(", ");
-            return refused(
-                key,
-                format!("there is no such topic, expected one of {expected}"),
-            );
+            return refused(key, format!("there is no such topic, expected one of {expected}"));
         }
         let allowed = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
         let name = topic.name.as_deref().unwrap_or(default_name);
@@ -170,10 +146,7 @@ fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
             let expected = "expected letters, digits, '.', '_' and '-'";
             return refused(key, format!("{name:?} is not a topic's name, {expected}"));
         }
-        if topic
-            .partitions
-            .is_some_and(|count| !(1..=MAX_PARTITIONS).contains(&count))
-        {
+        if topic.partitions.is_some_and(|count| !(1..=MAX_PARTITIONS).contains(&count)) {
             return refused(key, format!("expected 1 to {MAX_PARTITIONS} partitions"));
         }
     }

@@ -42,11 +42,7 @@ pub(super) struct Single {
 
 impl Single {
     pub(super) fn new(name: &'static str, key: &'static str, value: &str) -> Single {
-        Single {
-            name,
-            key,
-            value: value.to_owned(),
-        }
+        Single { name, key, value: value.to_owned() }
     }
 }
 
@@ -57,11 +53,7 @@ impl Provider for Single {
 
     fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
         let mut root = Dict::new();
-        insert(
-            &mut root,
-            &self.key.split('.').collect::<Vec<&str>>(),
-            &self.value,
-        );
+        insert(&mut root, &self.key.split('.').collect::<Vec<&str>>(), &self.value);
         Ok(Profile::Default.collect(root))
     }
 }
@@ -95,17 +87,13 @@ fn insert(dict: &mut Dict, path: &[&str], value: &str) {
     match path {
         [] => {}
         [last] => {
-            let number = value
-                .parse::<i64>()
-                .ok()
-                .filter(|number| number.to_string() == value);
+            let number = value.parse::<i64>().ok().filter(|number| number.to_string() == value);
             let value = number.map_or_else(|| Value::from(value), Value::from);
             dict.insert((*last).to_owned(), value);
         }
         [section, rest @ ..] => {
-            let inner = dict
-                .entry((*section).to_owned())
-                .or_insert_with(|| Value::from(Dict::new()));
+            let inner =
+                dict.entry((*section).to_owned()).or_insert_with(|| Value::from(Dict::new()));
             if let Value::Dict(_, inner) = inner {
                 insert(inner, rest, value);
             }

@@ -15,26 +15,12 @@ const SECTIONS: [&str; 4] = ["telegram", "plants", "topics", "origins"];
 /// The configuration with each key's comment and origin.
 pub fn render(config: &Config) -> String {
     let mut out = String::new();
-    let top = Config::KEYS
-        .iter()
-        .filter(|key| !SECTIONS.contains(&key.name));
+    let top = Config::KEYS.iter().filter(|key| !SECTIONS.contains(&key.name));
     keys(&mut out, config, "", top, config);
-    section(
-        &mut out,
-        config,
-        "telegram",
-        Telegram::KEYS,
-        &config.telegram,
-    );
+    section(&mut out, config, "telegram", Telegram::KEYS, &config.telegram);
     section(&mut out, config, "plants", Plants::KEYS, &config.plants);
     for (name, topic) in &config.topics {
-        section(
-            &mut out,
-            config,
-            &format!("topics.{}", text(name)),
-            Topic::KEYS,
-            topic,
-        );
+        section(&mut out, config, &format!("topics.{}", text(name)), Topic::KEYS, topic);
     }
     out
 }

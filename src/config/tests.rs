@@ -5,19 +5,10 @@ fn sources(file: &str, variables: &[(&str, &str)]) -> (tempfile::TempDir, Source
     if !file.is_empty() {
         std::fs::write(dir.path().join("windowsill.toml"), file).unwrap();
     }
-    let variables = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    let variables =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let working_dir = dir.path().to_path_buf();
-    (
-        dir,
-        Sources {
-            working_dir,
-            variables,
-            ..Sources::default()
-        },
-    )
+    (dir, Sources { working_dir, variables, ..Sources::default() })
 }
 
 fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -28,10 +19,7 @@ fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
 #[track_caller]
 fn refused(file: &str, variables: &[(&str, &str)], expected: &str) {
     let error = load(file, variables).unwrap_err();
-    assert!(
-        error.contains(expected),
-        "{error:?} should contain {expected:?}"
-    );
+    assert!(error.contains(expected), "{error:?} should contain {expected:?}");
     assert!(!error.contains('\n'), "{error:?} is one sentence");
 }
 
@@ -48,10 +36,7 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
     let file = "data_dir = 'a'\n[telegram]\napi_url = 'http://file'";
     let (_dir, mut sources) = sources(
         file,
-        &[
-            ("WINDOWSILL_DATA_DIR", "b"),
-            ("WINDOWSILL_TELEGRAM__API_URL", "http://env"),
-        ],
+        &[("WINDOWSILL_DATA_DIR", "b"), ("WINDOWSILL_TELEGRAM__API_URL", "http://env")],
     );
     assert_eq!(Config::load(&sources).unwrap().data_dir, PathBuf::from("b"));
     sources.data_dir = Some(PathBuf::from("c"));
@@ -64,45 +49,24 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
 fn the_token_has_two_variables_and_a_file() {
     let token = |variables: &[(&str, &str)]| load("", variables).unwrap().telegram.token.unwrap();
     assert_eq!(token(&[("TELEGRAM_BOT_TOKEN", "1:a")]).reveal(), "1:a");
-    let both = [
-        ("TELEGRAM_BOT_TOKEN", "1:a"),
-        ("WINDOWSILL_TELEGRAM__TOKEN", "2:b"),
-    ];
+    let both = [("TELEGRAM_BOT_TOKEN", "1:a"), ("WINDOWSILL_TELEGRAM__TOKEN", "2:b")];
     assert_eq!(token(&both).reveal(), "2:b");
     let (dir, sources) = sources("[telegram]\ntoken_file = 'secret'", &[]);
     std::fs::write(dir.path().join("secret"), "3:c\n").unwrap();
-    assert_eq!(
-        Config::load(&sources)
-            .unwrap()
-            .telegram
-            .token
-            .unwrap()
-            .reveal(),
-        "3:c"
-    );
+    assert_eq!(Config::load(&sources).unwrap().telegram.token.unwrap().reveal(), "3:c");
 }
 
 #[test]
 fn a_secret_given_twice_is_refused() {
     let file = "[telegram]\ntoken_file = 'secret'";
-    refused(
-        file,
-        &[("TELEGRAM_BOT_TOKEN", "1:a")],
-        "both telegram.token (TELEGRAM_BOT_TOKEN)",
-    );
+    refused(file, &[("TELEGRAM_BOT_TOKEN", "1:a")], "both telegram.token (TELEGRAM_BOT_TOKEN)");
 }
 
 #[test]
 fn numbers_that_are_meant_as_text_are_text() {
-    let variables = [
-        ("WINDOWSILL_DATA_DIR", "007"),
-        ("WINDOWSILL_LOG_FILTER", "5"),
-    ];
+    let variables = [("WINDOWSILL_DATA_DIR", "007"), ("WINDOWSILL_LOG_FILTER", "5")];
     let config = load("", &variables).unwrap();
-    assert_eq!(
-        (config.data_dir, config.log_filter.as_str()),
-        (PathBuf::from("007"), "5")
-    );
+    assert_eq!((config.data_dir, config.log_filter.as_str()), (PathBuf::from("007"), "5"));
 }
 
 #[test]
@@ -127,42 +91,18 @@ fn an_unknown_key_is_refused_with_the_nearest_known() {
         &[],
         "\"telegram.tokken\", which is not a key; did you mean \"telegram.token\"?",
     );
-    refused(
-        "[plants]\ntoken = 'x'",
-        &[],
-        "did you mean \"telegram.token\"?",
-    );
-    refused(
-        "",
-        &[("WINDOWSILL_TELEGRAM__TOKN", "x")],
-        "WINDOWSILL_TELEGRAM__TOKN sets",
-    );
-    refused(
-        "[topics.houseplant-reading]",
-        &[],
-        "expected one of houseplant-readings",
-    );
+    refused("[plants]\ntoken = 'x'", &[], "did you mean \"telegram.token\"?");
+    refused("", &[("WINDOWSILL_TELEGRAM__TOKN", "x")], "WINDOWSILL_TELEGRAM__TOKN sets");
+    refused("[topics.houseplant-reading]", &[], "expected one of houseplant-readings");
 }
 
 #[test]
 fn a_wrong_value_is_refused_with_what_was_expected() {
-    refused(
-        "[plants]\nlow_readings_limit = -1",
-        &[],
-        "to -1, expected a whole number from 0",
-    );
-    refused(
-        "time_zone = 'Berlin'",
-        &[],
-        "\"Berlin\", expected a name such as Europe/Berlin",
-    );
+    refused("[plants]\nlow_readings_limit = -1", &[], "to -1, expected a whole number from 0");
+    refused("time_zone = 'Berlin'", &[], "\"Berlin\", expected a name such as Europe/Berlin");
     let variables = [("WINDOWSILL_PLANTS__LOW_READINGS_LIMIT", "many")];
     refused("", &variables, "WINDOWSILL_PLANTS__LOW_READINGS_LIMIT sets");
-    refused(
-        "[topics.houseplant-readings]\npartitions = 0",
-        &[],
-        "expected 1 to 1000 partitions",
-    );
+    refused("[topics.houseplant-readings]\npartitions = 0", &[], "expected 1 to 1000 partitions");
     let same = "[topics.houseplant-readings]\nname = 'houseplant-metadata'";
     refused(same, &[], "it has the same name as");
 }
@@ -170,10 +110,7 @@ fn a_wrong_value_is_refused_with_what_was_expected() {
 #[test]
 fn a_broken_file_is_refused_without_quoting_it() {
     let error = load("[telegram]\ntoken = 12:SECRET", &[]).unwrap_err();
-    assert!(
-        error.contains("windowsill.toml is not TOML: line 2"),
-        "{error}"
-    );
+    assert!(error.contains("windowsill.toml is not TOML: line 2"), "{error}");
     assert!(!error.contains("SECRET"), "{error}");
 }
 
@@ -198,14 +135,8 @@ fn what_is_rendered_is_a_configuration_without_secrets() {
     let config = load(file, &[("TELEGRAM_BOT_TOKEN", "1:SECRET")]).unwrap();
     let text = render(&config);
     assert!(!text.contains("SECRET") && !format!("{config:?}").contains("SECRET"));
-    assert!(
-        text.contains("token = \"<set>\"  # TELEGRAM_BOT_TOKEN"),
-        "{text}"
-    );
-    assert!(
-        text.contains("# The folder of the event log and the state.\ndata_dir = "),
-        "{text}"
-    );
+    assert!(text.contains("token = \"<set>\"  # TELEGRAM_BOT_TOKEN"), "{text}");
+    assert!(text.contains("# The folder of the event log and the state.\ndata_dir = "), "{text}");
     let again = load(&text, &[]).unwrap();
     assert_eq!(render(&again).lines().count(), text.lines().count());
     assert_eq!(again.topic_name("houseplant-readings"), "r");

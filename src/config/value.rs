@@ -134,15 +134,11 @@ pub(super) fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>
 
         fn visit_u64<E: Error>(self, id: u64) -> Result<Vec<i64>, E> {
             let id = i64::try_from(id);
-            id.map(|id| vec![id])
-                .map_err(|_| E::invalid_value(Unexpected::Other("it"), &self))
+            id.map(|id| vec![id]).map_err(|_| E::invalid_value(Unexpected::Other("it"), &self))
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<Vec<i64>, E> {
-            let parts = text
-                .split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty());
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             let parsed: Result<Vec<i64>, _> = parts.map(str::parse).collect();
             parsed.map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
         }

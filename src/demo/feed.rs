@@ -141,10 +141,8 @@ fn reading(
     let value = json!({
         "plant_id": plant.plant_id, "moisture": moisture, "temperature": temperature,
     });
-    let sensor = Header {
-        name: "sensor-id".to_owned(),
-        value: Some(plant.sensor_id.as_bytes().to_vec()),
-    };
+    let sensor =
+        Header { name: "sensor-id".to_owned(), value: Some(plant.sensor_id.as_bytes().to_vec()) };
     Ok(NewRecord {
         key: Some(plant.plant_id.to_string().into_bytes()),
         value: Some(topic.codec.encode(&value)?),

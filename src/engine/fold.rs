@@ -39,12 +39,7 @@ pub(super) struct Step<D> {
 
 impl<D: Default> Default for Step<D> {
     fn default() -> Self {
-        Step {
-            delta: D::default(),
-            moves: BTreeMap::new(),
-            letters: Vec::new(),
-            since: None,
-        }
+        Step { delta: D::default(), moves: BTreeMap::new(), letters: Vec::new(), since: None }
     }
 }
 

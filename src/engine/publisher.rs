@@ -48,10 +48,8 @@ pub async fn run(workshop: Workshop, mut stop: watch::Receiver<bool>) -> Result<
 
 /// Appends what waits, and marks where it stands. Says how many edits that were.
 async fn publish(workshop: &Workshop) -> Result<usize, EngineError> {
-    let pending = workshop
-        .store
-        .read(|db| Box::pin(async move { publication::pending(db).await }))
-        .await?;
+    let pending =
+        workshop.store.read(|db| Box::pin(async move { publication::pending(db).await })).await?;
     // One topic at a time; within it the order of the edits is kept.
     let Some(first) = pending.first() else { return Ok(0) };
     let topic = workshop.topics.get(&first.topic)?;
@@ -69,9 +67,7 @@ async fn publish(workshop: &Workshop) -> Result<usize, EngineError> {
     workshop
         .store
         .write(Urgency::People, move |db| {
-            Box::pin(async move {
-                publication::mark_placed(db, &placed, clock::now_ms()).await
-            })
+            Box::pin(async move { publication::mark_placed(db, &placed, clock::now_ms()).await })
         })
         .await?;
     Ok(count)
@@ -88,7 +84,8 @@ fn record(
     let value = match &edit.value {
         None => None,
         Some(text) => {
-            let value = serde_json::from_str(text).map_err(|error| unexpected(error.to_string()))?;
+            let value =
+                serde_json::from_str(text).map_err(|error| unexpected(error.to_string()))?;
             Some(topic.codec.encode(&value).map_err(|error| unexpected(error.to_string()))?)
         }
     };

@@ -100,7 +100,10 @@ impl<V: Views> Session<V> {
     }
 
     /// Works until `stop` turns true; what is folded by then is stored.
-    pub(super) async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), EngineError> {
+    pub(super) async fn run(
+        &mut self,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), EngineError> {
         while !*stop.borrow() {
             tokio::select! {
                 biased;
@@ -158,7 +161,10 @@ impl<V: Views> Session<V> {
         }
     }
 
-    async fn follow_table(&mut self, (table, fetched): (usize, Fetched)) -> Result<(), EngineError> {
+    async fn follow_table(
+        &mut self,
+        (table, fetched): (usize, Fetched),
+    ) -> Result<(), EngineError> {
         match fetched {
             Fetched::End { .. } => Ok(()),
             Fetched::Batch(batch) => {

@@ -51,22 +51,21 @@ pub(super) async fn first_pass<V: Views>(
     let mut reader = workshop.log.read(&topic.log_name, from).await?;
     let mut newest: HashMap<Vec<u8>, (Option<V::Row>, Version)> = HashMap::new();
     let mut letters = Vec::new();
-    let reached =
-        read_to_end(reader.as_mut(), partitions, |batch| {
-            for entry in entries(room.as_ref(), table, topic, batch)? {
-                match entry {
-                    Entry::Poison(letter) => letters.push(letter),
-                    Entry::Row(key, row, version) => {
-                        let beaten = newest.get(&key).is_some_and(|(_, old)| !version.beats(old));
-                        if !beaten {
-                            newest.insert(key, (row, version));
-                        }
+    let reached = read_to_end(reader.as_mut(), partitions, |batch| {
+        for entry in entries(room.as_ref(), table, topic, batch)? {
+            match entry {
+                Entry::Poison(letter) => letters.push(letter),
+                Entry::Row(key, row, version) => {
+                    let beaten = newest.get(&key).is_some_and(|(_, old)| !version.beats(old));
+                    if !beaten {
+                        newest.insert(key, (row, version));
                     }
                 }
             }
-            Ok(())
-        })
-        .await?;
+        }
+        Ok(())
+    })
+    .await?;
     let rows: Vec<TableRow<V::Row>> = newest
         .into_iter()
         .filter_map(|(key, (row, version))| Some(TableRow { key, row: row?, version }))
@@ -76,10 +75,9 @@ pub(super) async fn first_pass<V: Views>(
         room.set_row(tables, table, &row.key, Some(&row.row));
     }
     swap_in(room, workshop, table, rows, letters, &reached).await?;
-    let follow = reached.iter().map(|(partition, at)| Start {
-        partition: *partition,
-        offset: at.next_offset,
-    });
+    let follow = reached
+        .iter()
+        .map(|(partition, at)| Start { partition: *partition, offset: at.next_offset });
     Ok(follow.collect())
 }
 
@@ -95,15 +93,14 @@ async fn read_to_end(
         match reader.next().await? {
             Fetched::Batch(batch) => {
                 take(&batch)?;
-                let at = Reached {
-                    next_offset: batch.next_offset,
-                    last_ts_ms: Some(batch.last_ts_ms),
-                };
+                let at =
+                    Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
                 reached.insert(batch.partition, at);
             }
             Fetched::End { partition, next_offset } => {
                 ended.insert(partition);
-                let at = reached.entry(partition).or_insert(Reached { next_offset, last_ts_ms: None });
+                let at =
+                    reached.entry(partition).or_insert(Reached { next_offset, last_ts_ms: None });
                 at.next_offset = next_offset;
             }
         }

@@ -35,7 +35,11 @@ pub struct Person {
 pub enum Content {
     Text(String),
     /// A tap on an inline button of one of our messages.
-    Press { callback_id: String, message_id: i32, data: String },
+    Press {
+        callback_id: String,
+        message_id: i32,
+        data: String,
+    },
     /// Something we cannot read as text, named for the answer ("a sticker").
     Unreadable(&'static str),
     /// An earlier message was changed; we do not act on changes.

@@ -45,9 +45,15 @@ pub struct Publish {
 pub enum Effect {
     Say(Say),
     /// Change one of our messages: the one whose button was tapped.
-    Edit { message_id: i32, say: Say },
+    Edit {
+        message_id: i32,
+        say: Say,
+    },
     /// Answer a tap; the note appears over the chat.
-    Acknowledge { callback_id: String, note: Option<String> },
+    Acknowledge {
+        callback_id: String,
+        note: Option<String>,
+    },
     Publish(Publish),
     /// The conversation goes on with this state of the room that decided.
     Converse(Value),
@@ -59,10 +65,18 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessChange {
     /// The claim code was right: this person owns the bot, and alerts go to this place.
-    Claim { user_id: i64, name: String, place: Place },
+    Claim {
+        user_id: i64,
+        name: String,
+        place: Place,
+    },
     /// A wrong code was tried.
-    WrongCode { user_id: i64 },
+    WrongCode {
+        user_id: i64,
+    },
     /// A stranger was told once that there is nothing here for them.
-    Refused { user_id: i64 },
+    Refused {
+        user_id: i64,
+    },
     Subscribe(Place),
 }

@@ -12,8 +12,6 @@ pub struct Poison {
 
 impl Poison {
     pub fn new(reason: impl Into<String>) -> Poison {
-        Poison {
-            reason: reason.into(),
-        }
+        Poison { reason: reason.into() }
     }
 }

@@ -79,7 +79,9 @@ impl PartitionTime {
     /// read yet, so nothing can be said.
     fn promise_ms(&self, clock_ms: i64) -> Option<i64> {
         if self.at_end {
-            return Some(self.greatest_ms.map_or(clock_ms, |greatest_ms| greatest_ms.max(clock_ms)));
+            return Some(
+                self.greatest_ms.map_or(clock_ms, |greatest_ms| greatest_ms.max(clock_ms)),
+            );
         }
         self.greatest_ms
     }

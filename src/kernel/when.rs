@@ -26,10 +26,10 @@ pub fn span(from_ms: i64, to_ms: i64, time_zone: Tz) -> String {
 pub fn ago(then_ms: i64, now_ms: i64) -> String {
     let passed_ms = now_ms - then_ms;
     match passed_ms {
-        i64::MIN..=999 => "just now".to_owned(),
-        ..MINUTE_MS => format!("{} s ago", passed_ms / SECOND_MS),
-        ..HOUR_MS => format!("{} min ago", passed_ms / MINUTE_MS),
-        ..DAY_MS => format!("{} h ago", passed_ms / HOUR_MS),
+        ..SECOND_MS => "just now".to_owned(),
+        SECOND_MS..MINUTE_MS => format!("{} s ago", passed_ms / SECOND_MS),
+        MINUTE_MS..HOUR_MS => format!("{} min ago", passed_ms / MINUTE_MS),
+        HOUR_MS..DAY_MS => format!("{} h ago", passed_ms / HOUR_MS),
         _ if passed_ms < 2 * DAY_MS => "1 day ago".to_owned(),
         _ => format!("{} days ago", passed_ms / DAY_MS),
     }

@@ -45,14 +45,7 @@ impl Batch {
             Some((_, _)) => (&[][..], Some("an unknown format byte")),
             None => (&[][..], Some("no bytes at all")),
         };
-        Records {
-            batch: self,
-            rest,
-            ts_ms: 0,
-            next_offset: self.base_offset,
-            read: 0,
-            fault,
-        }
+        Records { batch: self, rest, ts_ms: 0, next_offset: self.base_offset, read: 0, fault }
     }
 }
 
@@ -75,10 +68,7 @@ impl BatchBuilder {
             last_ts_ms: i64::MIN,
             bytes: vec![FORMAT],
         };
-        BatchBuilder {
-            batch,
-            previous_ts_ms: 0,
-        }
+        BatchBuilder { batch, previous_ts_ms: 0 }
     }
 
     /// Adds a record. An offset at or below the one before it is refused.
@@ -98,13 +88,7 @@ impl BatchBuilder {
 
     /// Adds a record as another batch holds it.
     pub fn push_ref(&mut self, record: &RecordRef<'_>) -> Result<(), LogError> {
-        self.push_encoded(
-            record.offset,
-            record.ts_ms,
-            record.key,
-            record.value,
-            record.headers,
-        )
+        self.push_encoded(record.offset, record.ts_ms, record.key, record.value, record.headers)
     }
 
     pub fn count(&self) -> usize {
@@ -138,16 +122,12 @@ impl BatchBuilder {
         headers: &[u8],
     ) -> Result<(), LogError> {
         let batch = &mut self.batch;
-        let left_out = offset
-            .checked_sub(batch.next_offset)
-            .and_then(|gap| u64::try_from(gap).ok());
+        let left_out =
+            offset.checked_sub(batch.next_offset).and_then(|gap| u64::try_from(gap).ok());
         let (Some(left_out), Some(next_offset)) = (left_out, offset.checked_add(1)) else {
             return Err(LogError::Damaged {
                 place: format!("partition {} offset {offset}", batch.partition),
-                reason: format!(
-                    "an offset of {} or more was expected here",
-                    batch.next_offset
-                ),
+                reason: format!("an offset of {} or more was expected here", batch.next_offset),
             });
         };
         varint::put_signed(&mut batch.bytes, ts_ms.wrapping_sub(self.previous_ts_ms));
@@ -196,14 +176,7 @@ impl<'a> Records<'a> {
         self.next_offset = offset + 1;
         self.read += 1;
         let partition = self.batch.partition;
-        Ok(RecordRef {
-            partition,
-            offset,
-            ts_ms: self.ts_ms,
-            key,
-            value,
-            headers,
-        })
+        Ok(RecordRef { partition, offset, ts_ms: self.ts_ms, key, value, headers })
     }
 
     #[cold]
@@ -211,10 +184,7 @@ impl<'a> Records<'a> {
         self.rest = &[];
         self.read = self.batch.count;
         LogError::Damaged {
-            place: format!(
-                "partition {} offset {}",
-                self.batch.partition, self.next_offset
-            ),
+            place: format!("partition {} offset {}", self.batch.partition, self.next_offset),
             reason: reason.to_owned(),
         }
     }
@@ -270,10 +240,7 @@ fn take_header(rest: &mut &[u8]) -> Result<Header, &'static str> {
     let name = std::str::from_utf8(take_bytes(rest, name_len)?)
         .map_err(|_| "a header's name that is not UTF-8")?;
     let value = take_nullable(rest)?;
-    Ok(Header {
-        name: name.to_owned(),
-        value: value.map(<[u8]>::to_vec),
-    })
+    Ok(Header { name: name.to_owned(), value: value.map(<[u8]>::to_vec) })
 }
 
 fn put_nullable(bytes: &mut Vec<u8>, value: Option<&[u8]>) {

@@ -40,11 +40,7 @@ pub enum CodecError {
     #[error("{place} is not known, expected one of: {known}")]
     UnknownField { place: Place, known: String },
     #[error("{place} is {found}, expected {expected}")]
-    Unexpected {
-        place: Place,
-        found: String,
-        expected: String,
-    },
+    Unexpected { place: Place, found: String, expected: String },
     /// A sound datum that the type it is read into refuses.
     #[error("{0}")]
     Refused(String),

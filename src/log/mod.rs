@@ -31,31 +31,19 @@ pub enum LogError {
     UnknownTopic(String),
     /// The topic exists but has no such partition.
     #[error("topic {topic:?} has no partition {partition} (it has {partitions})")]
-    UnknownPartition {
-        topic: String,
-        partition: i32,
-        partitions: i32,
-    },
+    UnknownPartition { topic: String, partition: i32, partitions: i32 },
     /// Reading was asked to begin where nothing was ever written: the log is another one, or lost
     /// its end.
     #[error(
         "topic {topic:?} ends at offset {next_offset} of partition {partition}, before {offset}"
     )]
-    BeyondEnd {
-        topic: String,
-        partition: i32,
-        offset: i64,
-        next_offset: i64,
-    },
+    BeyondEnd { topic: String, partition: i32, offset: i64, next_offset: i64 },
     /// The log holds something that it never wrote: a damaged file, or a newer format.
     #[error("the log is damaged at {place}: {reason}")]
     Damaged { place: String, reason: String },
     /// A record is larger than a log accepts.
     #[error("a record of {size_bytes} bytes is over the limit of {limit_bytes} bytes")]
-    TooLarge {
-        size_bytes: usize,
-        limit_bytes: usize,
-    },
+    TooLarge { size_bytes: usize, limit_bytes: usize },
 }
 
 /// A boxed future of the seam: adapters are used behind `dyn`.

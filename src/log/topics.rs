@@ -9,14 +9,15 @@ use crate::config::Config;
 use crate::kernel::topic::TopicSpec;
 
 /// A topic in use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Topic {
     pub spec: TopicSpec,
     /// What it is called in the log.
     pub log_name: String,
     /// Partitions when we create it.
     pub partitions: i32,
-    pub codec: Codec,
+    /// Shared: a codec keeps its schema for the life of the process.
+    pub codec: Arc<Codec>,
 }
 
 /// Every topic in use, by default name.
@@ -34,7 +35,7 @@ impl Topics {
                 spec: *spec,
                 log_name: config.topic_name(spec.name).to_owned(),
                 partitions: config.topic_partitions(spec.name).unwrap_or(1),
-                codec: Codec::avro(spec.schema)?,
+                codec: Arc::new(Codec::avro(spec.schema)?),
             };
             by_name.insert(spec.name, topic);
         }
@@ -58,8 +59,11 @@ impl Topics {
 
     /// Creates the topics that are missing.
     pub async fn create(&self, log: &dyn EventLog) -> Result<(), LogError> {
+        let present = log.topics().await?;
         for topic in self.iter() {
-            log.create(&topic.log_name, topic.spec.kind, topic.partitions).await?;
+            if !present.iter().any(|known| known.name == topic.log_name) {
+                log.create(&topic.log_name, topic.spec.kind, topic.partitions).await?;
+            }
         }
         Ok(())
     }

@@ -135,18 +135,15 @@ pub async fn spend_claim(db: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub async fn claim(
-    db: &mut SqliteConnection,
-    user_id: i64,
-) -> Result<Option<Claim>, StoreError> {
-    let row: Option<(String, i64)> = sqlx::query_as("select code, expires_at from claim")
-        .fetch_optional(&mut *db)
-        .await?;
+pub async fn claim(db: &mut SqliteConnection, user_id: i64) -> Result<Option<Claim>, StoreError> {
+    let row: Option<(String, i64)> =
+        sqlx::query_as("select code, expires_at from claim").fetch_optional(&mut *db).await?;
     let Some((code, expires_at)) = row else { return Ok(None) };
-    let tries_of_user = sqlx::query_scalar("select coalesce(sum(tries), 0) from claim_try where user_id = ?")
-        .bind(user_id)
-        .fetch_one(&mut *db)
-        .await?;
+    let tries_of_user =
+        sqlx::query_scalar("select coalesce(sum(tries), 0) from claim_try where user_id = ?")
+            .bind(user_id)
+            .fetch_one(&mut *db)
+            .await?;
     let tries_in_all = sqlx::query_scalar("select coalesce(sum(tries), 0) from claim_try")
         .fetch_one(&mut *db)
         .await?;
@@ -177,12 +174,11 @@ pub async fn count_stranger(db: &mut SqliteConnection, user_id: i64) -> Result<(
 }
 
 pub async fn was_refused(db: &mut SqliteConnection, user_id: i64) -> Result<bool, StoreError> {
-    let row: Option<i64> = sqlx::query_scalar(
-        "select 1 from stranger where user_id = ? and refused_at is not null",
-    )
-    .bind(user_id)
-    .fetch_optional(db)
-    .await?;
+    let row: Option<i64> =
+        sqlx::query_scalar("select 1 from stranger where user_id = ? and refused_at is not null")
+            .bind(user_id)
+            .fetch_optional(db)
+            .await?;
     Ok(row.is_some())
 }
 

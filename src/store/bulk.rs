@@ -23,7 +23,8 @@ impl BulkStatement {
     /// the values (`on conflict …`).
     pub fn new(head: &str, columns: usize, tail: &str) -> BulkStatement {
         let row = format!("({})", vec!["?"; columns].join(", "));
-        let text = |rows: usize| format!("{head} values {} {tail}", vec![row.as_str(); rows].join(", "));
+        let text =
+            |rows: usize| format!("{head} values {} {tail}", vec![row.as_str(); rows].join(", "));
         BulkStatement { texts: SIZES.map(text) }
     }
 

@@ -67,14 +67,13 @@ pub async fn save(
 
 /// Ends a conversation; says whether there was one.
 pub async fn end(db: &mut SqliteConnection, holder: Holder) -> Result<bool, StoreError> {
-    let result = sqlx::query(
-        "delete from conversation where chat_id = ? and user_id = ? and thread_id = ?",
-    )
-    .bind(holder.place.chat_id)
-    .bind(holder.user_id)
-    .bind(holder.thread())
-    .execute(db)
-    .await?;
+    let result =
+        sqlx::query("delete from conversation where chat_id = ? and user_id = ? and thread_id = ?")
+            .bind(holder.place.chat_id)
+            .bind(holder.user_id)
+            .bind(holder.thread())
+            .execute(db)
+            .await?;
     Ok(result.rows_affected() > 0)
 }
 

@@ -30,3 +30,9 @@ impl DirLock {
         }
     }
 }
+
+/// Does a process hold the directory's lock at this moment? Takes nothing.
+pub fn is_held(data_dir: &Path) -> bool {
+    let Ok(file) = File::open(data_dir.join("state.lock")) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}

@@ -84,7 +84,7 @@ impl Store {
         let mut connection = SqliteConnection::connect_with(&options).await?;
         sqlx::migrate!("./migrations").run_direct(&mut connection).await?;
         let wal_path = data_dir.join("state.db-wal");
-        let writer = Writer::spawn(connection, wal_path);
+        let writer = Writer::spawn(connection, options, wal_path);
         let readers = readers(&state_path(data_dir))?;
         Ok(Store { writer, readers })
     }

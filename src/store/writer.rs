@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -31,7 +31,8 @@ pub enum Urgency {
     Bulk,
 }
 
-type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
+/// A job says whether it left the connection fit for the next.
+type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, bool> + Send>;
 
 /// A handle to the writer task.
 #[derive(Clone)]
@@ -49,14 +50,18 @@ struct Liveliness {
 }
 
 impl Writer {
-    pub(super) fn spawn(connection: SqliteConnection, wal_path: PathBuf) -> Writer {
+    pub(super) fn spawn(
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        wal_path: PathBuf,
+    ) -> Writer {
         let (people, people_jobs) = mpsc::channel(QUEUE_JOBS);
         let (bulk, bulk_jobs) = mpsc::channel(QUEUE_JOBS);
         let liveliness = Arc::new(Liveliness {
             started: Instant::now(),
             last_people_ms: AtomicI64::new(i64::MIN),
         });
-        let task = WriterTask { connection, wal_path, people_jobs, bulk_jobs };
+        let task = WriterTask { connection, options, wal_path, people_jobs, bulk_jobs };
         tokio::spawn(task.run());
         let changes = Arc::new(watch::Sender::new(0));
         Writer { people, bulk, liveliness, changes }
@@ -73,8 +78,10 @@ impl Writer {
         let job: Job = Box::new(move |connection| {
             Box::pin(async move {
                 let result = in_transaction(connection, work).await;
+                let is_fit = !matches!(result, Err(StoreError::Database(_)));
                 // The caller may have gone away; the transaction stands either way.
                 let _ = answer.send(result);
+                is_fit
             })
         });
         let queue = match urgency {
@@ -110,6 +117,7 @@ impl Writer {
                     tracing::debug!(%error, "the write-ahead log stays; the next start folds it");
                 }
                 let _ = answer.send(());
+                true
             })
         });
         if self.bulk.send(last).await.is_ok() {
@@ -133,6 +141,7 @@ impl Liveliness {
 
 struct WriterTask {
     connection: SqliteConnection,
+    options: SqliteConnectOptions,
     wal_path: PathBuf,
     people_jobs: mpsc::Receiver<Job>,
     bulk_jobs: mpsc::Receiver<Job>,
@@ -147,11 +156,23 @@ impl WriterTask {
                 Some(job) = self.bulk_jobs.recv() => job,
                 else => break,
             };
-            job(&mut self.connection).await;
+            if !job(&mut self.connection).await {
+                self.reconnect().await;
+            }
             self.bound_wal().await;
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
+
+    /// SQLite ends a transaction by itself on some faults (a full disk), and sqlx would go on
+    /// counting it as open: a fresh connection knows of none.
+    async fn reconnect(&mut self) {
+        match SqliteConnection::connect_with(&self.options).await {
+            Ok(connection) => self.connection = connection,
+            // The next job fails on the old one and tries again.
+            Err(error) => tracing::error!(%error, "the database could not be opened again"),
         }
     }
 

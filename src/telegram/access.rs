@@ -30,7 +30,8 @@ impl Access {
 
     /// Has the bot an owner at all?
     pub fn has_owner(&self) -> bool {
-        !self.fixed.owners.is_empty() || self.members.iter().any(|member| member.standing == "owner")
+        !self.fixed.owners.is_empty()
+            || self.members.iter().any(|member| member.standing == "owner")
     }
 
     pub fn standing(&self, user_id: Option<i64>, chat_id: i64) -> Standing {

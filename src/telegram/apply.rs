@@ -51,11 +51,8 @@ async fn one(
         Effect::Publish(publish) => publication::add(db, place, publish, now_ms).await?,
         Effect::Converse(state) => {
             let Some(holder) = holder(incoming) else { return Ok(()) };
-            let draft = Draft {
-                room: room.to_owned(),
-                version: incoming.update_id,
-                state: state.clone(),
-            };
+            let draft =
+                Draft { room: room.to_owned(), version: incoming.update_id, state: state.clone() };
             conversation::save(db, holder, &draft, now_ms + CONVERSATION_MS).await?;
         }
         Effect::EndConversation => {

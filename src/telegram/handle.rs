@@ -32,6 +32,8 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     /// The bot's user name, to tell `/plants@OtherBot` apart.
     pub bot_name: String,
+    /// `false`: every update stands by itself, whatever conversation is open.
+    pub follows_conversations: bool,
 }
 
 /// What a decision came to.
@@ -52,9 +54,8 @@ impl Desk {
     ) -> Result<Option<Decided>, StoreError> {
         let desk = self.clone();
         let asked = Arc::clone(incoming);
-        let read = reader
-            .read(move |db| Box::pin(async move { desk.read(db, &asked).await }))
-            .await?;
+        let read =
+            reader.read(move |db| Box::pin(async move { desk.read(db, &asked).await })).await?;
         let Some((decide, room, snapshot)) = read else { return Ok(None) };
         let draft_version = snapshot.draft.as_ref().map(|draft| draft.version);
         let mut effects = decide(incoming, &snapshot);
@@ -73,7 +74,10 @@ impl Desk {
     ) -> Result<Option<(Decision, &'static str, Snapshot)>, StoreError> {
         let access = Access::load(db, &self.access).await?;
         let standing = access.standing_of(incoming);
-        let draft = load_draft(db, incoming).await?;
+        let draft = match self.follows_conversations {
+            true => load_draft(db, incoming).await?,
+            false => None,
+        };
         let route = routes::route(&self.routes, incoming, standing, draft.clone()).await;
         let Some(turn) = route else { return Ok(None) };
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
@@ -111,9 +115,8 @@ fn asks_again(incoming: &Incoming, effects: &[Effect]) -> bool {
 
 /// Handles the oldest waiting update of a chat. `false`: there is none.
 pub async fn next(store: &Store, desk: &Desk, chat_id: i64) -> Result<bool, StoreError> {
-    let waiting = store
-        .read(move |db| Box::pin(async move { inbox::next_of(db, chat_id).await }))
-        .await?;
+    let waiting =
+        store.read(move |db| Box::pin(async move { inbox::next_of(db, chat_id).await })).await?;
     let Some(waiting) = waiting else { return Ok(false) };
     if waiting.attempts >= inbox::MAX_ATTEMPTS {
         give_up(store, desk, chat_id, &waiting).await?;

@@ -26,10 +26,7 @@ async fn a_token_opens_the_door_and_a_name_is_case_insensitive() {
     let answer = world.client().get(stranger).send().await.unwrap();
     assert_eq!(answer.status(), 401);
     let answer: Value = answer.json().await.unwrap();
-    assert_eq!(
-        answer,
-        json!({"ok": false, "error_code": 401, "description": "Unauthorized"})
-    );
+    assert_eq!(answer, json!({"ok": false, "error_code": 401, "description": "Unauthorized"}));
 
     let unknown = world.refused("sendPigeon", json!({})).await;
     assert_eq!(unknown, (404, "Not Found".to_owned()));
@@ -41,22 +38,14 @@ async fn parameters_come_in_four_shapes() {
     world.handle.say(ANNA, ANNA, "/start");
     let url = world.method_url("sendMessage");
     let markup = r#"{"inline_keyboard":[[{"text":"go","callback_data":"g"}]]}"#;
-    let fields = [
-        ("chat_id", "77"),
-        ("text", "a + b & c"),
-        ("reply_markup", markup),
-    ];
+    let fields = [("chat_id", "77"), ("text", "a + b & c"), ("reply_markup", markup)];
 
     let query = world.client().get(&url).query(&fields).send();
-    let form = world
-        .client()
-        .post(&url)
-        .header("content-type", "application/x-www-form-urlencoded");
+    let form =
+        world.client().post(&url).header("content-type", "application/x-www-form-urlencoded");
     let encoded = reqwest::Url::parse_with_params("http://x/", &fields).unwrap();
     let form = form.body(encoded.query().unwrap().to_owned()).send();
-    let multipart = fields
-        .iter()
-        .fold(Form::new(), |form, (name, value)| form.text(*name, *value));
+    let multipart = fields.iter().fold(Form::new(), |form, (name, value)| form.text(*name, *value));
     let multipart = world.client().post(&url).multipart(multipart).send();
     let object = json!({"chat_id": 77, "text": "a + b & c", "reply_markup": markup});
     let object = world.client().post(&url).json(&object).send();
@@ -89,11 +78,7 @@ async fn a_long_poll_wakes_for_a_message_and_forgets_what_is_confirmed() {
     world.handle.say(ANNA, ANNA, "third");
     let newest = world.ok("getUpdates", json!({"offset": -1})).await;
     assert_eq!(newest[0]["message"]["text"], "third");
-    assert_eq!(
-        world.handle.pending_updates(),
-        1,
-        "a negative offset forgets those before"
-    );
+    assert_eq!(world.handle.pending_updates(), 1, "a negative offset forgets those before");
     let after = newest[0]["update_id"].as_i64().unwrap() + 1;
     let rest = world.ok("getUpdates", json!({"offset": after})).await;
     assert_eq!(rest, json!([]));
@@ -110,15 +95,9 @@ async fn one_getupdates_ends_another_and_a_webhook_forbids_both() {
     };
     let (conflict, _) = tokio::join!(first, others);
     assert_eq!(conflict.0, 409);
-    assert!(
-        conflict
-            .1
-            .starts_with("Conflict: terminated by other getUpdates request")
-    );
+    assert!(conflict.1.starts_with("Conflict: terminated by other getUpdates request"));
 
-    world
-        .ok("setWebhook", json!({"url": "http://127.0.0.1:9/hook"}))
-        .await;
+    world.ok("setWebhook", json!({"url": "http://127.0.0.1:9/hook"})).await;
     let (code, text) = world.refused("getUpdates", json!({})).await;
     assert_eq!(code, 409);
     assert!(text.contains("while webhook is active"), "{text}");
@@ -145,11 +124,7 @@ async fn html_becomes_text_and_entities() {
         ])
     );
     let shown = world.handle.last_from_bot(ANNA).unwrap();
-    assert!(
-        shown.html.starts_with("🌵 <b>dry &amp; <i>thirsty</i></b>"),
-        "{}",
-        shown.html
-    );
+    assert!(shown.html.starts_with("🌵 <b>dry &amp; <i>thirsty</i></b>"), "{}", shown.html);
 }
 
 #[tokio::test]
@@ -158,53 +133,30 @@ async fn bad_texts_are_refused_as_telegram_refuses_them() {
     world.handle.say(ANNA, ANNA, "hello");
     let too_long = "x".repeat(4097);
     let cases = [
-        (
-            "<b>bold",
-            "can't parse entities: Can't find end tag corresponding to start tag \"b\"",
-        ),
-        (
-            "a </b>",
-            "can't parse entities: Unexpected end tag at byte offset 2",
-        ),
-        (
-            "<h1>x</h1>",
-            "can't parse entities: Unsupported start tag \"h1\" at byte offset 0",
-        ),
+        ("<b>bold", "can't parse entities: Can't find end tag corresponding to start tag \"b\""),
+        ("a </b>", "can't parse entities: Unexpected end tag at byte offset 2"),
+        ("<h1>x</h1>", "can't parse entities: Unsupported start tag \"h1\" at byte offset 0"),
         (
             "<b><i>x</b></i>",
             "can't parse entities: Unmatched end tag at byte offset 7, \
              expected \"</i>\", found \"</b>\"",
         ),
-        (
-            "5 < 6",
-            "can't parse entities: Unsupported start tag \"\" at byte offset 2",
-        ),
-        (
-            "5 <6",
-            "can't parse entities: Unclosed start tag at byte offset 2",
-        ),
+        ("5 < 6", "can't parse entities: Unsupported start tag \"\" at byte offset 2"),
+        ("5 <6", "can't parse entities: Unclosed start tag at byte offset 2"),
         ("<b> </b>", "message text is empty"),
         (too_long.as_str(), "message is too long"),
     ];
     for (text, expected) in cases {
         let params = json!({"chat_id": ANNA, "text": text, "parse_mode": "HTML"});
         let (code, description) = world.refused("sendMessage", params).await;
-        assert_eq!(
-            (code, description.as_str()),
-            (400, &*format!("Bad Request: {expected}"))
-        );
+        assert_eq!((code, description.as_str()), (400, &*format!("Bad Request: {expected}")));
     }
     let params = json!({"chat_id": 5, "text": "x"});
     let refused = world.refused("sendMessage", params).await;
     assert_eq!(refused, (400, "Bad Request: chat not found".to_owned()));
     // 4096 units of text are allowed, however long the markup around them is.
     let full = format!("<b>{}</b>", "x".repeat(4096));
-    world
-        .ok(
-            "sendMessage",
-            json!({"chat_id": ANNA, "text": full, "parse_mode": "HTML"}),
-        )
-        .await;
+    world.ok("sendMessage", json!({"chat_id": ANNA, "text": full, "parse_mode": "HTML"})).await;
 }
 
 #[tokio::test]
@@ -231,10 +183,7 @@ async fn a_button_is_pressed_answered_and_its_message_edited() {
     let shown = world.handle.last_from_bot(ANNA).unwrap();
     assert!(shown.edited && shown.buttons.is_empty() && shown.text == "Watered");
     let (_, same) = world.refused("editMessageText", edit.clone()).await;
-    assert!(
-        same.starts_with("Bad Request: message is not modified"),
-        "{same}"
-    );
+    assert!(same.starts_with("Bad Request: message is not modified"), "{same}");
     edit["message_id"] = json!(999);
     let (_, gone) = world.refused("editMessageText", edit).await;
     assert_eq!(gone, "Bad Request: message to edit not found");
@@ -244,40 +193,19 @@ async fn a_button_is_pressed_answered_and_its_message_edited() {
 async fn a_photo_is_uploaded_downloaded_and_used_again() {
     let world = World::start().await;
     world.handle.say(ANNA, ANNA, "hello");
-    let part = Part::bytes(PIXEL)
-        .file_name("chart.png")
-        .mime_str("image/png")
-        .unwrap();
-    let form = Form::new()
-        .text("chat_id", "77")
-        .text("caption", "<b>Fern</b>");
+    let part = Part::bytes(PIXEL).file_name("chart.png").mime_str("image/png").unwrap();
+    let form = Form::new().text("chat_id", "77").text("caption", "<b>Fern</b>");
     let form = form.text("parse_mode", "HTML").part("photo", part);
-    let answer = world
-        .client()
-        .post(world.method_url("sendPhoto"))
-        .multipart(form);
+    let answer = world.client().post(world.method_url("sendPhoto")).multipart(form);
     let answer: Value = answer.send().await.unwrap().json().await.unwrap();
     let photo = &answer["result"]["photo"][0];
-    assert_eq!(
-        (&photo["width"], &photo["file_size"]),
-        (&json!(1), &json!(PIXEL.len()))
-    );
+    assert_eq!((&photo["width"], &photo["file_size"]), (&json!(1), &json!(PIXEL.len())));
     assert_eq!(answer["result"]["caption_entities"][0]["type"], "bold");
 
-    let file = world
-        .ok("getFile", json!({"file_id": photo["file_id"]}))
-        .await;
+    let file = world.ok("getFile", json!({"file_id": photo["file_id"]})).await;
     let path = file["file_path"].as_str().unwrap();
     let url = format!("{}/file/bot{TOKEN}/{path}", world.base);
-    let bytes = world
-        .client()
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .bytes()
-        .await
-        .unwrap();
+    let bytes = world.client().get(url).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(bytes, PIXEL);
 
     let again = json!({"chat_id": ANNA, "photo": photo["file_id"]});
@@ -286,24 +214,12 @@ async fn a_photo_is_uploaded_downloaded_and_used_again() {
 
     let part = Part::bytes(b"a,b\n1,2\n".as_slice()).file_name("plants.csv");
     let media = r#"{"type":"document","media":"attach://sheet","caption":"All"}"#;
-    let form = Form::new()
-        .text("chat_id", "77")
-        .text("media", media)
-        .part("sheet", part);
+    let form = Form::new().text("chat_id", "77").text("media", media).part("sheet", part);
     let form = form.text("message_id", again["message_id"].to_string());
     let url = world.method_url("editMessageMedia");
-    let answer = world
-        .client()
-        .post(url)
-        .multipart(form)
-        .send()
-        .await
-        .unwrap();
+    let answer = world.client().post(url).multipart(form).send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
-    assert_eq!(
-        answer["result"]["document"]["file_name"], "plants.csv",
-        "{answer}"
-    );
+    assert_eq!(answer["result"]["document"]["file_name"], "plants.csv", "{answer}");
     let shown = world.handle.last_from_bot(ANNA).unwrap();
     assert_eq!((shown.photo, shown.text.as_str()), (false, "All"));
 }
@@ -316,35 +232,17 @@ async fn the_narrowest_command_scope_is_shown() {
     let command = |name: &str| json!([{"command": name, "description": "does it"}]);
     let groups = json!({"type": "all_group_chats"});
     let hers = json!({"type": "chat", "chat_id": ANNA});
-    world
-        .ok("setMyCommands", json!({"commands": command("everywhere")}))
-        .await;
-    world
-        .ok(
-            "setMyCommands",
-            json!({"commands": command("groups"), "scope": groups}),
-        )
-        .await;
-    world
-        .ok(
-            "setMyCommands",
-            json!({"commands": command("owner"), "scope": hers}),
-        )
-        .await;
+    world.ok("setMyCommands", json!({"commands": command("everywhere")})).await;
+    world.ok("setMyCommands", json!({"commands": command("groups"), "scope": groups})).await;
+    world.ok("setMyCommands", json!({"commands": command("owner"), "scope": hers})).await;
     let names = |chat_id| world.handle.menu(chat_id, ANNA).pop().unwrap().0;
-    assert_eq!(
-        (names(ANNA), names(GROUP)),
-        ("owner".to_owned(), "groups".to_owned())
-    );
+    assert_eq!((names(ANNA), names(GROUP)), ("owner".to_owned(), "groups".to_owned()));
     world.ok("deleteMyCommands", json!({"scope": hers})).await;
     assert_eq!(names(ANNA), "everywhere");
     let listed = world.ok("getMyCommands", json!({"scope": groups})).await;
     assert_eq!(listed, command("groups"));
     let bad = json!({"commands": command("Not Allowed")});
-    assert_eq!(
-        world.refused("setMyCommands", bad).await.1,
-        "Bad Request: BOT_COMMAND_INVALID"
-    );
+    assert_eq!(world.refused("setMyCommands", bad).await.1, "Bad Request: BOT_COMMAND_INVALID");
 }
 
 #[tokio::test]
@@ -369,21 +267,13 @@ async fn replies_threads_pins_reactions_and_deletions_are_seen() {
     world.ok("setMessageReaction", reaction.clone()).await;
     let shown = world.handle.last_from_bot(GROUP).unwrap();
     assert!(shown.pinned && shown.silent && shown.thread_id == Some(5));
-    assert_eq!(
-        (shown.reply_to, shown.reactions.as_slice()),
-        (Some(1), &["👍".to_owned()][..])
-    );
+    assert_eq!((shown.reply_to, shown.reactions.as_slice()), (Some(1), &["👍".to_owned()][..]));
     reaction["reaction"] = json!([{"type": "emoji", "emoji": "🪴"}]);
     assert_eq!(
         world.refused("setMessageReaction", reaction).await.1,
         "Bad Request: REACTION_INVALID"
     );
-    world
-        .ok(
-            "sendChatAction",
-            json!({"chat_id": GROUP, "action": "typing"}),
-        )
-        .await;
+    world.ok("sendChatAction", json!({"chat_id": GROUP, "action": "typing"})).await;
     world.ok("deleteMessage", target).await;
     assert!(world.handle.last_from_bot(GROUP).is_none());
 }
@@ -391,9 +281,7 @@ async fn replies_threads_pins_reactions_and_deletions_are_seen() {
 #[tokio::test]
 async fn only_allowed_kinds_of_updates_are_queued() {
     let world = World::start().await;
-    world
-        .ok("getUpdates", json!({"allowed_updates": ["callback_query"]}))
-        .await;
+    world.ok("getUpdates", json!({"allowed_updates": ["callback_query"]})).await;
     world.handle.say(ANNA, ANNA, "unheard");
     world.handle.press(ANNA, ANNA, 1, "heard");
     let updates = world.updates().await;
@@ -402,8 +290,6 @@ async fn only_allowed_kinds_of_updates_are_queued() {
     world.ok("getUpdates", json!({"allowed_updates": []})).await;
     world.handle.say(ANNA, ANNA, "heard again");
     assert_eq!(world.updates().await.len(), 2);
-    let odd = world
-        .handle
-        .push_raw(json!({"poll_from_the_future": {"id": 1}}));
+    let odd = world.handle.push_raw(json!({"poll_from_the_future": {"id": 1}}));
     assert_eq!(world.updates().await.last().unwrap()["update_id"], odd);
 }

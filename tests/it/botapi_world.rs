@@ -50,13 +50,7 @@ impl World {
             let _ = stopped.await;
         }));
         let client = Client::builder().no_proxy().build().unwrap();
-        World {
-            handle,
-            base,
-            client,
-            stop: Some(stop),
-            running,
-        }
+        World { handle, base, client, stop: Some(stop), running }
     }
 
     /// Stops the server and waits until its port and its history are free.
@@ -76,13 +70,7 @@ impl World {
 
     pub(crate) async fn try_call(&self, method: &str, params: Value) -> reqwest::Result<Value> {
         let url = self.method_url(method);
-        self.client
-            .post(url)
-            .json(&params)
-            .send()
-            .await?
-            .json()
-            .await
+        self.client.post(url).json(&params).send().await?.json().await
     }
 
     /// Calls a method that has to succeed and gives its result.

@@ -40,16 +40,9 @@ impl Browser {
             leave_out(test, REMEDY);
             return None;
         }
-        let free = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut driver = Command::new("chromedriver");
-        driver
-            .arg(format!("--port={free}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        driver.arg(format!("--port={free}")).stdout(Stdio::null()).stderr(Stdio::null());
         let driver = Running::start(&mut driver);
         let client = Client::builder().no_proxy().build().unwrap();
         let base = format!("http://127.0.0.1:{free}");
@@ -64,11 +57,7 @@ impl Browser {
         let created = send(&client, &format!("{base}/session"), &wanted).await;
         let id = created["sessionId"].as_str().unwrap();
         let session = format!("{base}/session/{id}");
-        Some(Browser {
-            client,
-            session,
-            _driver: driver,
-        })
+        Some(Browser { client, session, _driver: driver })
     }
 
     async fn command(&self, path: &str, body: Value) -> Value {
@@ -81,8 +70,7 @@ impl Browser {
 
     /// Runs the body of a function in the page and gives what it returns.
     pub(crate) async fn script(&self, body: &str) -> Value {
-        self.command("execute/sync", json!({"script": body, "args": []}))
-            .await
+        self.command("execute/sync", json!({"script": body, "args": []})).await
     }
 
     /// Runs a body again and again until it returns something true.
@@ -101,16 +89,14 @@ impl Browser {
     /// Clicks the first element that fits, as a person would.
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.element(selector).await;
-        self.command(&format!("element/{element}/click"), json!({}))
-            .await;
+        self.command(&format!("element/{element}/click"), json!({})).await;
     }
 
     /// Types into the first element that fits; the constants below are keys without a letter.
     pub(crate) async fn type_into(&self, selector: &str, text: &str) {
         let element = self.element(selector).await;
         let keys = json!({"text": text});
-        self.command(&format!("element/{element}/value"), keys)
-            .await;
+        self.command(&format!("element/{element}/value"), keys).await;
     }
 
     /// The driver's name for an element.
@@ -132,15 +118,7 @@ impl Browser {
     /// Saves what is seen as a PNG.
     pub(crate) async fn screenshot(&self, path: &Path) {
         let url = format!("{}/screenshot", self.session);
-        let answer: Value = self
-            .client
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let answer: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
         std::fs::write(path, decode_base64(answer["value"].as_str().unwrap())).unwrap();
     }
 }
@@ -182,9 +160,7 @@ async fn send(client: &Client, url: &str, body: &Value) -> Value {
 
 fn decode_base64(text: &str) -> Vec<u8> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let sextets = text
-        .bytes()
-        .filter_map(|byte| alphabet.iter().position(|known| *known == byte));
+    let sextets = text.bytes().filter_map(|byte| alphabet.iter().position(|known| *known == byte));
     let (mut bytes, mut buffer, mut bits) = (Vec::new(), 0_usize, 0);
     for sextet in sextets {
         buffer = (buffer << 6) | sextet;
@@ -206,9 +182,7 @@ async fn sample(world: &World) {
         {"command": "plants", "description": "How the plants are doing"},
         {"command": "help", "description": "What there is"},
     ]);
-    world
-        .ok("setMyCommands", json!({"commands": commands}))
-        .await;
+    world.ok("setMyCommands", json!({"commands": commands})).await;
     world.handle.say(PAGE_USER, PAGE_USER, "/plants");
     let rows = json!([
         [{"text": "Watered", "callback_data": "watered:1"}, {"text": "Later", "callback_data": "x"}],
@@ -228,10 +202,7 @@ async fn sample(world: &World) {
         )
         .await;
     world
-        .ok(
-            "pinChatMessage",
-            json!({"chat_id": PAGE_USER, "message_id": sent["message_id"]}),
-        )
+        .ok("pinChatMessage", json!({"chat_id": PAGE_USER, "message_id": sent["message_id"]}))
         .await;
     let keyboard = json!({"keyboard": [["Fern", "Cactus"]]});
     let params = json!({"chat_id": PAGE_USER, "text": "Which?", "reply_markup": keyboard,
@@ -250,20 +221,11 @@ async fn the_page_fits_a_phone_and_is_readable() {
     let world = World::with_page().await;
     sample(&world).await;
     browser.goto(&world.base).await;
-    browser
-        .wait_for(
-            "edited message",
-            "return !!document.querySelector('.edited')",
-        )
-        .await;
+    browser.wait_for("edited message", "return !!document.querySelector('.edited')").await;
     let fits = "return document.scrollingElement.scrollWidth <= innerWidth && \
                 document.getElementById('scroll').scrollWidth <= innerWidth";
     assert_eq!(browser.script("return innerWidth").await, WIDTH_PX);
-    assert_eq!(
-        browser.script(fits).await,
-        true,
-        "something is wider than the screen"
-    );
+    assert_eq!(browser.script(fits).await, true, "something is wider than the screen");
 
     browser.click("#menu-button").await;
     let listed = "return [...document.querySelectorAll('#menu b')].map(node => node.textContent)";
@@ -275,9 +237,7 @@ async fn the_page_fits_a_phone_and_is_readable() {
         assert_eq!(browser.script(LOW_CONTRAST).await, json!([]), "in {scheme}");
     }
     if let Some(folder) = std::env::var_os("WINDOWSILL_TEST_SCREENSHOTS") {
-        browser
-            .screenshot(&Path::new(&folder).join("chat-page.png"))
-            .await;
+        browser.screenshot(&Path::new(&folder).join("chat-page.png")).await;
     }
 }
 
@@ -289,44 +249,24 @@ async fn buttons_of_the_page_reach_the_bot_and_its_answer_the_page() {
     let world = World::with_page().await;
     sample(&world).await;
     browser.goto(&world.base).await;
-    browser
-        .wait_for("buttons", "return !!document.querySelector('.rows .press')")
-        .await;
+    browser.wait_for("buttons", "return !!document.querySelector('.rows .press')").await;
 
     browser.click(".rows .press").await;
     let pressed = |handle: &Handle| (handle.pending_updates() == 2).then_some(());
-    world
-        .handle
-        .wait_for(WITHIN, "press", pressed)
-        .await
-        .unwrap();
+    world.handle.wait_for(WITHIN, "press", pressed).await.unwrap();
     let busy = "return !!document.querySelector('.press[aria-busy=true]')";
     browser.wait_for("spinner", busy).await;
     let update = world.updates().await.pop().unwrap();
     assert_eq!(update["callback_query"]["data"], "watered:1");
     let id = &update["callback_query"]["id"];
-    world
-        .ok(
-            "answerCallbackQuery",
-            json!({"callback_query_id": id, "text": "Thank you"}),
-        )
-        .await;
+    world.ok("answerCallbackQuery", json!({"callback_query_id": id, "text": "Thank you"})).await;
     let toast = "return document.getElementById('toast').textContent === 'Thank you'";
     browser.wait_for("toast", toast).await;
     assert_eq!(browser.script(busy).await, false, "the spinner stops");
 
     browser.click(".keyboard .press").await;
-    let said = |handle: &Handle| {
-        handle
-            .messages(PAGE_USER)
-            .pop()
-            .filter(|it| it.text == "Fern")
-    };
-    world
-        .handle
-        .wait_for(WITHIN, "answer by the reply keyboard", said)
-        .await
-        .unwrap();
+    let said = |handle: &Handle| handle.messages(PAGE_USER).pop().filter(|it| it.text == "Fern");
+    world.handle.wait_for(WITHIN, "answer by the reply keyboard", said).await.unwrap();
 }
 
 #[tokio::test]
@@ -337,33 +277,15 @@ async fn commands_are_offered_while_they_are_typed() {
     let world = World::with_page().await;
     sample(&world).await;
     browser.goto(&world.base).await;
-    browser
-        .wait_for(
-            "menu",
-            "return !document.getElementById('menu-button').hidden",
-        )
-        .await;
+    browser.wait_for("menu", "return !document.getElementById('menu-button').hidden").await;
     browser.type_into("#input", "/h").await;
     let offered = "return [...document.querySelectorAll('#menu b')].map(node => node.textContent)";
     assert_eq!(browser.script(offered).await, json!(["/help"]));
-    browser
-        .type_into("#input", &format!("{ARROW_DOWN}{ENTER}"))
-        .await;
-    let chosen = |handle: &Handle| {
-        handle
-            .messages(PAGE_USER)
-            .pop()
-            .filter(|it| it.text == "/help")
-    };
-    world
-        .handle
-        .wait_for(WITHIN, "chosen command", chosen)
-        .await
-        .unwrap();
+    browser.type_into("#input", &format!("{ARROW_DOWN}{ENTER}")).await;
+    let chosen = |handle: &Handle| handle.messages(PAGE_USER).pop().filter(|it| it.text == "/help");
+    world.handle.wait_for(WITHIN, "chosen command", chosen).await.unwrap();
 
-    browser
-        .type_into("#input", &format!("<b>plain</b>{ENTER}"))
-        .await;
+    browser.type_into("#input", &format!("<b>plain</b>{ENTER}")).await;
     let shown = "return [...document.querySelectorAll('.own .text')].pop().textContent";
     let shown = format!("{shown} === '<b>plain</b>'");
     browser.wait_for("text as it was typed", &shown).await;

@@ -33,11 +33,7 @@ struct Seen {
 }
 
 fn record(value: &str) -> NewRecord {
-    NewRecord {
-        value: Some(value.as_bytes().to_vec()),
-        ts_ms: 5,
-        ..NewRecord::default()
-    }
+    NewRecord { value: Some(value.as_bytes().to_vec()), ts_ms: 5, ..NewRecord::default() }
 }
 
 fn records(values: std::ops::Range<usize>) -> Vec<NewRecord> {
@@ -54,19 +50,11 @@ fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
 }
 
 async fn next(reader: &mut Box<dyn LogReader>) -> Fetched {
-    tokio::time::timeout(PATIENCE, reader.next())
-        .await
-        .expect("a step")
-        .unwrap()
+    tokio::time::timeout(PATIENCE, reader.next()).await.expect("a step").unwrap()
 }
 
 async fn reader(log: &Arc<dyn EventLog>, topic: &str, partitions: i32) -> Box<dyn LogReader> {
-    let from = (0..partitions)
-        .map(|partition| Start {
-            partition,
-            offset: 0,
-        })
-        .collect();
+    let from = (0..partitions).map(|partition| Start { partition, offset: 0 }).collect();
     log.read(topic, from).await.unwrap()
 }
 
@@ -80,10 +68,7 @@ async fn read_to_end(reader: &mut Box<dyn LogReader>, partitions: usize) -> (Vec
                 for record in batch.records() {
                     let record = record.unwrap();
                     seen.push(Seen {
-                        place: Placed {
-                            partition: record.partition,
-                            offset: record.offset,
-                        },
+                        place: Placed { partition: record.partition, offset: record.offset },
                         ts_ms: record.ts_ms,
                         key: record.key.map(<[u8]>::to_vec),
                         value: record.value.map(<[u8]>::to_vec),
@@ -91,10 +76,7 @@ async fn read_to_end(reader: &mut Box<dyn LogReader>, partitions: usize) -> (Vec
                     });
                 }
             }
-            Fetched::End {
-                partition,
-                next_offset,
-            } => ends[partition as usize] = next_offset,
+            Fetched::End { partition, next_offset } => ends[partition as usize] = next_offset,
         }
     }
     (seen, ends)
@@ -102,9 +84,7 @@ async fn read_to_end(reader: &mut Box<dyn LogReader>, partitions: usize) -> (Vec
 
 async fn with_topic(fixture: &impl Fixture, partitions: i32) -> Arc<dyn EventLog> {
     let log = fixture.open().await;
-    log.create("t", TopicKind::Stream, partitions)
-        .await
-        .unwrap();
+    log.create("t", TopicKind::Stream, partitions).await.unwrap();
     log
 }
 
@@ -153,11 +133,7 @@ impl Embedded {
 
 impl Fixture for Embedded {
     async fn open(&self) -> Arc<dyn EventLog> {
-        Arc::new(
-            EmbeddedLog::open(&self.0.path().join("log.db"))
-                .await
-                .unwrap(),
-        )
+        Arc::new(EmbeddedLog::open(&self.0.path().join("log.db")).await.unwrap())
     }
 }
 

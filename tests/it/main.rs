@@ -1,8 +1,6 @@
 //! The integration tests: one binary, so that the crate is linked once.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails panics")]
-
 mod botapi;
 mod botapi_faults;
 mod botapi_webhook;

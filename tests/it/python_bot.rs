@@ -23,14 +23,9 @@ fn bot(python: &str, world: &World, webhook: &[&str]) -> Running {
     let mut command = Command::new(python);
     command.args([script, &world.base, TOKEN]).args(webhook);
     // Nothing between us but loopback.
-    for proxy in [
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-    ] {
+    for proxy in
+        ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+    {
         command.env_remove(proxy);
     }
     Running::start(&mut command)
@@ -42,10 +37,7 @@ async fn converse(handle: &Handle) {
         let polls = !handle.calls_of("getUpdates").is_empty();
         (polls || handle.webhook_url().is_some()).then_some(())
     };
-    handle
-        .wait_for(WITHIN, "sign of the bot", started)
-        .await
-        .unwrap();
+    handle.wait_for(WITHIN, "sign of the bot", started).await.unwrap();
     greet(handle).await;
     press_a_button(handle).await;
     exchange_files(handle).await;
@@ -57,24 +49,15 @@ async fn greet(handle: &Handle) {
     handle.rename(ANNA, "Anna <3");
     handle.say(ANNA, ANNA, "/start");
     let refused = |handle: &Handle| handle.calls_of("sendMessage").pop()?.error_code();
-    assert_eq!(
-        handle.wait_for(WITHIN, "refusal", refused).await.unwrap(),
-        400
-    );
+    assert_eq!(handle.wait_for(WITHIN, "refusal", refused).await.unwrap(), 400);
     handle.rename(ANNA, "Anna");
     handle.say(ANNA, ANNA, "/start");
-    let hello = handle
-        .wait_for_text(WITHIN, ANNA, 0, "Hello, Anna")
-        .await
-        .unwrap();
+    let hello = handle.wait_for_text(WITHIN, ANNA, 0, "Hello, Anna").await.unwrap();
     assert_eq!(hello.html, "Hello, <b>Anna</b>");
     assert_eq!(hello.reply_to, Some(2));
     assert_eq!(handle.menu(ANNA, ANNA).len(), 2);
     handle.say(ANNA, ANNA, "/broken");
-    handle
-        .wait_for_text(WITHIN, ANNA, hello.id, "find end tag")
-        .await
-        .unwrap();
+    handle.wait_for_text(WITHIN, ANNA, hello.id, "find end tag").await.unwrap();
 }
 
 async fn press_a_button(handle: &Handle) {
@@ -91,40 +74,20 @@ async fn exchange_files(handle: &Handle) {
     std::fs::write(&picture, PIXEL).unwrap();
     handle.say(ANNA, ANNA, &format!("/photo {}", picture.display()));
     let expected = format!("{} bytes came back", PIXEL.len());
-    handle
-        .wait_for_text(WITHIN, ANNA, 0, &expected)
-        .await
-        .unwrap();
+    handle.wait_for_text(WITHIN, ANNA, 0, &expected).await.unwrap();
     let messages = handle.messages(ANNA);
-    assert!(
-        messages
-            .iter()
-            .any(|message| message.photo && message.text == "a picture")
-    );
-    assert!(
-        messages
-            .iter()
-            .any(|message| message.document.as_deref() == Some("again.png"))
-    );
+    assert!(messages.iter().any(|message| message.photo && message.text == "a picture"));
+    assert!(messages.iter().any(|message| message.document.as_deref() == Some("again.png")));
 }
 
 async fn reply_in_a_thread(handle: &Handle) {
     handle.create_group(GROUP, "Home");
     handle.say_in_thread(GROUP, ANNA, 5, "/ask");
-    let question = handle
-        .wait_for_text(WITHIN, GROUP, 0, "its name")
-        .await
-        .unwrap();
+    let question = handle.wait_for_text(WITHIN, GROUP, 0, "its name").await.unwrap();
     assert!(question.asks_reply && question.thread_id == Some(5));
     handle.reply(GROUP, ANNA, question.id, "Ferdinand");
-    handle
-        .wait_for_text(WITHIN, GROUP, question.id, "dnanidreF")
-        .await
-        .unwrap();
-    let answer = handle
-        .messages(GROUP)
-        .into_iter()
-        .find(|message| message.text == "Ferdinand");
+    handle.wait_for_text(WITHIN, GROUP, question.id, "dnanidreF").await.unwrap();
+    let answer = handle.messages(GROUP).into_iter().find(|message| message.text == "Ferdinand");
     assert_eq!(answer.unwrap().reactions, ["👍"]);
 }
 
@@ -147,11 +110,7 @@ async fn a_python_bot_converses_by_webhook() {
         return leave_out("a python bot with a webhook", REMEDY);
     };
     let world = World::start().await;
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let _bot = bot(&python, &world, &[&free.to_string(), "a-secret_1"]);
     converse(&world.handle).await;
     assert!(world.handle.calls_of("getUpdates").is_empty());

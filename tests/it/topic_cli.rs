@@ -16,9 +16,7 @@ fn write(dir: &Path, topic: &str, input: &str) -> Ran {
 }
 
 fn read(dir: &Path, topic: &str) -> Vec<Value> {
-    run(dir, &["topic", "read", topic])
-        .expect_code(0)
-        .json_lines()
+    run(dir, &["topic", "read", topic]).expect_code(0).json_lines()
 }
 
 fn reading(plant_id: i32) -> Value {
@@ -36,11 +34,7 @@ fn what_was_written_is_read() {
     let line = json!({"key": "4", "value": reading(4), "ts": 1_700_000_000_000i64,
         "headers": [["sensor-id", "0x36"], ["empty", null]]});
     let ran = write(dir.path(), READINGS, &format!("{line}\n\n{line}")).expect_code(0);
-    assert!(
-        ran.stderr.contains("2 written, 0 rejected"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("2 written, 0 rejected"), "{}", ran.stderr);
     let expected = |offset| {
         json!({"topic": READINGS, "partition": 0, "offset": offset, "ts": 1_700_000_000_000i64,
             "key": "4", "value": reading(4),
@@ -56,10 +50,7 @@ fn a_value_line_takes_its_key_from_the_reading() {
     let args = ["topic", "write", READINGS, "--format", "value"];
     run_with_input(dir.path(), &args, &reading(7).to_string()).expect_code(0);
     let records = read(dir.path(), READINGS);
-    assert_eq!(
-        (&records[0]["key"], &records[0]["value"]),
-        (&json!("7"), &reading(7))
-    );
+    assert_eq!((&records[0]["key"], &records[0]["value"]), (&json!("7"), &reading(7)));
     assert!(records[0]["ts"].as_i64().unwrap() >= before_ms);
 }
 
@@ -94,10 +85,7 @@ fn bad_lines_are_reported_and_the_rest_goes_on() {
     ];
     assert_eq!(reported.len(), expected.len(), "{reported:#?}");
     for (line, expected) in reported.iter().zip(expected) {
-        assert!(
-            line.starts_with(expected),
-            "{line:?} should start with {expected:?}"
-        );
+        assert!(line.starts_with(expected), "{line:?} should start with {expected:?}");
     }
     assert_eq!(read(dir.path(), READINGS).len(), 2);
 }
@@ -112,10 +100,7 @@ fn poison_goes_in_unchecked_and_comes_out_as_it_is() {
     write(dir.path(), READINGS, &format!("{}\n{}", lines[0], lines[1])).expect_code(0);
     let records = read(dir.path(), READINGS);
     assert_eq!(records[0]["value_base64"], "AAEC/w==");
-    assert_eq!(
-        (&records[1]["key_base64"], &records[1]["value"]),
-        (&json!("/w=="), &Value::Null)
-    );
+    assert_eq!((&records[1]["key_base64"], &records[1]["value"]), (&json!("/w=="), &Value::Null));
     assert!(records[0].get("value").is_none() && records[1].get("key").is_none());
 }
 
@@ -129,15 +114,9 @@ fn a_table_takes_tombstones_and_refuses_a_key_that_is_not_the_plant() {
     ];
     let input = lines.map(|line| line.to_string()).join("\n");
     let ran = write(dir.path(), METADATA, &input).expect_code(1);
-    assert!(
-        ran.stderr
-            .contains("line 3: the key is \"4\", expected the plant id \"3\"")
-    );
+    assert!(ran.stderr.contains("line 3: the key is \"4\", expected the plant id \"3\""));
     let records = read(dir.path(), METADATA);
-    assert_eq!(
-        (&records[0]["value"], &records[1]["value"]),
-        (&plant(3), &Value::Null)
-    );
+    assert_eq!((&records[0]["value"], &records[1]["value"]), (&plant(3), &Value::Null));
 }
 
 #[test]
@@ -166,31 +145,19 @@ fn reading_begins_where_it_is_told() {
         assert_eq!(ran.stdout.lines().count(), expected, "--from {from}");
     }
     let ran = run(dir.path(), &["topic", "read", READINGS, "--from", "soon"]).expect_code(2);
-    assert!(
-        ran.stderr
-            .contains("expected a whole number from 0 on, start or end")
-    );
+    assert!(ran.stderr.contains("expected a whole number from 0 on, start or end"));
 }
 
 #[test]
 fn following_shows_what_another_process_writes() {
     let dir = tempfile::tempdir().unwrap();
-    write(
-        dir.path(),
-        READINGS,
-        &json!({"key": "1", "value": reading(1)}).to_string(),
-    );
-    let mut follower = windowsill(dir.path(), &["topic", "read", READINGS, "--follow"])
-        .spawn()
-        .unwrap();
+    write(dir.path(), READINGS, &json!({"key": "1", "value": reading(1)}).to_string());
+    let mut follower =
+        windowsill(dir.path(), &["topic", "read", READINGS, "--follow"]).spawn().unwrap();
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(next()["offset"], 0);
-    write(
-        dir.path(),
-        READINGS,
-        &json!({"key": "2", "value": reading(2)}).to_string(),
-    );
+    write(dir.path(), READINGS, &json!({"key": "2", "value": reading(2)}).to_string());
     assert_eq!(next()["key"], "2");
     follower.kill().unwrap();
     follower.wait().unwrap();
@@ -199,9 +166,8 @@ fn following_shows_what_another_process_writes() {
 #[test]
 fn a_line_is_written_before_the_next_one_comes() {
     let dir = tempfile::tempdir().unwrap();
-    let mut follower = windowsill(dir.path(), &["topic", "read", READINGS, "--follow"])
-        .spawn()
-        .unwrap();
+    let mut follower =
+        windowsill(dir.path(), &["topic", "read", READINGS, "--follow"]).spawn().unwrap();
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     let mut writer = windowsill(dir.path(), &["topic", "write", READINGS])
         .stdin(Stdio::piped())
@@ -223,19 +189,10 @@ fn a_line_is_written_before_the_next_one_comes() {
 fn a_closed_pipe_ends_reading_quietly() {
     let dir = tempfile::tempdir().unwrap();
     let line = |id| json!({"key": "1", "value": reading(id)}).to_string() + "\n";
-    write(
-        dir.path(),
-        READINGS,
-        &(0..20_000).map(line).collect::<String>(),
-    )
-    .expect_code(0);
-    let mut child = windowsill(dir.path(), &["topic", "read", READINGS])
-        .spawn()
-        .unwrap();
+    write(dir.path(), READINGS, &(0..20_000).map(line).collect::<String>()).expect_code(0);
+    let mut child = windowsill(dir.path(), &["topic", "read", READINGS]).spawn().unwrap();
     let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut first)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
     let ran = Ran::new(child.wait_with_output().unwrap()).expect_code(0);
     assert_eq!(ran.stderr, "");
 }
@@ -283,12 +240,7 @@ fn several_processes_write_at_once() {
 fn the_list_shows_every_topic() {
     let dir = tempfile::tempdir().unwrap();
     let at = |ts: i64| json!({"key": "1", "value": reading(1), "ts": ts}).to_string() + "\n";
-    write(
-        dir.path(),
-        READINGS,
-        &(at(1_700_000_000_000) + &at(1_600_000_000_000)),
-    )
-    .expect_code(0);
+    write(dir.path(), READINGS, &(at(1_700_000_000_000) + &at(1_600_000_000_000))).expect_code(0);
     let json = run(dir.path(), &["topic", "list", "--json"]).expect_code(0);
     assert_eq!(
         json.json_lines()[0],
@@ -300,10 +252,7 @@ fn the_list_shows_every_topic() {
         ])
     );
     let table = run(dir.path(), &["topic", "list"]).expect_code(0).stdout;
-    assert!(
-        table.contains("2020-09-13T12:26:40Z  2023-11-14T22:13:20Z"),
-        "{table}"
-    );
+    assert!(table.contains("2020-09-13T12:26:40Z  2023-11-14T22:13:20Z"), "{table}");
 }
 
 #[test]
@@ -314,10 +263,7 @@ fn partitions_and_names_come_from_the_configuration() {
     let line = json!({"key": "1", "value": reading(1), "partition": 2}).to_string();
     write(dir.path(), "soil", &line).expect_code(0);
     let records = read(dir.path(), READINGS);
-    assert_eq!(
-        (&records[0]["topic"], &records[0]["partition"]),
-        (&json!("soil"), &json!(2))
-    );
+    assert_eq!((&records[0]["topic"], &records[0]["partition"]), (&json!("soil"), &json!(2)));
 }
 
 #[test]
@@ -339,8 +285,5 @@ fn a_damaged_log_is_said_and_not_a_panic() {
     std::fs::create_dir(dir.path().join("windowsill-data")).unwrap();
     std::fs::write(dir.path().join("windowsill-data/log.db"), "x".repeat(9999)).unwrap();
     let ran = run(dir.path(), &["topic", "list"]).expect_code(1);
-    assert!(
-        ran.stderr
-            .starts_with("windowsill: the log is damaged at ./windowsill-data/log.db")
-    );
+    assert!(ran.stderr.starts_with("windowsill: the log is damaged at ./windowsill-data/log.db"));
 }

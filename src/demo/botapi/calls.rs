@@ -32,9 +32,7 @@ pub struct Call {
 impl Call {
     /// The call was performed, and the bot knows it.
     pub fn succeeded(&self) -> bool {
-        self.answer
-            .as_ref()
-            .is_some_and(|answer| answer["ok"] == true)
+        self.answer.as_ref().is_some_and(|answer| answer["ok"] == true)
     }
 
     /// The error the bot was told.

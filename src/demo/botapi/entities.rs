@@ -67,10 +67,7 @@ impl Content {
         }
         find_links_and_commands(trimmed, &mut kept);
         kept.sort_by_key(|entity| (entity.offset, usize::MAX - entity.length));
-        Content {
-            text: trimmed.to_owned(),
-            entities: kept,
-        }
+        Content { text: trimmed.to_owned(), entities: kept }
     }
 
     pub(super) fn utf16_len(&self) -> usize {
@@ -99,9 +96,7 @@ fn find_links_and_commands(text: &str, entities: &mut Vec<Entity>) {
         {
             let end = offset + length;
             if !taken.iter().any(|(from, to)| *from < end && offset < *to)
-                && !entities
-                    .iter()
-                    .any(|known| known.offset == offset && known.kind == kind)
+                && !entities.iter().any(|known| known.offset == offset && known.kind == kind)
             {
                 entities.push(Entity::new(kind, offset, length));
             }
@@ -117,9 +112,7 @@ fn link_or_command(rest: &str) -> Option<(&'static str, usize)> {
     if rest.starts_with('/') {
         return command_length(rest).map(|length| ("bot_command", length));
     }
-    let after = rest
-        .strip_prefix("https://")
-        .or_else(|| rest.strip_prefix("http://"))?;
+    let after = rest.strip_prefix("https://").or_else(|| rest.strip_prefix("http://"))?;
     let host = after.split(char::is_whitespace).next()?;
     let host = host.trim_end_matches(['.', ',', '!', '?', ';', ':', ')', '"', '\'']);
     if host.is_empty() {

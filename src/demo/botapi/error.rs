@@ -13,11 +13,7 @@ pub(super) struct ApiError {
 
 impl ApiError {
     pub(super) fn new(code: u16, description: &str) -> ApiError {
-        ApiError {
-            code,
-            description: description.to_owned(),
-            parameters: None,
-        }
+        ApiError { code, description: description.to_owned(), parameters: None }
     }
 
     /// 400 with the usual prefix.

@@ -20,11 +20,7 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Not performed; answered with an error of the Bot API.
-    Status {
-        code: u16,
-        description: String,
-        parameters: Option<Value>,
-    },
+    Status { code: u16, description: String, parameters: Option<Value> },
     /// Not performed; answered with a page of HTML, as a proxy in trouble does.
     HtmlPage(u16),
     /// Performed; then silence for so long, and the connection closes. The outcome is unknown.
@@ -45,38 +41,24 @@ pub enum Effect {
 impl Fault {
     /// Every call, until cleared.
     pub fn always(effect: Effect) -> Fault {
-        Fault {
-            method: None,
-            chat_id: None,
-            times: None,
-            effect,
-        }
+        Fault { method: None, chat_id: None, times: None, effect }
     }
 
     /// Every call of one method, until cleared.
     pub fn on(method: &str, effect: Effect) -> Fault {
-        Fault {
-            method: Some(method.to_owned()),
-            ..Fault::always(effect)
-        }
+        Fault { method: Some(method.to_owned()), ..Fault::always(effect) }
     }
 
     /// Only calls about this chat.
     #[must_use]
     pub fn in_chat(self, chat_id: i64) -> Fault {
-        Fault {
-            chat_id: Some(chat_id),
-            ..self
-        }
+        Fault { chat_id: Some(chat_id), ..self }
     }
 
     /// Only the first `times` calls that fit.
     #[must_use]
     pub fn times(self, times: u32) -> Fault {
-        Fault {
-            times: Some(times),
-            ..self
-        }
+        Fault { times: Some(times), ..self }
     }
 }
 
@@ -92,11 +74,7 @@ impl Effect {
 
     /// An error without parameters, such as 403 or 502.
     pub fn status(code: u16, description: &str) -> Effect {
-        Effect::Status {
-            code,
-            description: description.to_owned(),
-            parameters: None,
-        }
+        Effect::Status { code, description: description.to_owned(), parameters: None }
     }
 }
 
@@ -116,17 +94,12 @@ impl Script {
     }
 
     pub(super) fn is_unreachable(&self) -> bool {
-        self.faults
-            .iter()
-            .any(|fault| matches!(fault.effect, Effect::Unreachable))
+        self.faults.iter().any(|fault| matches!(fault.effect, Effect::Unreachable))
     }
 
     /// What happens to this call; uses up one of the fault's times.
     pub(super) fn meet(&mut self, method: &str, chat_id: Option<i64>) -> Option<Effect> {
-        let index = self
-            .faults
-            .iter()
-            .position(|fault| fits(fault, method, chat_id))?;
+        let index = self.faults.iter().position(|fault| fits(fault, method, chat_id))?;
         let effect = self.faults[index].effect.clone();
         let stays = matches!(effect, Effect::Unreachable);
         if let Some(times) = self.faults[index].times.as_mut().filter(|_| !stays) {
@@ -143,10 +116,7 @@ fn fits(fault: &Fault, method: &str, chat_id: Option<i64>) -> bool {
     if fault.times == Some(0) {
         return false;
     }
-    let same_method = fault
-        .method
-        .as_ref()
-        .is_none_or(|only| only.eq_ignore_ascii_case(method));
+    let same_method = fault.method.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(method));
     let same_chat = fault.chat_id.is_none() || fault.chat_id == chat_id;
     matches!(fault.effect, Effect::Unreachable) || (same_method && same_chat)
 }

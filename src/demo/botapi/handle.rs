@@ -30,8 +30,7 @@ impl Handle {
     /// A person writes; in private if the ids are the same, else in a group.
     /// Gives the id of the update.
     pub fn say(&self, chat_id: i64, user_id: i64, text: &str) -> i64 {
-        self.shared
-            .act(|state| say(state, chat_id, user_id, text, Map::new()))
+        self.shared.act(|state| say(state, chat_id, user_id, text, Map::new()))
     }
 
     /// A person writes in a thread of a supergroup.
@@ -39,8 +38,7 @@ impl Handle {
         let mut extra = Map::new();
         extra.insert("message_thread_id".to_owned(), json!(thread_id));
         extra.insert("is_topic_message".to_owned(), json!(true));
-        self.shared
-            .act(|state| say(state, chat_id, user_id, text, extra))
+        self.shared.act(|state| say(state, chat_id, user_id, text, extra))
     }
 
     /// A person writes in reply to a message.
@@ -74,8 +72,7 @@ impl Handle {
         message_id: i64,
         data: &str,
     ) -> (i64, String) {
-        self.shared
-            .act(|state| press(state, chat_id, user_id, message_id, data))
+        self.shared.act(|state| press(state, chat_id, user_id, message_id, data))
     }
 
     /// A person presses the button with this label under the newest message that has one.
@@ -87,9 +84,7 @@ impl Handle {
         });
         let Some((message_id, data)) = found else {
             let seen = self.transcript(chat_id);
-            return Err(format!(
-                "no button \"{label}\" that sends something\n{seen}"
-            ));
+            return Err(format!("no button \"{label}\" that sends something\n{seen}"));
         };
         Ok(self.press(chat_id, user_id, message_id, &data))
     }
@@ -105,14 +100,12 @@ impl Handle {
     /// A group the bot is in; ids from -1000000000000 down make a supergroup.
     pub fn create_group(&self, chat_id: i64, title: &str) {
         let kind = ChatKind::of_group(chat_id);
-        self.shared
-            .act(|state| state.record(Change::Chat(Chat::new(chat_id, kind, title))));
+        self.shared.act(|state| state.record(Change::Chat(Chat::new(chat_id, kind, title))));
     }
 
     /// The group becomes a supergroup: the bot is told, and calls for the old id fail.
     pub fn migrate_group(&self, chat_id: i64, new_chat_id: i64) {
-        self.shared
-            .act(|state| migrate(state, chat_id, new_chat_id));
+        self.shared.act(|state| migrate(state, chat_id, new_chat_id));
     }
 
     /// The person blocks the bot in their private chat.
@@ -135,8 +128,7 @@ impl Handle {
 
     /// Every API call so far, oldest first.
     pub fn calls(&self) -> Vec<Call> {
-        self.shared
-            .look(|state| state.calls.iter().cloned().collect())
+        self.shared.look(|state| state.calls.iter().cloned().collect())
     }
 
     /// The calls of one method.
@@ -151,20 +143,14 @@ impl Handle {
     pub fn performed(&self, method: &str) -> usize {
         self.shared.look(|state| {
             let calls = state.calls.iter();
-            calls
-                .filter(|call| call.performed && call.method == method)
-                .count()
+            calls.filter(|call| call.performed && call.method == method).count()
         })
     }
 
     /// A chat as it is now, oldest message first.
     pub fn messages(&self, chat_id: i64) -> Vec<ShownMessage> {
         self.shared.look(|state| {
-            let pinned = state
-                .world
-                .chats
-                .get(&chat_id)
-                .map(|chat| chat.pinned.as_slice());
+            let pinned = state.world.chats.get(&chat_id).map(|chat| chat.pinned.as_slice());
             let pinned = pinned.unwrap_or_default();
             let shown =
                 |message: &Message| ShownMessage::new(message, pinned.contains(&message.id()));
@@ -174,10 +160,7 @@ impl Handle {
 
     /// The newest message of the bot in a chat.
     pub fn last_from_bot(&self, chat_id: i64) -> Option<ShownMessage> {
-        self.messages(chat_id)
-            .into_iter()
-            .rev()
-            .find(|message| message.from_bot)
+        self.messages(chat_id).into_iter().rev().find(|message| message.from_bot)
     }
 
     /// Name and description of the commands a person is offered in a chat.
@@ -186,9 +169,7 @@ impl Handle {
             .shared
             .look(|state| super::methods::commands::menu(&state.world, chat_id, user_id));
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        menu.iter()
-            .map(|entry| (text(&entry["command"]), text(&entry["description"])))
-            .collect()
+        menu.iter().map(|entry| (text(&entry["command"]), text(&entry["description"]))).collect()
     }
 
     /// Updates the bot has not confirmed.
@@ -199,18 +180,13 @@ impl Handle {
     /// Updates with a lower id than this have been confirmed or delivered.
     pub fn confirmed_before(&self) -> i64 {
         self.shared.look(|state| {
-            state
-                .world
-                .updates
-                .front()
-                .map_or(state.world.next_update_id, |(id, _)| *id)
+            state.world.updates.front().map_or(state.world.next_update_id, |(id, _)| *id)
         })
     }
 
     /// The URL the bot has set as its webhook.
     pub fn webhook_url(&self) -> Option<String> {
-        self.shared
-            .look(|state| Some(state.delivery.webhook.as_ref()?.url.clone()))
+        self.shared.look(|state| Some(state.delivery.webhook.as_ref()?.url.clone()))
     }
 
     /// Adds a fault; those scripted earlier are met first.
@@ -256,10 +232,7 @@ impl Handle {
             message.from_bot && message.id > after && message.text.contains(part)
         };
         let what = format!("message with \"{part}\" in chat {chat_id}");
-        self.wait_for(within, &what, |handle| {
-            handle.messages(chat_id).into_iter().find(fits)
-        })
-        .await
+        self.wait_for(within, &what, |handle| handle.messages(chat_id).into_iter().find(fits)).await
     }
 
     /// The newest messages of a chat, a line each.
@@ -269,41 +242,19 @@ impl Handle {
         let mut lines = format!("chat {chat_id}:\n");
         for message in &messages[first..] {
             let side = if message.from_bot { "bot" } else { "   " };
-            let labels = message
-                .buttons
-                .iter()
-                .flatten()
-                .map(|button| button.label.as_str());
+            let labels = message.buttons.iter().flatten().map(|button| button.label.as_str());
             let labels: Vec<&str> = labels.collect();
             // Writing to a string cannot fail.
-            let _ = writeln!(
-                lines,
-                "  {:>4} {side} {:?} {labels:?}",
-                message.id, message.text
-            );
+            let _ = writeln!(lines, "  {:>4} {side} {:?} {labels:?}", message.id, message.text);
         }
         lines
     }
 
     fn transcripts(&self) -> String {
-        let chats: Vec<i64> = self
-            .shared
-            .look(|state| state.world.chats.keys().copied().collect());
-        let mut text: String = chats
-            .into_iter()
-            .map(|chat_id| self.transcript(chat_id))
-            .collect();
-        for call in self
-            .calls()
-            .iter()
-            .rev()
-            .filter(|call| call.method != "getUpdates")
-            .take(8)
-        {
-            let told = call
-                .answer
-                .as_ref()
-                .and_then(|answer| answer["description"].as_str());
+        let chats: Vec<i64> = self.shared.look(|state| state.world.chats.keys().copied().collect());
+        let mut text: String = chats.into_iter().map(|chat_id| self.transcript(chat_id)).collect();
+        for call in self.calls().iter().rev().filter(|call| call.method != "getUpdates").take(8) {
+            let told = call.answer.as_ref().and_then(|answer| answer["description"].as_str());
             let told = told.unwrap_or(if call.succeeded() { "ok" } else { "no answer" });
             // Writing to a string cannot fail.
             let _ = writeln!(text, "  call {} {}: {told}", call.method, call.params);

@@ -33,11 +33,7 @@ impl History {
         }
         remove_orphans(path, world)?;
         let file = compact(path, world)?;
-        Ok(History {
-            path: path.to_owned(),
-            file,
-            lines: 0,
-        })
+        Ok(History { path: path.to_owned(), file, lines: 0 })
     }
 
     /// Appends a change that `world` already contains.

@@ -26,13 +26,7 @@ const TAGS: [(&str, &str); 16] = [
 
 /// Parses markup; the error is what follows "can't parse entities: ".
 pub(super) fn parse(markup: &str) -> Result<Content, String> {
-    let mut parser = Parser {
-        markup,
-        position: 0,
-        text: String::new(),
-        units: 0,
-        done: vec![],
-    };
+    let mut parser = Parser { markup, position: 0, text: String::new(), units: 0, done: vec![] };
     let mut open: Vec<Tag> = Vec::new();
     while let Some(character) = parser.peek() {
         match character {
@@ -49,10 +43,7 @@ pub(super) fn parse(markup: &str) -> Result<Content, String> {
         }
     }
     if let Some(tag) = open.last() {
-        return Err(format!(
-            "Can't find end tag corresponding to start tag \"{}\"",
-            tag.name
-        ));
+        return Err(format!("Can't find end tag corresponding to start tag \"{}\"", tag.name));
     }
     Ok(Content::new(&parser.text, parser.done))
 }
@@ -91,11 +82,7 @@ impl Parser<'_> {
     }
 
     fn take_while(&mut self, belongs: impl Fn(char) -> bool) -> String {
-        let taken: String = self
-            .rest()
-            .chars()
-            .take_while(|char| belongs(*char))
-            .collect();
+        let taken: String = self.rest().chars().take_while(|char| belongs(*char)).collect();
         self.position += taken.len();
         taken
     }
@@ -113,9 +100,7 @@ impl Parser<'_> {
         }
         let name = name.to_ascii_lowercase();
         if !TAGS.iter().any(|(tag, _)| *tag == name) {
-            return Err(format!(
-                "Unsupported start tag \"{name}\" at byte offset {begin}"
-            ));
+            return Err(format!("Unsupported start tag \"{name}\" at byte offset {begin}"));
         }
         let mut tag = Tag {
             name,
@@ -142,9 +127,7 @@ impl Parser<'_> {
 
     fn attribute(&mut self, tag: &mut Tag, begin: usize) -> Result<(), String> {
         let ends_name = |char: char| char.is_ascii_whitespace() || char == '=' || char == '>';
-        let name = self
-            .take_while(|char| !ends_name(char))
-            .to_ascii_lowercase();
+        let name = self.take_while(|char| !ends_name(char)).to_ascii_lowercase();
         if name.is_empty() {
             let problem = format!("Empty attribute name in the tag \"{}\"", tag.name);
             return Err(format!("{problem} at byte offset {begin}"));
@@ -221,11 +204,7 @@ impl Parser<'_> {
         match *kind {
             "text_link" => {
                 let shown = &self.text[tag.text_from..];
-                let target = if tag.value.is_empty() {
-                    shown
-                } else {
-                    &tag.value
-                };
+                let target = if tag.value.is_empty() { shown } else { &tag.value };
                 let Some(url) = full_url(target) else { return };
                 entity.url = Some(url);
             }
@@ -248,12 +227,8 @@ impl Parser<'_> {
 
     /// Decodes what begins with `&`; an unknown name is just an ampersand.
     fn character_reference(&mut self) -> char {
-        const NAMED: [(&str, char); 4] = [
-            ("&lt;", '<'),
-            ("&gt;", '>'),
-            ("&amp;", '&'),
-            ("&quot;", '"'),
-        ];
+        const NAMED: [(&str, char); 4] =
+            [("&lt;", '<'), ("&gt;", '>'), ("&amp;", '&'), ("&quot;", '"')];
         for (name, character) in NAMED {
             if self.rest().starts_with(name) {
                 self.position += name.len();
@@ -275,12 +250,8 @@ fn numeric_reference(rest: &str) -> Option<(char, usize)> {
         Some(hexadecimal) => (hexadecimal, 3, 16),
         None => (digits, 2, 10),
     };
-    let length = digits
-        .find(|char: char| !char.is_digit(radix))
-        .unwrap_or(digits.len());
-    let code = u32::from_str_radix(&digits[..length], radix)
-        .ok()
-        .filter(|code| *code != 0)?;
+    let length = digits.find(|char: char| !char.is_digit(radix)).unwrap_or(digits.len());
+    let code = u32::from_str_radix(&digits[..length], radix).ok().filter(|code| *code != 0)?;
     let character = char::from_u32(code)?;
     let semicolon = usize::from(digits[length..].starts_with(';'));
     Some((character, prefix + length + semicolon))

@@ -15,15 +15,10 @@ fn png(bytes: &[u8]) -> Option<(u32, u32)> {
 }
 
 fn gif(bytes: &[u8]) -> Option<(u32, u32)> {
-    let header = bytes
-        .strip_prefix(b"GIF89a")
-        .or_else(|| bytes.strip_prefix(b"GIF87a"))?;
+    let header = bytes.strip_prefix(b"GIF89a").or_else(|| bytes.strip_prefix(b"GIF87a"))?;
     let (width, rest) = header.split_first_chunk::<2>()?;
     let (height, _) = rest.split_first_chunk::<2>()?;
-    Some((
-        u16::from_le_bytes(*width).into(),
-        u16::from_le_bytes(*height).into(),
-    ))
+    Some((u16::from_le_bytes(*width).into(), u16::from_le_bytes(*height).into()))
 }
 
 fn jpeg(bytes: &[u8]) -> Option<(u32, u32)> {

@@ -50,13 +50,7 @@ impl Listener for Entrance {
             if self.shared.look(|state| state.script.is_unreachable()) {
                 continue;
             }
-            return (
-                Wire {
-                    stream,
-                    line: Line::default(),
-                },
-                peer,
-            );
+            return (Wire { stream, line: Line::default() }, peer);
         }
     }
 

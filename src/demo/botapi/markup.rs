@@ -29,34 +29,23 @@ impl Markup {
             return Err(ApiError::bad_request("object expected as reply markup"));
         }
         if let Some(rows) = markup.get("inline_keyboard") {
-            return Ok(Markup {
-                inline: inline_keyboard(rows)?,
-                keyboard: None,
-            });
+            return Ok(Markup { inline: inline_keyboard(rows)?, keyboard: None });
         }
         if let Some(rows) = markup.get("keyboard") {
             let mut keyboard = markup.clone();
             keyboard["keyboard"] = reply_keyboard(rows)?;
-            return Ok(Markup {
-                inline: None,
-                keyboard: Some(keyboard),
-            });
+            return Ok(Markup { inline: None, keyboard: Some(keyboard) });
         }
         let is_set = |name: &str| markup.get(name).is_some_and(|value| value == true);
         let known = is_set("remove_keyboard") || is_set("force_reply");
-        Ok(Markup {
-            inline: None,
-            keyboard: known.then_some(markup),
-        })
+        Ok(Markup { inline: None, keyboard: known.then_some(markup) })
     }
 }
 
 fn rows_of<'a>(rows: &'a Value, field: &str) -> Result<Vec<&'a Vec<Value>>, ApiError> {
     let wrong = || ApiError::bad_request(&format!("field \"{field}\" must be an Array of Arrays"));
     let rows = rows.as_array().ok_or_else(wrong)?;
-    rows.iter()
-        .map(|row| row.as_array().ok_or_else(wrong))
-        .collect()
+    rows.iter().map(|row| row.as_array().ok_or_else(wrong)).collect()
 }
 
 /// The checked keyboard; `None` when it has no button.
@@ -112,10 +101,7 @@ fn check_inline_button(button: &Value) -> Result<(), ApiError> {
         "callback_game",
         "pay",
     ];
-    if OTHERS
-        .iter()
-        .any(|kind| button.get(kind).is_some_and(|value| !value.is_null()))
-    {
+    if OTHERS.iter().any(|kind| button.get(kind).is_some_and(|value| !value.is_null())) {
         return Ok(());
     }
     let problem = "can't parse inline keyboard button: \
@@ -129,17 +115,8 @@ fn reply_keyboard(rows: &Value) -> Result<Value, ApiError> {
     for row in rows_of(rows, "keyboard")? {
         let mut buttons = Vec::new();
         for button in row {
-            let button = if button.is_string() {
-                json!({"text": button})
-            } else {
-                button.clone()
-            };
-            if button["text"]
-                .as_str()
-                .unwrap_or_default()
-                .trim()
-                .is_empty()
-            {
+            let button = if button.is_string() { json!({"text": button}) } else { button.clone() };
+            if button["text"].as_str().unwrap_or_default().trim().is_empty() {
                 let problem = "can't parse keyboard button: Field \"text\" must be non-empty";
                 return Err(ApiError::bad_request(problem));
             }

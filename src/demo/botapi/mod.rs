@@ -88,9 +88,7 @@ impl BotApiServer {
         shared.act(|state| {
             // Ids start with the clock, so that a bot which remembers those of an
             // earlier server without a history never takes new updates for old.
-            state.record(Change::UpdateIds {
-                next: shared::now_s(),
-            });
+            state.record(Change::UpdateIds { next: shared::now_s() });
             if options.page && !state.world.chats.contains_key(&PAGE_USER) {
                 let person = Person::new(PAGE_USER);
                 let chat = Chat::new(PAGE_USER, ChatKind::Private, &person.first_name);
@@ -105,16 +103,8 @@ impl BotApiServer {
         let router = router
             .layer(DefaultBodyLimit::max(params::BODY_MAX_BYTES))
             .with_state(Arc::clone(&shared));
-        let entrance = Entrance {
-            listener,
-            shared: Arc::clone(&shared),
-        };
-        Ok(BotApiServer {
-            entrance,
-            address,
-            router,
-            shared,
-        })
+        let entrance = Entrance { listener, shared: Arc::clone(&shared) };
+        Ok(BotApiServer { entrance, address, router, shared })
     }
 
     pub fn address(&self) -> SocketAddr {

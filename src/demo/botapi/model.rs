@@ -20,17 +20,8 @@ pub(super) struct Person {
 
 impl Person {
     pub(super) fn new(id: i64) -> Person {
-        let first_name = if id == PAGE_USER {
-            "You".to_owned()
-        } else {
-            format!("Person {id}")
-        };
-        Person {
-            id,
-            first_name,
-            language_code: Some("en".to_owned()),
-            blocked: false,
-        }
+        let first_name = if id == PAGE_USER { "You".to_owned() } else { format!("Person {id}") };
+        Person { id, first_name, language_code: Some("en".to_owned()), blocked: false }
     }
 
     /// The `User` object.
@@ -54,11 +45,7 @@ pub(super) enum ChatKind {
 impl ChatKind {
     /// Telegram tells groups and supergroups apart by their ids.
     pub(super) fn of_group(chat_id: i64) -> ChatKind {
-        if chat_id <= -1_000_000_000_000 {
-            ChatKind::Supergroup
-        } else {
-            ChatKind::Group
-        }
+        if chat_id <= -1_000_000_000_000 { ChatKind::Supergroup } else { ChatKind::Group }
     }
 }
 
@@ -78,23 +65,12 @@ pub(super) struct Chat {
 impl Chat {
     pub(super) fn new(id: i64, kind: ChatKind, title: &str) -> Chat {
         let title = title.to_owned();
-        Chat {
-            id,
-            kind,
-            title,
-            pinned: Vec::new(),
-            migrated_to: None,
-            next_message_id: 1,
-        }
+        Chat { id, kind, title, pinned: Vec::new(), migrated_to: None, next_message_id: 1 }
     }
 
     /// The `Chat` object.
     pub(super) fn object(&self) -> Value {
-        let name = if self.kind == ChatKind::Private {
-            "first_name"
-        } else {
-            "title"
-        };
+        let name = if self.kind == ChatKind::Private { "first_name" } else { "title" };
         let mut chat = json!({"id": self.id, "type": self.kind});
         chat[name] = json!(self.title);
         chat
@@ -114,32 +90,19 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn new(body: Map<String, Value>) -> Message {
-        Message {
-            body,
-            keyboard: None,
-            silent: false,
-            reactions: Vec::new(),
-        }
+        Message { body, keyboard: None, silent: false, reactions: Vec::new() }
     }
 
     pub(super) fn chat_id(&self) -> i64 {
-        self.body
-            .get("chat")
-            .and_then(|chat| chat["id"].as_i64())
-            .unwrap_or_default()
+        self.body.get("chat").and_then(|chat| chat["id"].as_i64()).unwrap_or_default()
     }
 
     pub(super) fn id(&self) -> i64 {
-        self.body
-            .get("message_id")
-            .and_then(Value::as_i64)
-            .unwrap_or_default()
+        self.body.get("message_id").and_then(Value::as_i64).unwrap_or_default()
     }
 
     pub(super) fn is_from_bot(&self) -> bool {
-        self.body
-            .get("from")
-            .is_some_and(|from| from["is_bot"] == true)
+        self.body.get("from").is_some_and(|from| from["is_bot"] == true)
     }
 
     pub(super) fn object(&self) -> Value {

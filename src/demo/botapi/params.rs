@@ -32,18 +32,12 @@ pub(super) struct Upload {
 
 impl Params {
     pub(super) fn new(values: Map<String, Value>) -> Params {
-        Params {
-            values,
-            files: BTreeMap::new(),
-        }
+        Params { values, files: BTreeMap::new() }
     }
 
     /// Other parameters with the uploads of these, as `InputMedia` refers to them.
     pub(super) fn with_files_of_this(&self, values: Map<String, Value>) -> Params {
-        Params {
-            values,
-            files: self.files.clone(),
-        }
+        Params { values, files: self.files.clone() }
     }
 
     pub(super) async fn read(request: Request) -> Result<Params, ApiError> {
@@ -52,15 +46,8 @@ impl Params {
             params.read_form(query);
         }
         let content_type = request.headers().get(CONTENT_TYPE);
-        let content_type = content_type
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let kind = content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if kind == "multipart/form-data" {
             params.read_multipart(request).await?;
             return Ok(params);
@@ -90,22 +77,13 @@ impl Params {
 
     async fn read_multipart(&mut self, request: Request) -> Result<(), ApiError> {
         let broken = || ApiError::bad_request("can't parse the multipart body");
-        let mut form = Multipart::from_request(request, &())
-            .await
-            .map_err(|_| broken())?;
+        let mut form = Multipart::from_request(request, &()).await.map_err(|_| broken())?;
         while let Some(field) = form.next_field().await.map_err(|_| broken())? {
             let name = field.name().unwrap_or_default().to_owned();
             let content_type = field.content_type().map(ToOwned::to_owned);
             if let Some(file_name) = field.file_name().map(ToOwned::to_owned) {
                 let bytes = field.bytes().await.map_err(|_| broken())?;
-                self.files.insert(
-                    name,
-                    Upload {
-                        file_name,
-                        content_type,
-                        bytes,
-                    },
-                );
+                self.files.insert(name, Upload { file_name, content_type, bytes });
             } else {
                 let text = field.text().await.map_err(|_| broken())?;
                 self.values.insert(name, json!(text));

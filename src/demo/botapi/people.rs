@@ -16,17 +16,9 @@ fn chat_of(state: &mut State, chat_id: i64, user_id: i64) -> Chat {
         return chat.clone();
     }
     let is_private = chat_id == user_id;
-    let kind = if is_private {
-        ChatKind::Private
-    } else {
-        ChatKind::of_group(chat_id)
-    };
+    let kind = if is_private { ChatKind::Private } else { ChatKind::of_group(chat_id) };
     let first_name = state.world.person(user_id).first_name;
-    let title = if is_private {
-        first_name
-    } else {
-        format!("Group {chat_id}")
-    };
+    let title = if is_private { first_name } else { format!("Group {chat_id}") };
     let chat = Chat::new(chat_id, kind, &title);
     state.record(Change::Chat(chat.clone()));
     chat
@@ -92,11 +84,7 @@ pub(super) fn set_blocked(state: &mut State, user_id: i64, blocked: bool) {
         }
         member
     };
-    let (old, new) = if blocked {
-        ("member", "kicked")
-    } else {
-        ("kicked", "member")
-    };
+    let (old, new) = if blocked { ("member", "kicked") } else { ("kicked", "member") };
     let update = json!({
         "chat": chat.object(),
         "from": person.user(),

@@ -9,10 +9,7 @@ pub(super) fn render(text: &str, entities: &[Entity]) -> String {
     let mut waiting = entities.iter().peekable();
     let mut offset = 0;
     for character in text.chars() {
-        while open
-            .last()
-            .is_some_and(|entity| entity.offset + entity.length <= offset)
-        {
+        while open.last().is_some_and(|entity| entity.offset + entity.length <= offset) {
             html.push_str(&end_tag(open.pop()));
         }
         while let Some(entity) = waiting.next_if(|entity| entity.offset <= offset) {
@@ -42,8 +39,7 @@ fn start_tag(entity: &Entity) -> String {
         ("", _) => String::new(),
         ("a", Some(url)) => {
             let mut tag = "<a href=\"".to_owned();
-            url.chars()
-                .for_each(|character| push_escaped(&mut tag, character));
+            url.chars().for_each(|character| push_escaped(&mut tag, character));
             tag + "\">"
         }
         (tag, _) => format!("<{tag}>"),

@@ -23,10 +23,7 @@ pub(super) async fn answer(
     request: Request,
 ) -> Response {
     let path = decoded(request.uri().path());
-    if let Some((token, file)) = path
-        .strip_prefix("/file/bot")
-        .and_then(|it| it.split_once('/'))
-    {
+    if let Some((token, file)) = path.strip_prefix("/file/bot").and_then(|it| it.split_once('/')) {
         return download(&shared, token, file);
     }
     let Some((token, method)) = path.strip_prefix("/bot").and_then(|it| it.split_once('/')) else {
@@ -56,9 +53,7 @@ fn decoded(path: &str) -> String {
     let mut pieces = path.split('%');
     let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
     for piece in pieces {
-        let code = piece
-            .get(..2)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let code = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match code {
             Some(byte) => {
                 bytes.push(byte);
@@ -91,32 +86,14 @@ async fn unreachable(shared: &Shared) {
 async fn call(shared: &Shared, method: &str, params: &Params) -> Option<Response> {
     let (number, effect) = begin(shared, method, params, Script::meet);
     match effect {
-        None => Some(finish(
-            shared,
-            number,
-            &perform(shared, number, method, params).await,
-        )),
+        None => Some(finish(shared, number, &perform(shared, number, method, params).await)),
         Some(Effect::Delay(delay)) => {
             wait(shared, delay).await;
-            Some(finish(
-                shared,
-                number,
-                &perform(shared, number, method, params).await,
-            ))
+            Some(finish(shared, number, &perform(shared, number, method, params).await))
         }
-        Some(Effect::Status {
-            code,
-            description,
-            parameters,
-        }) => Some(finish(
-            shared,
-            number,
-            &Err(ApiError {
-                code,
-                description,
-                parameters,
-            }),
-        )),
+        Some(Effect::Status { code, description, parameters }) => {
+            Some(finish(shared, number, &Err(ApiError { code, description, parameters })))
+        }
         Some(Effect::HtmlPage(code)) => Some(html_page(code)),
         Some(Effect::AcceptThenHang(silence)) => {
             // Whatever came of it, the bot is not told.
@@ -216,12 +193,7 @@ fn respond(error: &ApiError) -> Response {
 
 fn json_response(code: u16, body: &Value) -> Response {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/json")],
-        body.to_string(),
-    )
-        .into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 fn html_page(code: u16) -> Response {
@@ -239,10 +211,7 @@ fn download(shared: &Shared, token: &str, path: &str) -> Response {
         state.bytes_of(file)
     });
     match found {
-        Some(bytes) => (
-            [(header::CONTENT_TYPE, "application/octet-stream")],
-            Body::from(bytes),
-        )
+        Some(bytes) => ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes))
             .into_response(),
         None => respond(&ApiError::not_found()),
     }

@@ -120,8 +120,7 @@ impl Shared {
     /// Changes something and wakes everybody who waits for a change.
     pub(super) fn act<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let outcome = work(&mut self.lock());
-        self.changed
-            .send_modify(|version| *version = version.wrapping_add(1));
+        self.changed.send_modify(|version| *version = version.wrapping_add(1));
         outcome
     }
 
@@ -173,9 +172,7 @@ impl State {
             return self.queue_raw(update);
         }
         let update_id = self.world.next_update_id;
-        self.record(Change::UpdateIds {
-            next: update_id + 1,
-        });
+        self.record(Change::UpdateIds { next: update_id + 1 });
         update_id
     }
 
@@ -187,12 +184,7 @@ impl State {
     }
 
     pub(super) fn confirm(&mut self, before: i64) {
-        if self
-            .world
-            .updates
-            .front()
-            .is_some_and(|(id, _)| *id < before)
-        {
+        if self.world.updates.front().is_some_and(|(id, _)| *id < before) {
             self.record(Change::Confirmed { before });
         }
     }

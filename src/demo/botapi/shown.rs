@@ -47,23 +47,14 @@ impl ShownMessage {
     pub(super) fn new(message: &Message, pinned: bool) -> ShownMessage {
         let body = &message.body;
         let is_text = body.contains_key("text");
-        let (text, entities) = if is_text {
-            ("text", "entities")
-        } else {
-            ("caption", "caption_entities")
-        };
-        let text = body
-            .get(text)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let (text, entities) =
+            if is_text { ("text", "entities") } else { ("caption", "caption_entities") };
+        let text = body.get(text).and_then(Value::as_str).unwrap_or_default().to_owned();
         let entities = body.get(entities).cloned().unwrap_or_default();
         let entities: Vec<Entity> = serde_json::from_value(entities).unwrap_or_default();
         let reply = body.get("reply_to_message");
         let keyboard = message.keyboard.as_ref();
-        let document = body
-            .get("document")
-            .map(|document| text_at(document, "file_name"));
+        let document = body.get("document").map(|document| text_at(document, "file_name"));
         ShownMessage {
             id: message.id(),
             from_bot: message.is_from_bot(),
@@ -85,28 +76,19 @@ impl ShownMessage {
 
     /// The button with this label, wherever it is.
     pub fn button(&self, label: &str) -> Option<&Button> {
-        self.buttons
-            .iter()
-            .flatten()
-            .find(|button| button.label == label)
+        self.buttons.iter().flatten().find(|button| button.label == label)
     }
 }
 
 fn rows<'a>(markup: &'a Value, field: &str) -> impl Iterator<Item = &'a Vec<Value>> {
-    markup[field]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_array)
+    markup[field].as_array().into_iter().flatten().filter_map(Value::as_array)
 }
 
 fn buttons(markup: Option<&Value>) -> Vec<Vec<Button>> {
     let Some(markup) = markup else {
         return Vec::new();
     };
-    rows(markup, "inline_keyboard")
-        .map(|row| row.iter().map(button).collect())
-        .collect()
+    rows(markup, "inline_keyboard").map(|row| row.iter().map(button).collect()).collect()
 }
 
 fn button(button: &Value) -> Button {

@@ -75,12 +75,7 @@ async fn next_job(shared: &Shared) -> Job {
         let found = shared.look(|state| {
             let webhook = state.delivery.webhook.clone()?;
             let (update_id, update) = state.world.updates.front().cloned()?;
-            Some(Job {
-                version: state.delivery.webhook_version,
-                webhook,
-                update_id,
-                update,
-            })
+            Some(Job { version: state.delivery.webhook_version, webhook, update_id, update })
         });
         if let Some(job) = found {
             return job;
@@ -100,10 +95,7 @@ async fn attempt(client: &Client, job: &Job) -> Result<Option<(String, Params)>,
     let status = response.status();
     if !status.is_success() {
         let text = status.canonical_reason().unwrap_or_default();
-        return Err(format!(
-            "Wrong response from the webhook: {} {text}",
-            status.as_u16()
-        ));
+        return Err(format!("Wrong response from the webhook: {} {text}", status.as_u16()));
     }
     let body = response.bytes().await.unwrap_or_default();
     Ok(reply_call(&body))

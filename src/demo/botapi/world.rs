@@ -44,14 +44,8 @@ impl World {
             }
             Change::File(file) => self.keep_file(file),
             Change::Message(message) => self.keep_message(*message),
-            Change::Deleted {
-                chat_id,
-                message_id,
-            } => self.delete(chat_id, message_id),
-            Change::Pinned {
-                chat_id,
-                message_ids,
-            } => {
+            Change::Deleted { chat_id, message_id } => self.delete(chat_id, message_id),
+            Change::Pinned { chat_id, message_ids } => {
                 if let Some(chat) = self.chats.get_mut(&chat_id) {
                     chat.pinned = message_ids;
                 }
@@ -70,9 +64,7 @@ impl World {
 
     /// The changes that would rebuild this world.
     pub(super) fn as_changes(&self) -> Vec<Change> {
-        let mut changes = vec![Change::UpdateIds {
-            next: self.next_update_id,
-        }];
+        let mut changes = vec![Change::UpdateIds { next: self.next_update_id }];
         changes.extend(self.people.values().cloned().map(Change::Person));
         changes.extend(self.chats.values().cloned().map(Change::Chat));
         let files = self.file_order.iter().filter_map(|id| self.files.get(id));
@@ -80,16 +72,9 @@ impl World {
         let messages = self.order.iter().filter_map(|key| self.messages.get(key));
         changes.extend(messages.map(|message| Change::Message(Box::new(message.clone()))));
         for (scope, commands) in &self.commands {
-            changes.push(Change::Commands {
-                scope: scope.clone(),
-                commands: commands.clone(),
-            });
+            changes.push(Change::Commands { scope: scope.clone(), commands: commands.clone() });
         }
-        changes.extend(
-            self.updates
-                .iter()
-                .map(|(_, update)| Change::Queued(update.clone())),
-        );
+        changes.extend(self.updates.iter().map(|(_, update)| Change::Queued(update.clone())));
         changes
     }
 
@@ -105,18 +90,12 @@ impl World {
 
     /// The person with this id, known or not.
     pub(super) fn person(&self, user_id: i64) -> Person {
-        self.people
-            .get(&user_id)
-            .cloned()
-            .unwrap_or_else(|| Person::new(user_id))
+        self.people.get(&user_id).cloned().unwrap_or_else(|| Person::new(user_id))
     }
 
     pub(super) fn is_blocked(&self, chat: &Chat) -> bool {
         chat.kind == ChatKind::Private
-            && self
-                .people
-                .get(&chat.id)
-                .is_some_and(|person| person.blocked)
+            && self.people.get(&chat.id).is_some_and(|person| person.blocked)
     }
 
     fn keep_message(&mut self, message: Message) {

@@ -13,10 +13,7 @@ fn header() -> impl Strategy<Value = Header> {
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let bytes = || option::of(vec(any::<u8>(), 0..200));
     let ts_ms = prop_oneof![any::<i64>(), 1_700_000_000_000..1_700_000_100_000i64];
-    vec(
-        (0..3u8, ts_ms, bytes(), bytes(), vec(header(), 0..3)),
-        1..50,
-    )
+    vec((0..3u8, ts_ms, bytes(), bytes(), vec(header(), 0..3)), 1..50)
 }
 
 fn pack(base_offset: i64, rows: &[Row]) -> (Batch, Vec<i64>) {
@@ -25,9 +22,7 @@ fn pack(base_offset: i64, rows: &[Row]) -> (Batch, Vec<i64>) {
     let mut offsets = Vec::new();
     for (gap, ts_ms, key, value, headers) in rows {
         offset += i64::from(*gap);
-        builder
-            .push(offset, *ts_ms, key.as_deref(), value.as_deref(), headers)
-            .unwrap();
+        builder.push(offset, *ts_ms, key.as_deref(), value.as_deref(), headers).unwrap();
         offsets.push(offset);
         offset += 1;
     }
@@ -96,10 +91,7 @@ fn a_batch_cut_anywhere_is_an_error() {
     for keep in 0..batch.bytes.len() {
         let mut cut = batch.clone();
         cut.bytes.truncate(keep);
-        assert!(
-            cut.records().any(|record| record.is_err()),
-            "cut to {keep} bytes"
-        );
+        assert!(cut.records().any(|record| record.is_err()), "cut to {keep} bytes");
     }
 }
 
@@ -107,10 +99,7 @@ fn a_batch_cut_anywhere_is_an_error() {
 fn bytes_after_the_last_record_are_an_error() {
     let (mut batch, _) = pack(0, &[(0, 0, None, None, Vec::new())]);
     batch.bytes.push(0);
-    assert!(matches!(
-        batch.records().last(),
-        Some(Err(LogError::Damaged { .. }))
-    ));
+    assert!(matches!(batch.records().last(), Some(Err(LogError::Damaged { .. }))));
 }
 
 #[test]
@@ -118,10 +107,7 @@ fn an_offset_that_does_not_rise_is_refused() {
     let mut builder = BatchBuilder::new(0, 10);
     builder.push(10, 0, None, None, &[]).unwrap();
     let refused = builder.push(10, 0, None, None, &[]).unwrap_err();
-    assert!(
-        refused.to_string().contains("an offset of 11 or more"),
-        "{refused}"
-    );
+    assert!(refused.to_string().contains("an offset of 11 or more"), "{refused}");
 }
 
 #[test]

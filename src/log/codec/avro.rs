@@ -35,15 +35,9 @@ impl AvroCodec {
             .map_err(|_| CodecError::Schema("its fingerprint does not have 8 bytes".to_owned()))?;
         // The reader borrows its schema. A program has a schema for each of its topics, made once.
         let schema: &'static Schema = Box::leak(Box::new(schema));
-        let reader = GenericDatumReader::builder(schema)
-            .human_readable(false)
-            .build()
-            .map_err(unusable)?;
-        Ok(AvroCodec {
-            fingerprint: u64::from_le_bytes(digest),
-            shape,
-            reader,
-        })
+        let reader =
+            GenericDatumReader::builder(schema).human_readable(false).build().map_err(unusable)?;
+        Ok(AvroCodec { fingerprint: u64::from_le_bytes(digest), shape, reader })
     }
 
     pub(super) fn encode(&self, value: &Value) -> Result<Vec<u8>, CodecError> {
@@ -64,28 +58,21 @@ impl AvroCodec {
     pub(super) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CodecError> {
         let mut datum = self.datum(bytes)?;
         walk_datum(&self.shape, datum)?;
-        self.reader
-            .read_deser(&mut datum)
-            .map_err(|error| refused(&error))
+        self.reader.read_deser(&mut datum).map_err(|error| refused(&error))
     }
 
     /// What follows the header.
     #[inline]
     fn datum<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], CodecError> {
         let Some(rest) = bytes.strip_prefix(&MAGIC) else {
-            return Err(CodecError::NotSingleObject {
-                found: first_bytes(bytes),
-            });
+            return Err(CodecError::NotSingleObject { found: first_bytes(bytes) });
         };
         let Some((fingerprint, datum)) = rest.split_first_chunk::<8>() else {
             return Err(CodecError::Truncated(Place::field("schema fingerprint")));
         };
         let found = u64::from_le_bytes(*fingerprint);
         if found != self.fingerprint {
-            return Err(CodecError::UnknownSchema {
-                found,
-                expected: self.fingerprint,
-            });
+            return Err(CodecError::UnknownSchema { found, expected: self.fingerprint });
         }
         Ok(datum)
     }

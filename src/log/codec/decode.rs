@@ -16,9 +16,7 @@ pub(super) fn walk_datum(shape: &Shape, datum: &[u8]) -> Result<(), CodecError> 
     if rest.is_empty() {
         return Ok(());
     }
-    Err(CodecError::Trailing {
-        extra_bytes: rest.len(),
-    })
+    Err(CodecError::Trailing { extra_bytes: rest.len() })
 }
 
 /// The value as JSON. `datum` was walked before.
@@ -189,9 +187,7 @@ fn next_item(rest: &mut &[u8], block: &mut u64) -> Result<bool, CodecError> {
         }
         if count.unsigned_abs() > rest.len() as u64 {
             let left_bytes = rest.len();
-            return Err(malformed(format!(
-                "claims {count} items in {left_bytes} bytes"
-            )));
+            return Err(malformed(format!("claims {count} items in {left_bytes} bytes")));
         }
         *block = count.unsigned_abs();
         if *block == 0 {
@@ -262,8 +258,5 @@ fn truncated() -> CodecError {
 
 #[cold]
 fn malformed(reason: String) -> CodecError {
-    CodecError::Malformed {
-        place: Place::default(),
-        reason,
-    }
+    CodecError::Malformed { place: Place::default(), reason }
 }

@@ -92,10 +92,7 @@ fn encode_record(
     let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     let stranger = found.keys().find(|name| !known.contains(&name.as_str()));
     let place = Place::field(stranger.map_or("", String::as_str));
-    Err(CodecError::UnknownField {
-        place,
-        known: known.join(", "),
-    })
+    Err(CodecError::UnknownField { place, known: known.join(", ") })
 }
 
 /// The first branch that takes the value.
@@ -158,11 +155,7 @@ fn unexpected(node: &Node, value: &Value) -> CodecError {
         found.truncate(end);
         found.push('…');
     }
-    CodecError::Unexpected {
-        place: Place::default(),
-        found,
-        expected: node.expected(),
-    }
+    CodecError::Unexpected { place: Place::default(), found, expected: node.expected() }
 }
 
 fn latin1(text: &str) -> Option<Vec<u8>> {

@@ -49,10 +49,7 @@ impl Shape {
     pub(super) fn new(schema: &Schema) -> Result<Shape, CodecError> {
         let mut builder = Builder::default();
         let root = builder.node(schema)?;
-        Ok(Shape {
-            root,
-            records: builder.records,
-        })
+        Ok(Shape { root, records: builder.records })
     }
 }
 
@@ -141,16 +138,11 @@ impl Builder {
     fn record(&mut self, record: &apache_avro::schema::RecordSchema) -> Result<Node, CodecError> {
         let index = self.records.len();
         self.records.push(Vec::new());
-        self.named
-            .insert(record.name.to_string(), Node::Record(index));
+        self.named.insert(record.name.to_string(), Node::Record(index));
         let mut fields = Vec::with_capacity(record.fields.len());
         for field in &record.fields {
             let node = self.node(&field.schema)?;
-            fields.push(Field {
-                name: field.name.clone(),
-                node,
-                default: field.default.clone(),
-            });
+            fields.push(Field { name: field.name.clone(), node, default: field.default.clone() });
         }
         self.records[index] = fields;
         Ok(Node::Record(index))

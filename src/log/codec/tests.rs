@@ -46,14 +46,7 @@ fn a_reading_is_what_other_producers_write() {
     assert_eq!(bytes[..2], [0xc3, 0x01]);
     assert_eq!(bytes[10..], [8, 0, 0, 0xcc, 0x41, 0, 0, 0x92, 0x41]);
     let read: Reading = codec(READING).decode(&bytes).unwrap();
-    assert_eq!(
-        read,
-        Reading {
-            plant_id: 4,
-            moisture: 25.5,
-            temperature: 18.25
-        }
-    );
+    assert_eq!(read, Reading { plant_id: 4, moisture: 25.5, temperature: 18.25 });
 }
 
 #[test]
@@ -67,10 +60,7 @@ fn every_kind_of_value_comes_back() {
     let codec = codec(EVERYTHING);
     let mut value = everything();
     value["child"] = everything();
-    assert_eq!(
-        codec.decode_json(&codec.encode(&value).unwrap()).unwrap(),
-        value
-    );
+    assert_eq!(codec.decode_json(&codec.encode(&value).unwrap()).unwrap(), value);
 }
 
 #[test]
@@ -86,83 +76,46 @@ fn a_default_stands_in_for_a_field_that_is_left_out() {
 fn a_float_is_shown_as_it_was_written() {
     let codec = codec(READING);
     let value = json!({"plant_id": 0, "moisture": 25.1, "temperature": 1e-5});
-    assert_eq!(
-        codec.decode_json(&codec.encode(&value).unwrap()).unwrap(),
-        value
-    );
+    assert_eq!(codec.decode_json(&codec.encode(&value).unwrap()).unwrap(), value);
 }
 
 #[test]
 fn not_a_number_is_shown_as_text() {
     let codec = codec(READING);
-    let mut bytes = codec
-        .encode(&json!({"plant_id": 0, "moisture": 0, "temperature": 0}))
-        .unwrap();
+    let mut bytes = codec.encode(&json!({"plant_id": 0, "moisture": 0, "temperature": 0})).unwrap();
     bytes[11..15].copy_from_slice(&f32::NAN.to_le_bytes());
     bytes[15..].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
     let shown = codec.decode_json(&bytes).unwrap();
-    assert_eq!(
-        shown,
-        json!({"plant_id": 0, "moisture": "NaN", "temperature": "-Infinity"})
-    );
+    assert_eq!(shown, json!({"plant_id": 0, "moisture": "NaN", "temperature": "-Infinity"}));
 }
 
 #[test]
 fn what_does_not_fit_is_refused_with_the_field_and_what_was_expected() {
     let cases = [
-        (
-            json!({"plant_id": 1, "moisture": 2}),
-            "field \"temperature\" is missing, expected a num",
-        ),
-        (
-            json!({"plant_id": 2_147_483_648i64, "moisture": 2, "temperature": 3}),
-            "expected an int",
-        ),
-        (
-            json!({"plant_id": 1.5, "moisture": 2, "temperature": 3}),
-            "field \"plant_id\" is 1.5",
-        ),
-        (
-            json!({"plant_id": 1, "moisture": 1e39, "temperature": 3}),
-            "fits a 32-bit float",
-        ),
-        (
-            json!({"plant_id": 1, "moisture": "NaN", "temperature": 3}),
-            "\"moisture\" is \"NaN\"",
-        ),
-        (
-            json!({"plant_id": 1, "moisture": 2, "temperature": 3, "ph": 7}),
-            "field \"ph\" is not",
-        ),
+        (json!({"plant_id": 1, "moisture": 2}), "field \"temperature\" is missing, expected a num"),
+        (json!({"plant_id": 2_147_483_648i64, "moisture": 2, "temperature": 3}), "expected an int"),
+        (json!({"plant_id": 1.5, "moisture": 2, "temperature": 3}), "field \"plant_id\" is 1.5"),
+        (json!({"plant_id": 1, "moisture": 1e39, "temperature": 3}), "fits a 32-bit float"),
+        (json!({"plant_id": 1, "moisture": "NaN", "temperature": 3}), "\"moisture\" is \"NaN\""),
+        (json!({"plant_id": 1, "moisture": 2, "temperature": 3, "ph": 7}), "field \"ph\" is not"),
         (json!([1]), "the value is [1], expected an object"),
     ];
     for (value, expected) in cases {
         let error = codec(READING).encode(&value).unwrap_err().to_string();
-        assert!(
-            error.contains(expected),
-            "{error:?} should contain {expected:?}"
-        );
+        assert!(error.contains(expected), "{error:?} should contain {expected:?}");
     }
 }
 
 #[test]
 fn each_way_to_be_unreadable_has_its_own_error() {
     let codec = codec(READING);
-    let good = codec
-        .encode(&json!({"plant_id": 1, "moisture": 2, "temperature": 3}))
-        .unwrap();
+    let good = codec.encode(&json!({"plant_id": 1, "moisture": 2, "temperature": 3})).unwrap();
     let error = |bytes: &[u8]| codec.decode::<Reading>(bytes).unwrap_err();
     assert!(matches!(error(b""), CodecError::NotSingleObject { .. }));
     assert!(matches!(error(b"{}"), CodecError::NotSingleObject { .. }));
     assert!(matches!(error(&good[..9]), CodecError::Truncated(_)));
-    assert_eq!(
-        error(&good[..12]).to_string(),
-        "the bytes end inside field \"moisture\""
-    );
-    assert_eq!(
-        error(&[&good[..], b"!"].concat()),
-        CodecError::Trailing { extra_bytes: 1 }
-    );
+    assert_eq!(error(&good[..12]).to_string(), "the bytes end inside field \"moisture\"");
+    assert_eq!(error(&[&good[..], b"!"].concat()), CodecError::Trailing { extra_bytes: 1 });
     let mut other = good.clone();
     other[3] ^= 1;
     assert!(matches!(error(&other), CodecError::UnknownSchema { .. }));
@@ -175,10 +128,7 @@ fn a_length_that_the_bytes_cannot_justify_is_an_error() {
     bytes.pop();
     // 2^60 as a zigzag varint.
     bytes.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20]);
-    assert!(matches!(
-        codec.decode::<String>(&bytes),
-        Err(CodecError::Truncated(_))
-    ));
+    assert!(matches!(codec.decode::<String>(&bytes), Err(CodecError::Truncated(_))));
 }
 
 #[test]
@@ -189,10 +139,7 @@ fn a_datum_nested_without_end_is_an_error() {
     let mut bytes = codec.encode(&json!({"next": null})).unwrap();
     bytes.pop();
     bytes.extend([2; 100_000]);
-    assert!(matches!(
-        codec.decode_json(&bytes),
-        Err(CodecError::Malformed { .. })
-    ));
+    assert!(matches!(codec.decode_json(&bytes), Err(CodecError::Malformed { .. })));
 }
 
 proptest! {

@@ -70,12 +70,10 @@ async fn run(
             }
         }
         for (job, places) in jobs.into_iter().zip(&group.places) {
-            let answer = outcome.as_ref().map_err(Clone::clone).map(|bases| {
-                places
-                    .iter()
-                    .map(|(row, index)| bases[*row] + index)
-                    .collect()
-            });
+            let answer = outcome
+                .as_ref()
+                .map_err(Clone::clone)
+                .map(|bases| places.iter().map(|(row, index)| bases[*row] + index).collect());
             // Whoever gave up waiting is not told; the records are in the log all the same.
             let _ = job.reply.send(answer);
         }
@@ -96,10 +94,7 @@ struct Group {
 impl Group {
     /// Takes the rows of the jobs, joining small ones of the same partition.
     fn gather(jobs: &mut [Job]) -> Group {
-        let mut group = Group {
-            rows: Vec::new(),
-            places: Vec::new(),
-        };
+        let mut group = Group { rows: Vec::new(), places: Vec::new() };
         let mut newest: HashMap<(i64, i32), usize> = HashMap::new();
         for job in jobs {
             let mut places = Vec::with_capacity(job.rows.len());
@@ -133,11 +128,7 @@ fn join(open: &mut BatchBuilder, row: &BatchBuilder) -> Option<i64> {
     for record in row.packed().records() {
         // Both were packed by us a moment ago: neither can fail.
         let record = record.ok()?;
-        open.push_ref(&RecordRef {
-            offset: first + record.offset,
-            ..record
-        })
-        .ok()?;
+        open.push_ref(&RecordRef { offset: first + record.offset, ..record }).ok()?;
     }
     Some(first)
 }
@@ -219,21 +210,12 @@ mod tests {
     async fn append(jobs: &mpsc::Sender<Job>, records: &[NewRecord]) -> Result<Vec<i64>, LogError> {
         let packed = placement::pack("t", 1, records, &Default::default()).unwrap();
         let (reply, answer) = oneshot::channel();
-        jobs.send(Job {
-            topic_id: 1,
-            rows: packed.rows,
-            reply,
-        })
-        .await
-        .unwrap();
+        jobs.send(Job { topic_id: 1, rows: packed.rows, reply }).await.unwrap();
         answer.await.unwrap()
     }
 
     fn sized(size: usize) -> NewRecord {
-        NewRecord {
-            value: Some(vec![7; size]),
-            ..NewRecord::default()
-        }
+        NewRecord { value: Some(vec![7; size]), ..NewRecord::default() }
     }
 
     /// A connection to a fresh log with one topic of one partition.
@@ -252,10 +234,7 @@ mod tests {
         let path = Arc::new(dir.path().join("log.db"));
         let mut conn = prepared(&path).await;
         // Only this connection is held to its pages, as if the disk were full until it is renewed.
-        sqlx::raw_sql("pragma max_page_count = 20")
-            .execute(&mut conn)
-            .await
-            .unwrap();
+        sqlx::raw_sql("pragma max_page_count = 20").execute(&mut conn).await.unwrap();
         let jobs = start(conn, Arc::clone(&path), watch::Sender::new(0));
         assert_eq!(append(&jobs, &[sized(10)]).await.unwrap(), [0]);
         let full = append(&jobs, &[sized(500_000)]).await;
@@ -271,15 +250,9 @@ mod tests {
         let mut answers = Vec::new();
         for _ in 0..3 {
             let records = [sized(1), sized(1)];
-            let rows = placement::pack("t", 1, &records, &Default::default())
-                .unwrap()
-                .rows;
+            let rows = placement::pack("t", 1, &records, &Default::default()).unwrap().rows;
             let (reply, answer) = oneshot::channel();
-            jobs.push(Job {
-                topic_id: 1,
-                rows,
-                reply,
-            });
+            jobs.push(Job { topic_id: 1, rows, reply });
             answers.push(answer);
         }
         let group = Group::gather(&mut jobs);

@@ -66,11 +66,8 @@ pub(super) async fn bounds(
     .bind(topic.id)
     .fetch_all(conn)
     .await?;
-    let bounds = |(partition, next_offset, first_offset)| Bounds {
-        partition,
-        first_offset,
-        next_offset,
-    };
+    let bounds =
+        |(partition, next_offset, first_offset)| Bounds { partition, first_offset, next_offset };
     Ok(rows.into_iter().map(bounds).collect())
 }
 
@@ -85,11 +82,7 @@ pub(super) async fn stats(conn: &mut SqliteConnection) -> Result<Vec<TopicStat>,
     .await?;
     let stat = |(name, kind, partitions, records, first_ts_ms, last_ts_ms): Row| TopicStat {
         name,
-        kind: if kind == "table" {
-            TopicKind::Table
-        } else {
-            TopicKind::Stream
-        },
+        kind: if kind == "table" { TopicKind::Table } else { TopicKind::Stream },
         partitions,
         records,
         first_ts_ms,

@@ -58,11 +58,7 @@ impl EmbeddedLog {
         let changes = watch::Sender::new(0);
         let questions = schema::connect(&path).await?;
         let jobs = appender::start(conn, Arc::clone(&path), changes.clone());
-        let shared = Arc::new(Shared {
-            path,
-            changes,
-            watcher: OnceLock::new(),
-        });
+        let shared = Arc::new(Shared { path, changes, watcher: OnceLock::new() });
         Ok(EmbeddedLog {
             id,
             shared,
@@ -76,17 +72,13 @@ impl EmbeddedLog {
     /// A value kept beside the records, as the demo keeps the anchor of its clock.
     pub async fn meta_get(&self, key: &str) -> Result<Option<String>, LogError> {
         let mut conn = self.conn.lock().await;
-        catalog::meta_get(&mut conn, key)
-            .await
-            .map_err(|fault| self.error(&fault))
+        catalog::meta_get(&mut conn, key).await.map_err(|fault| self.error(&fault))
     }
 
     /// Sets such a value.
     pub async fn meta_set(&self, key: &str, value: &str) -> Result<(), LogError> {
         let mut conn = self.conn.lock().await;
-        catalog::meta_set(&mut conn, key, value)
-            .await
-            .map_err(|fault| self.error(&fault))
+        catalog::meta_set(&mut conn, key, value).await.map_err(|fault| self.error(&fault))
     }
 
     fn error(&self, fault: &sqlx::Error) -> LogError {
@@ -94,25 +86,16 @@ impl EmbeddedLog {
     }
 
     async fn topic(&self, name: &str) -> Result<Topic, LogError> {
-        self.find(name)
-            .await?
-            .ok_or_else(|| LogError::UnknownTopic(name.to_owned()))
+        self.find(name).await?.ok_or_else(|| LogError::UnknownTopic(name.to_owned()))
     }
 
     async fn find(&self, name: &str) -> Result<Option<Topic>, LogError> {
-        let known = self
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .copied();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
         if known.is_some() {
             return Ok(known);
         }
         let mut conn = self.conn.lock().await;
-        let found = catalog::find(&mut conn, name)
-            .await
-            .map_err(|fault| self.error(&fault))?;
+        let found = catalog::find(&mut conn, name).await.map_err(|fault| self.error(&fault))?;
         if let Some(topic) = found {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.insert(name.to_owned(), topic);
@@ -123,9 +106,7 @@ impl EmbeddedLog {
     async fn partition_bounds(&self, name: &str) -> Result<(Topic, Vec<Bounds>), LogError> {
         let topic = self.topic(name).await?;
         let mut conn = self.conn.lock().await;
-        let bounds = catalog::bounds(&mut conn, topic)
-            .await
-            .map_err(|fault| self.error(&fault))?;
+        let bounds = catalog::bounds(&mut conn, topic).await.map_err(|fault| self.error(&fault))?;
         Ok((topic, bounds))
     }
 
@@ -140,17 +121,9 @@ impl EmbeddedLog {
         }
         let packed = placement::pack(topic, found.partitions, &records, &self.turn)?;
         drop(records);
-        let partitions: Vec<i32> = packed
-            .rows
-            .iter()
-            .map(|row| row.packed().partition)
-            .collect();
+        let partitions: Vec<i32> = packed.rows.iter().map(|row| row.packed().partition).collect();
         let (reply, answer) = oneshot::channel();
-        let job = Job {
-            topic_id: found.id,
-            rows: packed.rows,
-            reply,
-        };
+        let job = Job { topic_id: found.id, rows: packed.rows, reply };
         let stopped = || LogError::Unavailable("the log is closing".to_owned());
         self.jobs.send(job).await.map_err(|_| stopped())?;
         let bases = answer.await.map_err(|_| stopped())??;
@@ -178,16 +151,12 @@ impl EmbeddedLog {
             .get_or_init(|| watcher::start(Arc::clone(&path), self.shared.changes.clone()));
         let conn = schema::connect_to_read(&path).await?;
         let changes = shared.changes.subscribe();
-        Ok(Box::new(EmbeddedReader::start(
-            conn, path, found.id, cursors, changes, shared,
-        )))
+        Ok(Box::new(EmbeddedReader::start(conn, path, found.id, cursors, changes, shared)))
     }
 }
 
 fn cursor(topic: &str, bounds: &[Bounds], start: Start) -> Result<Cursor, LogError> {
-    let found = usize::try_from(start.partition)
-        .ok()
-        .and_then(|index| bounds.get(index));
+    let found = usize::try_from(start.partition).ok().and_then(|index| bounds.get(index));
     let Some(found) = found else {
         return Err(LogError::UnknownPartition {
             topic: topic.to_owned(),
@@ -203,11 +172,7 @@ fn cursor(topic: &str, bounds: &[Bounds], start: Start) -> Result<Cursor, LogErr
             next_offset: found.next_offset,
         });
     }
-    Ok(Cursor::new(
-        start.partition,
-        start.offset.max(0),
-        found.next_offset,
-    ))
+    Ok(Cursor::new(start.partition, start.offset.max(0), found.next_offset))
 }
 
 impl EventLog for EmbeddedLog {
@@ -253,9 +218,7 @@ impl EventLog for EmbeddedLog {
     fn topics(&self) -> LogFuture<'_, Vec<TopicStat>> {
         Box::pin(async move {
             let mut conn = self.conn.lock().await;
-            catalog::stats(&mut conn)
-                .await
-                .map_err(|fault| self.error(&fault))
+            catalog::stats(&mut conn).await.map_err(|fault| self.error(&fault))
         })
     }
 }

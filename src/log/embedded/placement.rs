@@ -28,10 +28,7 @@ pub(super) fn pack(
     records: &[NewRecord],
     turn: &AtomicU32,
 ) -> Result<Packed, LogError> {
-    let mut packed = Packed {
-        rows: Vec::new(),
-        places: Vec::with_capacity(records.len()),
-    };
+    let mut packed = Packed { rows: Vec::new(), places: Vec::with_capacity(records.len()) };
     let mut open: BTreeMap<i32, usize> = BTreeMap::new();
     for record in records {
         let partition = partition_of(topic, partitions, record, turn)?;
@@ -80,11 +77,9 @@ fn partition_of(
 ) -> Result<i32, LogError> {
     match (record.partition, &record.key) {
         (Some(partition), _) if (0..partitions).contains(&partition) => Ok(partition),
-        (Some(partition), _) => Err(LogError::UnknownPartition {
-            topic: topic.to_owned(),
-            partition,
-            partitions,
-        }),
+        (Some(partition), _) => {
+            Err(LogError::UnknownPartition { topic: topic.to_owned(), partition, partitions })
+        }
         (None, Some(key)) => Ok(positive(murmur2(key)) % partitions),
         (None, None) => Ok(positive(turn.fetch_add(1, Ordering::Relaxed)) % partitions),
     }
@@ -98,10 +93,7 @@ fn positive(number: u32) -> i32 {
 fn check_size(record: &NewRecord) -> Result<(), LogError> {
     let size_bytes = record.size_bytes();
     if size_bytes > MAX_RECORD_BYTES {
-        return Err(LogError::TooLarge {
-            size_bytes,
-            limit_bytes: MAX_RECORD_BYTES,
-        });
+        return Err(LogError::TooLarge { size_bytes, limit_bytes: MAX_RECORD_BYTES });
     }
     Ok(())
 }
@@ -117,10 +109,7 @@ mod tests {
             (b"foobar", -790_332_482),
             (b"a-little-bit-long-string", -985_981_536),
             (b"a-little-bit-longer-string", -1_486_304_829),
-            (
-                b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             (b"abc", 479_470_107),
             (b"", 275_646_681),
         ];

@@ -43,13 +43,7 @@ pub(super) struct Cursor {
 
 impl Cursor {
     pub(super) fn new(partition: i32, offset: i64, known_end: i64) -> Cursor {
-        Cursor {
-            partition,
-            offset,
-            known_end,
-            ended_at: None,
-            end_told: false,
-        }
+        Cursor { partition, offset, known_end, ended_at: None, end_told: false }
     }
 }
 
@@ -69,22 +63,12 @@ impl EmbeddedReader {
         keep: impl Send + 'static,
     ) -> EmbeddedReader {
         let (sender, steps) = mpsc::channel(AHEAD_STEPS);
-        let mut ahead = ReadAhead {
-            conn,
-            path,
-            topic_id,
-            cursors,
-            changes,
-            steps: sender,
-        };
+        let mut ahead = ReadAhead { conn, path, topic_id, cursors, changes, steps: sender };
         let task = tokio::spawn(async move {
             let _keep = keep;
             ahead.run().await;
         });
-        EmbeddedReader {
-            steps,
-            _task: OwnedTask(task),
-        }
+        EmbeddedReader { steps, _task: OwnedTask(task) }
     }
 }
 
@@ -114,10 +98,7 @@ impl ReadAhead {
     async fn run(&mut self) {
         while self.round().await.is_ok() {
             let version = *self.changes.borrow_and_update();
-            let all_ended = self
-                .cursors
-                .iter()
-                .all(|cursor| cursor.ended_at == Some(version));
+            let all_ended = self.cursors.iter().all(|cursor| cursor.ended_at == Some(version));
             if all_ended && self.changes.changed().await.is_err() {
                 return;
             }
@@ -164,11 +145,7 @@ impl ReadAhead {
         }
         cursor.end_told = true;
         let (partition, next_offset) = (cursor.partition, cursor.offset);
-        self.send(Ok(Fetched::End {
-            partition,
-            next_offset,
-        }))
-        .await
+        self.send(Ok(Fetched::End { partition, next_offset })).await
     }
 
     async fn send(&self, step: Result<Fetched, LogError>) -> Result<(), Stop> {
@@ -194,10 +171,8 @@ impl ReadAhead {
         let mut found = Joiner::default();
         let mut count = 0;
         let mut size_bytes = 0;
-        while let Some(row) = rows
-            .try_next()
-            .await
-            .map_err(|fault| log_error(&self.path, &fault))?
+        while let Some(row) =
+            rows.try_next().await.map_err(|fault| log_error(&self.path, &fault))?
         {
             let batch = batch_of(&row, cursor, &self.path)?;
             count += 1;
@@ -208,10 +183,7 @@ impl ReadAhead {
             }
         }
         let at_end = count < QUERY_ROWS && size_bytes < QUERY_BYTES;
-        Ok(Chunk {
-            batches: found.finish()?,
-            at_end,
-        })
+        Ok(Chunk { batches: found.finish()?, at_end })
     }
 }
 

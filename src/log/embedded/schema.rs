@@ -113,10 +113,9 @@ pub(super) fn log_error(path: &Path, fault: &sqlx::Error) -> LogError {
     const SQLITE_NOTADB: i32 = 26;
     let place = path.display();
     match primary_code(fault) {
-        Some(SQLITE_CORRUPT | SQLITE_NOTADB) => LogError::Damaged {
-            place: place.to_string(),
-            reason: fault.to_string(),
-        },
+        Some(SQLITE_CORRUPT | SQLITE_NOTADB) => {
+            LogError::Damaged { place: place.to_string(), reason: fault.to_string() }
+        }
         _ => LogError::Unavailable(format!("{place}: {fault}")),
     }
 }
@@ -164,15 +163,11 @@ impl From<sqlx::Error> for PrepareError {
 
 async fn try_prepare(conn: &mut SqliteConnection, path: &Path) -> Result<String, PrepareError> {
     let mut tx = conn.begin_with("begin immediate").await?;
-    let application_id: i64 = sqlx::query_scalar("pragma application_id")
-        .fetch_one(&mut *tx)
-        .await?;
-    let version: i64 = sqlx::query_scalar("pragma user_version")
-        .fetch_one(&mut *tx)
-        .await?;
-    let tables: i64 = sqlx::query_scalar("select count(*) from sqlite_schema")
-        .fetch_one(&mut *tx)
-        .await?;
+    let application_id: i64 =
+        sqlx::query_scalar("pragma application_id").fetch_one(&mut *tx).await?;
+    let version: i64 = sqlx::query_scalar("pragma user_version").fetch_one(&mut *tx).await?;
+    let tables: i64 =
+        sqlx::query_scalar("select count(*) from sqlite_schema").fetch_one(&mut *tx).await?;
     if application_id == 0 && version == 0 && tables == 0 {
         sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
         let marks = format!(
@@ -184,10 +179,7 @@ async fn try_prepare(conn: &mut SqliteConnection, path: &Path) -> Result<String,
             .execute(&mut *tx)
             .await?;
     } else if application_id != APPLICATION_ID {
-        return Err(PrepareError::Log(refusal(
-            path,
-            "it is not an event log of Windowsill",
-        )));
+        return Err(PrepareError::Log(refusal(path, "it is not an event log of Windowsill")));
     } else if version != SCHEMA_VERSION {
         let reason = format!(
             "it has version {version} and this program knows version {SCHEMA_VERSION}; \
@@ -203,10 +195,7 @@ async fn try_prepare(conn: &mut SqliteConnection, path: &Path) -> Result<String,
 }
 
 fn refusal(path: &Path, reason: &str) -> LogError {
-    LogError::Damaged {
-        place: path.display().to_string(),
-        reason: reason.to_owned(),
-    }
+    LogError::Damaged { place: path.display().to_string(), reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -224,20 +213,14 @@ mod tests {
     #[tokio::test]
     async fn another_programs_file_is_refused() {
         let reason = refused_after("create table letter (text)").await;
-        assert!(
-            reason.ends_with("it is not an event log of Windowsill"),
-            "{reason}"
-        );
+        assert!(reason.ends_with("it is not an event log of Windowsill"), "{reason}");
     }
 
     #[tokio::test]
     async fn a_newer_version_is_refused() {
         let marks = format!("pragma application_id = {APPLICATION_ID}; pragma user_version = 99");
         let reason = refused_after(&marks).await;
-        assert!(
-            reason.contains("it has version 99 and this program knows version 1"),
-            "{reason}"
-        );
+        assert!(reason.contains("it has version 99 and this program knows version 1"), "{reason}");
     }
 
     #[tokio::test]

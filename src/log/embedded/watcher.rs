@@ -50,9 +50,7 @@ async fn watch_file(path: &Path, changes: &watch::Sender<u64>) -> Result<(), Log
     let mut known = None;
     let mut lively_until = Instant::now();
     loop {
-        let version = data_version(&mut conn)
-            .await
-            .map_err(|fault| log_error(path, &fault))?;
+        let version = data_version(&mut conn).await.map_err(|fault| log_error(path, &fault))?;
         // The first look counts as a change: something may have come before it.
         if known != Some(version) {
             known = Some(version);
@@ -64,17 +62,11 @@ async fn watch_file(path: &Path, changes: &watch::Sender<u64>) -> Result<(), Log
             told.mark_unchanged();
             lively_until = now + LIVELY_FOR;
         }
-        let pause = if now < lively_until {
-            LIVELY_POLL
-        } else {
-            IDLE_POLL
-        };
+        let pause = if now < lively_until { LIVELY_POLL } else { IDLE_POLL };
         tokio::time::sleep(pause).await;
     }
 }
 
 async fn data_version(conn: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("pragma data_version")
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar("pragma data_version").fetch_one(conn).await
 }

@@ -17,10 +17,7 @@ const LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What one read gave.
 pub(super) enum Piece {
-    Lines {
-        records: Vec<NewRecord>,
-        rejected: Vec<(u64, String)>,
-    },
+    Lines { records: Vec<NewRecord>, rejected: Vec<(u64, String)> },
     Failed(std::io::Error),
 }
 
@@ -34,12 +31,8 @@ pub(super) fn read_lines(
     let mut lines = Lines::default();
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        let mut piece = Parsed {
-            parser,
-            now_ms: now_ms(),
-            records: Vec::new(),
-            rejected: Vec::new(),
-        };
+        let mut piece =
+            Parsed { parser, now_ms: now_ms(), records: Vec::new(), rejected: Vec::new() };
         let at_end = match input.read(&mut buffer) {
             Ok(0) => {
                 lines.finish(&mut piece);
@@ -55,14 +48,9 @@ pub(super) fn read_lines(
                 return;
             }
         };
-        let Parsed {
-            records, rejected, ..
-        } = piece;
+        let Parsed { records, rejected, .. } = piece;
         let empty = records.is_empty() && rejected.is_empty();
-        let taken = empty
-            || pieces
-                .blocking_send(Piece::Lines { records, rejected })
-                .is_ok();
+        let taken = empty || pieces.blocking_send(Piece::Lines { records, rejected }).is_ok();
         if at_end || !taken {
             return;
         }

@@ -11,14 +11,8 @@ use crate::log::{EventLog, TopicStat};
 /// Prints every topic of the log.
 pub async fn list(log: &dyn EventLog, json: bool, out: &mut dyn Write) -> Result<(), TopicError> {
     let stats = log.topics().await?;
-    let printed = if json {
-        print_json(&stats, out)
-    } else {
-        print_table(&stats, out)
-    };
-    printed
-        .and_then(|()| out.flush())
-        .map_err(TopicError::Output)
+    let printed = if json { print_json(&stats, out) } else { print_table(&stats, out) };
+    printed.and_then(|()| out.flush()).map_err(TopicError::Output)
 }
 
 fn print_json(stats: &[TopicStat], out: &mut dyn Write) -> std::io::Result<()> {

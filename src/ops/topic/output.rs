@@ -36,10 +36,7 @@ pub(super) fn line(topic: &str, codec: &Codec, record: &RecordRef<'_>) -> String
 }
 
 fn base64_field(name: &str, bytes: Option<&[u8]>) -> String {
-    format!(
-        "\"{name}\":\"{}\",",
-        BASE64_STANDARD.encode(bytes.unwrap_or_default())
-    )
+    format!("\"{name}\":\"{}\",", BASE64_STANDARD.encode(bytes.unwrap_or_default()))
 }
 
 fn headers_json(encoded: &[u8]) -> Value {
@@ -56,10 +53,7 @@ fn header_value(value: Option<&[u8]>) -> Value {
         Ok(text) => Value::from(text),
         Err(_) => {
             let mut raw = Map::new();
-            raw.insert(
-                "base64".to_owned(),
-                Value::from(BASE64_STANDARD.encode(value)),
-            );
+            raw.insert("base64".to_owned(), Value::from(BASE64_STANDARD.encode(value)));
             Value::Object(raw)
         }
     }

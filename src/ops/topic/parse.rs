@@ -11,10 +11,10 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{NamedTopic, TopicError};
+use super::TopicError;
 use crate::kernel::record::{Header, NewRecord};
 use crate::log::MAX_RECORD_BYTES;
-use crate::log::codec::Codec;
+use crate::log::topics::Topic;
 
 /// What a line of `topic write` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,8 +27,7 @@ pub enum LineFormat {
 
 /// Takes lines of one topic apart.
 pub(super) struct LineParser {
-    topic: NamedTopic,
-    codec: Codec,
+    topic: Topic,
     format: LineFormat,
     /// How many partitions the log has for the topic.
     partitions: i32,
@@ -36,23 +35,16 @@ pub(super) struct LineParser {
 
 impl LineParser {
     pub(super) fn new(
-        topic: &NamedTopic,
+        topic: &Topic,
         format: LineFormat,
         partitions: i32,
     ) -> Result<LineParser, TopicError> {
-        Ok(LineParser {
-            topic: topic.clone(),
-            codec: topic.codec()?,
-            format,
-            partitions,
-        })
+        Ok(LineParser { topic: topic.clone(), format, partitions })
     }
 
     /// The record, or the reason why there is none. Blank lines are neither.
     pub(super) fn parse(&self, line: &[u8], now_ms: i64) -> Result<Option<NewRecord>, String> {
-        let text = std::str::from_utf8(line)
-            .map_err(|_| "it is not UTF-8".to_owned())?
-            .trim();
+        let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?.trim();
         if text.is_empty() {
             return Ok(None);
         }
@@ -85,25 +77,15 @@ impl LineParser {
         };
         let value = match (line.value, line.value_base64) {
             (Some(value), None) => self.checked(key.as_deref(), &value)?,
-            (None, Some(encoded)) => encoded
-                .map(|encoded| raw("value_base64", &encoded))
-                .transpose()?,
+            (None, Some(encoded)) => {
+                encoded.map(|encoded| raw("value_base64", &encoded)).transpose()?
+            }
             (None, None) => return Err("value is missing, expected one (or null)".to_owned()),
             (Some(_), Some(_)) => return Err("value and value_base64 are both given".to_owned()),
         };
-        let headers = line
-            .headers
-            .into_iter()
-            .map(header)
-            .collect::<Result<Vec<Header>, _>>()?;
+        let headers = line.headers.into_iter().map(header).collect::<Result<Vec<Header>, _>>()?;
         let ts_ms = line.ts.unwrap_or(now_ms);
-        Ok(NewRecord {
-            partition: line.partition,
-            key,
-            value,
-            ts_ms,
-            headers,
-        })
+        Ok(NewRecord { partition: line.partition, key, value, ts_ms, headers })
     }
 
     fn value(&self, text: &str, now_ms: i64) -> Result<NewRecord, String> {
@@ -111,27 +93,17 @@ impl LineParser {
         let key = line.key.map(String::into_bytes);
         let value = self.checked(key.as_deref(), &line.value)?;
         let ts_ms = line.ts_ms.unwrap_or(now_ms);
-        Ok(NewRecord {
-            partition: None,
-            key,
-            value,
-            ts_ms,
-            headers: Vec::new(),
-        })
+        Ok(NewRecord { partition: None, key, value, ts_ms, headers: Vec::new() })
     }
 
     /// The encoded value, if the fold would take it under this key.
     fn checked(&self, key: Option<&[u8]>, value: &Value) -> Result<Option<Vec<u8>>, String> {
         let encoded = match value {
             Value::Null => None,
-            value => Some(
-                self.codec
-                    .encode(value)
-                    .map_err(|error| error.to_string())?,
-            ),
+            value => Some(self.topic.codec.encode(value).map_err(|error| error.to_string())?),
         };
         let check = self.topic.spec.check;
-        check(&self.codec, key, encoded.as_deref()).map_err(|poison| poison.reason)?;
+        check(&self.topic.codec, key, encoded.as_deref()).map_err(|poison| poison.reason)?;
         Ok(encoded)
     }
 }
@@ -180,14 +152,10 @@ fn header((name, value): (String, Value)) -> Result<Header, String> {
 }
 
 fn raw(field: &str, encoded: &str) -> Result<Vec<u8>, String> {
-    BASE64_STANDARD
-        .decode(encoded)
-        .map_err(|error| format!("{field} is not base64: {error}"))
+    BASE64_STANDARD.decode(encoded).map_err(|error| format!("{field} is not base64: {error}"))
 }
 
 /// The parser counts lines within the text it was given, which is one line.
 pub(super) fn json_reason(error: &serde_json::Error) -> String {
-    error
-        .to_string()
-        .replace(" at line 1 column ", " at column ")
+    error.to_string().replace(" at line 1 column ", " at column ")
 }

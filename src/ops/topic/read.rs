@@ -5,7 +5,8 @@
 use std::io::{BufWriter, ErrorKind, Write};
 use std::str::FromStr;
 
-use super::{NamedTopic, TopicError, output};
+use super::{TopicError, output};
+use crate::log::topics::Topic;
 use crate::log::{Batch, Bounds, EventLog, Fetched, Start};
 
 /// Where reading begins in every partition.
@@ -42,28 +43,21 @@ pub struct ReadOptions {
 /// Prints the records of a topic.
 pub async fn read(
     log: &dyn EventLog,
-    topic: &NamedTopic,
+    topic: &Topic,
     options: ReadOptions,
     out: &mut dyn Write,
 ) -> Result<(), TopicError> {
-    let codec = topic.codec()?;
-    let bounds = log.bounds(&topic.name).await?;
+    let codec = topic.codec.clone();
+    let bounds = log.bounds(&topic.log_name).await?;
     let mut open: Vec<i32> = bounds.iter().map(|bounds| bounds.partition).collect();
-    let starts = bounds
-        .iter()
-        .map(|bounds| start(bounds, options.begin))
-        .collect();
-    let mut reader = log.read(&topic.name, starts).await?;
+    let starts = bounds.iter().map(|bounds| start(bounds, options.begin)).collect();
+    let mut reader = log.read(&topic.log_name, starts).await?;
     let mut out = BufWriter::new(out);
     loop {
         let printed = match reader.next().await? {
             Fetched::Batch(batch) => {
                 let print = |line: String| writeln!(out, "{line}");
-                print_batch(
-                    &batch,
-                    |record| output::line(&topic.name, &codec, record),
-                    print,
-                )?
+                print_batch(&batch, |record| output::line(&topic.log_name, &codec, record), print)?
             }
             Fetched::End { partition, .. } => {
                 open.retain(|open| *open != partition);
@@ -100,10 +94,7 @@ fn start(bounds: &Bounds, begin: Begin) -> Start {
         Begin::End => bounds.next_offset,
         Begin::Offset(offset) => offset.min(bounds.next_offset),
     };
-    Start {
-        partition: bounds.partition,
-        offset,
-    }
+    Start { partition: bounds.partition, offset }
 }
 
 #[cfg(test)]

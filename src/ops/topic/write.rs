@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::TopicError;
 use super::lines::{Piece, read_lines};
 use super::parse::{LineFormat, LineParser};
-use super::{NamedTopic, TopicError};
 use crate::kernel::record::NewRecord;
 use crate::log::EventLog;
+use crate::log::topics::Topic;
 
 /// Parsed pieces that wait for the log.
 const QUEUE_PIECES: usize = 32;
@@ -43,13 +44,13 @@ pub struct Written {
 /// Writes the lines of `input` until its end or until `stop` resolves.
 pub async fn write(
     log: &dyn EventLog,
-    topic: &NamedTopic,
+    topic: &Topic,
     input: impl Read + Send + 'static,
     options: &WriteOptions,
     stop: impl Future<Output = ()>,
     report: &mut dyn Write,
 ) -> Result<Written, TopicError> {
-    let partitions = log.partitions(&topic.name).await?;
+    let partitions = log.partitions(&topic.log_name).await?;
     let parser = LineParser::new(topic, options.format, partitions)?;
     let now_ms = Arc::clone(&options.now_ms);
     let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
@@ -57,7 +58,7 @@ pub async fn write(
     std::thread::spawn(move || read_lines(input, &parser, &*now_ms, &sender));
     let mut writer = Writer {
         log,
-        topic: &topic.name,
+        topic: &topic.log_name,
         pieces,
         progress: options.progress,
         told: Instant::now(),

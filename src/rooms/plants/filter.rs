@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_answered_with_what_one_looks_like() {
-        for typed in ["x", "moisture_low", "given_name > 3", "moisture_low > abc", "> 20", "a=b=c"] {
+        for typed in ["x", "moisture_low", "given_name > 3", "moisture_low > abc", "> 20", "a=b=c"]
+        {
             let refused = Filter::parse(typed).unwrap_err().to_plain();
             assert!(refused.contains("moisture_low > 20"), "{typed}: {refused}");
         }

@@ -2,8 +2,8 @@
 
 use sqlx::SqliteConnection;
 
-use super::fold::BUCKET_MS;
 use super::filter::Filter;
+use super::fold::BUCKET_MS;
 use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::store::StoreError;
 
@@ -96,10 +96,7 @@ pub fn name_key(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-async fn nearest(
-    db: &mut SqliteConnection,
-    typed: &str,
-) -> Result<Vec<(i32, String)>, StoreError> {
+async fn nearest(db: &mut SqliteConnection, typed: &str) -> Result<Vec<(i32, String)>, StoreError> {
     let wanted = name_key(typed);
     let names: Vec<(i32, String, String)> =
         sqlx::query_as("select plant_id, given_name, name_key from plant").fetch_all(db).await?;
@@ -215,7 +212,8 @@ fn summarise(rows: &[BucketRow], first_ms: i64) -> Option<Day> {
     let mut cells = [None; DAY_CELLS];
     for (index, cell) in cells.iter_mut().enumerate() {
         let from_ms = first_ms + i64::try_from(index).unwrap_or(0) * CELL_MS;
-        let within = || rows.iter().filter(|row| (from_ms..from_ms + CELL_MS).contains(&row.start_ms));
+        let within =
+            || rows.iter().filter(|row| (from_ms..from_ms + CELL_MS).contains(&row.start_ms));
         let count: i64 = within().map(|row| row.reading_count).sum();
         let total: i64 = within().map(|row| row.moisture_sum).sum();
         *cell = total.checked_div(count);

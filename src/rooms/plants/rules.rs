@@ -26,16 +26,13 @@ pub fn dry(window: &DryWindow, limit: i64, time_zone: chrono_tz::Tz) -> Option<A
         return None;
     }
     let span = when::span(window.start_ms, window.end_ms, time_zone);
-    let text = sentence(window)
-        .line()
-        .plain(format!(
-            "{} low readings, {span}: below {} % moisture.",
-            window.low_count, window.moisture_low
-        ));
-    let brief = Text::of("🥀 ").bold(&window.given_name).plain(format!(
-        " was dry, {span} ({} low readings)",
-        window.low_count
+    let text = sentence(window).line().plain(format!(
+        "{} low readings, {span}: below {} % moisture.",
+        window.low_count, window.moisture_low
     ));
+    let brief = Text::of("🥀 ")
+        .bold(&window.given_name)
+        .plain(format!(" was dry, {span} ({} low readings)", window.low_count));
     Some(Alert {
         rule: DRY,
         subject: window.plant_id.to_string(),

@@ -57,9 +57,7 @@ impl FromStr for PlantId {
         let text = text.trim();
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
-        number
-            .map(PlantId)
-            .ok_or_else(|| TypeError::NotAPlantId(text.to_owned()))
+        number.map(PlantId).ok_or_else(|| TypeError::NotAPlantId(text.to_owned()))
     }
 }
 
@@ -175,9 +173,7 @@ fn finite(number: f32) -> Result<f32, TypeError> {
 fn number(text: &str) -> Result<f32, TypeError> {
     let text = text.trim();
     // "inf" and "nan" are numbers to Rust, but not to people.
-    let sober = text
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+'));
+    let sober = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+'));
     let parsed = sober.then(|| text.parse().ok()).flatten();
     finite(parsed.ok_or_else(|| TypeError::NotANumber(text.to_owned()))?)
 }
@@ -199,24 +195,14 @@ mod tests {
     fn numbers_are_finite() {
         assert_eq!("20.5".parse::<Percent>().map(Percent::get), Ok(20.5));
         assert_eq!("-3".parse::<Celsius>().map(Celsius::get), Ok(-3.0));
-        for text in [
-            "",
-            "nan",
-            "inf",
-            "1e9",
-            "abc",
-            "99999999999999999999999999999999999999999",
-        ] {
+        for text in ["", "nan", "inf", "1e9", "abc", "99999999999999999999999999999999999999999"] {
             assert!(text.parse::<Celsius>().is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn names_are_plain_text() {
-        assert_eq!(
-            " Robin's fern ".parse::<PlantName>().unwrap().as_str(),
-            "Robin's fern"
-        );
+        assert_eq!(" Robin's fern ".parse::<PlantName>().unwrap().as_str(), "Robin's fern");
         for text in ["", "   ", "a\nb", "a\u{202e}b", &"x".repeat(65)] {
             assert!(text.parse::<PlantName>().is_err(), "{text:?}");
         }

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
-use super::rules::{self, DryWindow};
 use super::lookup::name_key;
-use super::wire::Houseplant;
+use super::rules::{self, DryWindow};
 use super::types::PlantId;
+use super::wire::Houseplant;
 use super::{Plants, plant_id_of_key};
 use crate::engine::{Closed, Due, TableRow, Version, Views};
 use crate::kernel::time::DAY_MS;
@@ -109,7 +109,9 @@ impl Views for Plants {
         version: Version,
     ) -> Result<bool, StoreError> {
         let Some(plant_id) = plant_id_of_key(key) else { return Ok(false) };
-        if let Some(known) = version_of(db, plant_id.get()).await? && !version.beats(&known) {
+        if let Some(known) = version_of(db, plant_id.get()).await?
+            && !version.beats(&known)
+        {
             return Ok(false);
         }
         match row {
@@ -124,10 +126,12 @@ impl Views for Plants {
         let mut lows: Vec<(Slot, i64)> = delta.lows.iter().map(|(k, v)| (*k, *v)).collect();
         lows.sort_unstable_by_key(|(slot, _)| *slot);
         MERGE_WINDOWS.run(db, &lows, |query, row| bind_low(query, *row)).await?;
-        let mut buckets: Vec<(Slot, Bucket)> = delta.buckets.iter().map(|(k, v)| (*k, *v)).collect();
+        let mut buckets: Vec<(Slot, Bucket)> =
+            delta.buckets.iter().map(|(k, v)| (*k, *v)).collect();
         buckets.sort_unstable_by_key(|(slot, _)| *slot);
         MERGE_BUCKETS.run(db, &buckets, |query, row| bind_bucket(query, *row)).await?;
-        let mut latest: Vec<(PlantId, Latest)> = delta.latest.iter().map(|(k, v)| (*k, *v)).collect();
+        let mut latest: Vec<(PlantId, Latest)> =
+            delta.latest.iter().map(|(k, v)| (*k, *v)).collect();
         latest.sort_unstable_by_key(|(plant_id, _)| *plant_id);
         MERGE_LATEST.run(db, &latest, |query, row| bind_latest(query, *row)).await
     }
@@ -147,7 +151,14 @@ impl Views for Plants {
         .await?;
         let mut alerts = Vec::new();
         if windows > 0 {
-            let dry = dry_windows(db, due.first_start_ms, due.end_start_ms, None, self.low_readings_limit).await?;
+            let dry = dry_windows(
+                db,
+                due.first_start_ms,
+                due.end_start_ms,
+                None,
+                self.low_readings_limit,
+            )
+            .await?;
             alerts.extend(dry.iter().filter_map(|window| self.dry(window)));
         }
         for slot in delta.lows.keys() {
@@ -156,8 +167,14 @@ impl Views for Plants {
                 continue;
             }
             // Closed before this step, and touched again by a record that is not late.
-            let again =
-                dry_windows(db, start_ms, start_ms + 1, Some(slot.plant_id()), self.low_readings_limit).await?;
+            let again = dry_windows(
+                db,
+                start_ms,
+                start_ms + 1,
+                Some(slot.plant_id()),
+                self.low_readings_limit,
+            )
+            .await?;
             alerts.extend(again.iter().filter_map(|window| self.dry(window)));
         }
         Ok(Closed { windows, alerts })
@@ -221,11 +238,10 @@ async fn dry_windows(
 }
 
 async fn versions(db: &mut SqliteConnection) -> Result<HashMap<i32, Version>, StoreError> {
-    let rows: Vec<(i32, i32, i64, i64)> = sqlx::query_as(
-        "select plant_id, record_partition, record_offset, record_ts_ms from plant",
-    )
-    .fetch_all(db)
-    .await?;
+    let rows: Vec<(i32, i32, i64, i64)> =
+        sqlx::query_as("select plant_id, record_partition, record_offset, record_ts_ms from plant")
+            .fetch_all(db)
+            .await?;
     let version = |(plant_id, partition, offset, ts_ms): (i32, i32, i64, i64)| {
         (plant_id, Version { partition, offset, ts_ms })
     };

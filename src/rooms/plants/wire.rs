@@ -61,10 +61,7 @@ pub fn decode_houseplant(
         let id = id.filter(|id| key == Some(&id.key()));
         return match id {
             Some(id) => Ok((id, None)),
-            None => Err(Poison::new(format!(
-                "{}, expected a plant id",
-                key_named(key)
-            ))),
+            None => Err(Poison::new(format!("{}, expected a plant id", key_named(key)))),
         };
     };
     let plant: Houseplant = codec.decode(value).map_err(|error| poison(&error))?;
@@ -103,11 +100,7 @@ pub(super) fn check_houseplant(
 pub(super) fn value_line(line: &str) -> Result<ValueLine, String> {
     let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let plant_id = value.get("plant_id").and_then(Value::as_i64);
-    Ok(ValueLine {
-        key: plant_id.map(|id| id.to_string()),
-        value,
-        ts_ms: None,
-    })
+    Ok(ValueLine { key: plant_id.map(|id| id.to_string()), value, ts_ms: None })
 }
 
 #[cold]
@@ -120,9 +113,7 @@ fn finite(field: &str, number: f32) -> Result<(), Poison> {
     if number.is_finite() {
         return Ok(());
     }
-    Err(Poison::new(format!(
-        "field {field:?} is {number}, expected a finite number"
-    )))
+    Err(Poison::new(format!("field {field:?} is {number}, expected a finite number")))
 }
 
 fn key_named(key: Option<&[u8]>) -> String {
@@ -185,27 +176,15 @@ mod tests {
         let (codec, bytes) = metadata();
         let (id, plant) = decode_houseplant(&codec, Some(b"0"), Some(&bytes)).unwrap();
         assert_eq!((id.get(), plant.unwrap().given_name.as_str()), (0, "Cyril"));
-        for key in [
-            None,
-            Some(&b"1"[..]),
-            Some(b"00"),
-            Some(b" 0"),
-            Some(b"\xff"),
-        ] {
-            assert!(
-                decode_houseplant(&codec, key, Some(&bytes)).is_err(),
-                "{key:?}"
-            );
+        for key in [None, Some(&b"1"[..]), Some(b"00"), Some(b" 0"), Some(b"\xff")] {
+            assert!(decode_houseplant(&codec, key, Some(&bytes)).is_err(), "{key:?}");
         }
     }
 
     #[test]
     fn a_tombstone_names_the_plant_by_its_key() {
         let (codec, _) = metadata();
-        assert_eq!(
-            decode_houseplant(&codec, Some(b"7"), None).unwrap().0.get(),
-            7
-        );
+        assert_eq!(decode_houseplant(&codec, Some(b"7"), None).unwrap().0.get(), 7);
         assert!(decode_houseplant(&codec, Some(b"seven"), None).is_err());
     }
 }

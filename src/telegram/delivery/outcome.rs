@@ -30,7 +30,10 @@ const REPLY_EXPIRES_MS: i64 = DAY_MS;
 pub(super) enum Outcome {
     Sent(Option<i32>),
     /// Another attempt at this time.
-    Retry { at_ms: i64, note: String },
+    Retry {
+        at_ms: i64,
+        note: String,
+    },
     /// It will not be sent.
     Drop(String),
     /// The message it was to change is gone: it becomes a new one.
@@ -71,7 +74,9 @@ pub(super) fn judge(row: &Row, sent: Sent, now_ms: i64) -> Outcome {
 
 fn refused(row: &Row, error: &CallError, description: &str, now_ms: i64) -> Outcome {
     let says = |words: &str| description.to_lowercase().contains(words);
-    let CallError::Refused { code, .. } = error else { return retry(row, error.to_string(), now_ms) };
+    let CallError::Refused { code, .. } = error else {
+        return retry(row, error.to_string(), now_ms);
+    };
     match code {
         // The token is refused, or an older instance is still there: nothing is wrong with the row.
         401 | 404 | 409 | 429 => retry(row, error.to_string(), now_ms),
@@ -100,11 +105,7 @@ fn retry(row: &Row, note: String, now_ms: i64) -> Outcome {
 }
 
 /// Stores what follows, in one transaction.
-pub(super) async fn store(
-    store: &Store,
-    row: &Row,
-    outcome: &Outcome,
-) -> Result<(), StoreError> {
+pub(super) async fn store(store: &Store, row: &Row, outcome: &Outcome) -> Result<(), StoreError> {
     log(row, outcome);
     let (row_id, chat_id, outcome) = (row.id, row.place.chat_id, outcome.clone());
     store

@@ -59,8 +59,7 @@ impl Pace {
             return Ok(());
         }
         // Groups have negative ids (Bot API, `Chat.id`).
-        let per_second =
-            if row.place.chat_id < 0 { GROUP_PER_SECOND } else { PRIVATE_PER_SECOND };
+        let per_second = if row.place.chat_id < 0 { GROUP_PER_SECOND } else { PRIVATE_PER_SECOND };
         self.forget_quiet_chats(now_ms);
         self.all.fill(now_ms, ALL_PER_SECOND, ALL_BURST);
         let fresh = Bucket { tokens: BURST, at_ms: now_ms };
@@ -83,7 +82,8 @@ impl Pace {
         }
         // After this long every bucket is full again.
         let quiet_ms = Duration::from_secs_f64(BURST / GROUP_PER_SECOND).as_millis();
-        self.chats.retain(|_, bucket| u128::from((now_ms - bucket.at_ms).unsigned_abs()) < quiet_ms);
+        self.chats
+            .retain(|_, bucket| u128::from((now_ms - bucket.at_ms).unsigned_abs()) < quiet_ms);
     }
 }
 

@@ -43,7 +43,9 @@ async fn message_id(store: &Store, target: Target) -> Result<Option<i32>, StoreE
         // The row came before this one in the same chat, so it is settled; if it was never sent,
         // this one is a new message.
         Target::Row(row_id) => {
-            store.read(move |db| Box::pin(async move { outbox::message_of(db, row_id).await })).await
+            store
+                .read(move |db| Box::pin(async move { outbox::message_of(db, row_id).await }))
+                .await
         }
     }
 }
@@ -97,9 +99,8 @@ fn params(row: &Row, body: &Body, edits: Option<i32>, marked_up: bool) -> Value 
 /// Inline buttons as the Bot API takes them.
 pub fn keyboard(rows: &Keyboard) -> Value {
     let rows = rows.iter().map(|row| {
-        let buttons = row
-            .iter()
-            .map(|button| json!({ "text": button.label, "callback_data": button.data }));
+        let buttons =
+            row.iter().map(|button| json!({ "text": button.label, "callback_data": button.data }));
         buttons.collect::<Value>()
     });
     rows.collect()

@@ -96,7 +96,9 @@ impl Chat for Household {
                 vec![say(alerts(&newest, subscribed, snapshot))]
             }
             (Ask::Status, Known::Status(facts)) => vec![say(facts.text(snapshot))],
-            (Ask::Start(code), Known::Claim(claim)) => claim::start(code, claim, incoming, snapshot),
+            (Ask::Start(code), Known::Claim(claim)) => {
+                claim::start(code, claim, incoming, snapshot)
+            }
             (Ask::Stranger, Known::Refused(before)) => refuse(before, incoming),
             (ask, _) => plainly(ask, incoming, snapshot),
         }
@@ -124,12 +126,12 @@ fn plainly(ask: &Ask, incoming: &Incoming, snapshot: &Snapshot) -> Vec<Effect> {
         Ask::Unreadable(what) if is_private => vec![say(Text::of(format!(
             "I cannot read {what}; please write it as text. /help lists what I can do."
         )))],
-        Ask::Edited if snapshot.draft.is_some() => vec![say(Text::of(
-            "I do not follow edited messages. Please send the answer again.",
-        ))],
-        Ask::Nameless => vec![say(Text::of(
-            "I only talk with people who write under their own name.",
-        ))],
+        Ask::Edited if snapshot.draft.is_some() => {
+            vec![say(Text::of("I do not follow edited messages. Please send the answer again."))]
+        }
+        Ask::Nameless => {
+            vec![say(Text::of("I only talk with people who write under their own name."))]
+        }
         Ask::StalePress => match incoming.press() {
             Some((callback_id, ..)) => vec![Effect::Acknowledge {
                 callback_id: callback_id.to_owned(),
@@ -203,11 +205,10 @@ fn help(standing: Standing) -> Text {
         if command.name == "update_plant" && !standing.may_edit() {
             continue;
         }
-        text = text.line().plain(format!("/{}", command.name)).plain(" – ").data(command.description);
+        text =
+            text.line().plain(format!("/{}", command.name)).plain(" – ").data(command.description);
     }
-    text.line()
-        .line()
-        .plain("In a conversation: /back, /skip, /cancel. Alerts come by themselves.")
+    text.line().line().plain("In a conversation: /back, /skip, /cancel. Alerts come by themselves.")
 }
 
 /// The menu: the rooms' commands, then the household's.

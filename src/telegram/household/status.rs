@@ -29,7 +29,8 @@ impl StatusFacts {
         }
         text = text.below(self.outbox_line(snapshot));
         if self.unsaved_edits > 0 {
-            text = text.line().plain(format!("Edits on their way to the log: {}", self.unsaved_edits));
+            text =
+                text.line().plain(format!("Edits on their way to the log: {}", self.unsaved_edits));
         }
         let (letters, newest) = &self.dead_letters;
         text = text.line().plain(format!("Dead letters: {letters}"));
@@ -71,10 +72,8 @@ fn pipeline(row: &PipelineRow, positions: &[Position], snapshot: &Snapshot) -> T
         .plain(format!(": {records} records ({late} late), {last}, {caught_up}"));
     text = text.line().plain(format!("  {} windows closed", row.windows_closed));
     if let Some(watermark_ms) = row.watermark_ms {
-        text = text.plain(format!(
-            ", watermark {}",
-            when::moment(watermark_ms, snapshot.time_zone)
-        ));
+        text =
+            text.plain(format!(", watermark {}", when::moment(watermark_ms, snapshot.time_zone)));
     }
     text
 }

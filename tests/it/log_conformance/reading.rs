@@ -39,22 +39,9 @@ pub(super) async fn reading_can_begin_within_a_batch(fixture: &impl Fixture) {
     log.append("t", records(0..100)).await.unwrap();
     log.append("t", records(100..110)).await.unwrap();
     for offset in [0, 1, 57, 99, 100, 101, 109, 110] {
-        let mut reader = log
-            .read(
-                "t",
-                vec![Start {
-                    partition: 0,
-                    offset,
-                }],
-            )
-            .await
-            .unwrap();
+        let mut reader = log.read("t", vec![Start { partition: 0, offset }]).await.unwrap();
         let (seen, ends) = read_to_end(&mut reader, 1).await;
-        assert_eq!(
-            values(&seen),
-            numbers(offset as usize..110),
-            "from {offset}"
-        );
+        assert_eq!(values(&seen), numbers(offset as usize..110), "from {offset}");
         assert_eq!(ends, [110]);
     }
 }
@@ -63,52 +50,27 @@ pub(super) async fn partitions_are_read_each_in_its_order(fixture: &impl Fixture
     let log = with_topic(fixture, 3).await;
     let mut given = Vec::new();
     for number in 0..3000 {
-        given.push(NewRecord {
-            partition: Some(number % 3),
-            ..record(&number.to_string())
-        });
+        given.push(NewRecord { partition: Some(number % 3), ..record(&number.to_string()) });
     }
     log.append("t", given).await.unwrap();
     let (seen, ends) = read_to_end(&mut reader(&log, "t", 3).await, 3).await;
     assert_eq!(ends, [1000, 1000, 1000]);
     for partition in 0..3 {
-        let own: Vec<Seen> = seen
-            .iter()
-            .filter(|seen| seen.place.partition == partition)
-            .cloned()
-            .collect();
-        let expected: Vec<String> = (0..1000)
-            .map(|offset| (offset * 3 + partition).to_string())
-            .collect();
+        let own: Vec<Seen> =
+            seen.iter().filter(|seen| seen.place.partition == partition).cloned().collect();
+        let expected: Vec<String> =
+            (0..1000).map(|offset| (offset * 3 + partition).to_string()).collect();
         assert_eq!(values(&own), expected);
     }
 }
 
 pub(super) async fn only_the_partitions_asked_for_are_read(fixture: &impl Fixture) {
     let log = with_topic(fixture, 2).await;
-    let to = |partition| NewRecord {
-        partition: Some(partition),
-        ..record("x")
-    };
+    let to = |partition| NewRecord { partition: Some(partition), ..record("x") };
     log.append("t", vec![to(0), to(1)]).await.unwrap();
-    let mut reader = log
-        .read(
-            "t",
-            vec![Start {
-                partition: 1,
-                offset: 0,
-            }],
-        )
-        .await
-        .unwrap();
+    let mut reader = log.read("t", vec![Start { partition: 1, offset: 0 }]).await.unwrap();
     assert!(matches!(next(&mut reader).await, Fetched::Batch(batch) if batch.partition == 1));
-    assert!(matches!(
-        next(&mut reader).await,
-        Fetched::End {
-            partition: 1,
-            next_offset: 1
-        }
-    ));
+    assert!(matches!(next(&mut reader).await, Fetched::End { partition: 1, next_offset: 1 }));
 }
 
 pub(super) async fn what_is_appended_meanwhile_is_read_too(fixture: &impl Fixture) {
@@ -117,21 +79,14 @@ pub(super) async fn what_is_appended_meanwhile_is_read_too(fixture: &impl Fixtur
     let writer = Arc::clone(&log);
     let appending = tokio::spawn(async move {
         for number in 0..300 {
-            writer
-                .append("t", vec![record(&number.to_string())])
-                .await
-                .unwrap();
+            writer.append("t", vec![record(&number.to_string())]).await.unwrap();
         }
     });
     let mut read = Vec::new();
     while read.len() < 300 {
         if let Fetched::Batch(batch) = next(&mut reader).await {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            read.extend(
-                batch
-                    .records()
-                    .map(|record| text(record.unwrap().value.unwrap())),
-            );
+            read.extend(batch.records().map(|record| text(record.unwrap().value.unwrap())));
         }
     }
     appending.await.unwrap();
@@ -157,9 +112,7 @@ pub(super) async fn a_step_that_is_cancelled_is_not_lost(fixture: &impl Fixture)
     let mut number = 0;
     while read.len() < 100 {
         if number < 100 {
-            log.append("t", vec![record(&number.to_string())])
-                .await
-                .unwrap();
+            log.append("t", vec![record(&number.to_string())]).await.unwrap();
             number += 1;
         }
         // Most of these are cancelled before a record is there.
@@ -168,11 +121,7 @@ pub(super) async fn a_step_that_is_cancelled_is_not_lost(fixture: &impl Fixture)
             && let Fetched::Batch(batch) = step.unwrap()
         {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            read.extend(
-                batch
-                    .records()
-                    .map(|record| text(record.unwrap().value.unwrap())),
-            );
+            read.extend(batch.records().map(|record| text(record.unwrap().value.unwrap())));
         }
     }
     assert_eq!(read, numbers(0..100));

@@ -46,12 +46,7 @@ pub(super) fn get_chat(state: &mut State, params: &Params) -> Result<Value, ApiE
     let mut full = chat.object();
     full["accent_color_id"] = json!(3);
     full["max_reaction_count"] = json!(11);
-    let gifts = [
-        "unlimited_gifts",
-        "limited_gifts",
-        "unique_gifts",
-        "premium_subscription",
-    ];
+    let gifts = ["unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription"];
     full["accepted_gift_types"] = json!({"gifts_from_channels": false});
     for kind in gifts {
         full["accepted_gift_types"][kind] = json!(false);
@@ -59,10 +54,7 @@ pub(super) fn get_chat(state: &mut State, params: &Params) -> Result<Value, ApiE
     if chat.kind != ChatKind::Private {
         full["permissions"] = json!({"can_send_messages": true});
     }
-    let newest_pin = chat
-        .pinned
-        .last()
-        .and_then(|id| state.world.message(chat.id, *id));
+    let newest_pin = chat.pinned.last().and_then(|id| state.world.message(chat.id, *id));
     if let Some(message) = newest_pin {
         full["pinned_message"] = message.object();
     }
@@ -82,9 +74,7 @@ pub(super) fn get_chat_member(state: &mut State, params: &Params) -> Result<Valu
 }
 
 pub(super) fn get_file(state: &mut State, params: &Params) -> Result<Value, ApiError> {
-    let file = params
-        .text("file_id")
-        .and_then(|id| state.world.files.get(&id));
+    let file = params.text("file_id").and_then(|id| state.world.files.get(&id));
     let file = file.ok_or_else(|| ApiError::bad_request("invalid file_id"))?;
     Ok(json!({
         "file_id": file.file_id,
@@ -114,10 +104,7 @@ pub(super) fn answer_callback_query(state: &mut State, params: &Params) -> Resul
 pub(super) fn delete_message(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let (chat, message) = existing(state, params, "message to delete not found")?;
     let message_id = message.id();
-    state.record(Change::Deleted {
-        chat_id: chat.id,
-        message_id,
-    });
+    state.record(Change::Deleted { chat_id: chat.id, message_id });
     Ok(json!(true))
 }
 
@@ -128,10 +115,7 @@ pub(super) fn send_action(state: &mut State, params: &Params) -> Result<Value, A
         return Err(ApiError::bad_request("wrong parameter action in request"));
     }
     // Nobody has to look.
-    let _ = state.page.send(PageEvent::Action {
-        chat_id: chat.id,
-        action,
-    });
+    let _ = state.page.send(PageEvent::Action { chat_id: chat.id, action });
     Ok(json!(true))
 }
 
@@ -160,10 +144,7 @@ pub(super) fn pin_message(state: &mut State, params: &Params) -> Result<Value, A
     let mut message_ids = chat.pinned;
     message_ids.retain(|id| *id != message.id());
     message_ids.push(message.id());
-    state.record(Change::Pinned {
-        chat_id: chat.id,
-        message_ids,
-    });
+    state.record(Change::Pinned { chat_id: chat.id, message_ids });
     Ok(json!(true))
 }
 
@@ -176,19 +157,13 @@ pub(super) fn unpin_message(state: &mut State, params: &Params) -> Result<Value,
             message_ids.pop();
         }
     }
-    state.record(Change::Pinned {
-        chat_id: chat.id,
-        message_ids,
-    });
+    state.record(Change::Pinned { chat_id: chat.id, message_ids });
     Ok(json!(true))
 }
 
 pub(super) fn unpin_all(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let chat = target_chat(state, params)?;
-    state.record(Change::Pinned {
-        chat_id: chat.id,
-        message_ids: Vec::new(),
-    });
+    state.record(Change::Pinned { chat_id: chat.id, message_ids: Vec::new() });
     Ok(json!(true))
 }
 

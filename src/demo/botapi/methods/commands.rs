@@ -20,10 +20,7 @@ pub(super) fn set(state: &mut State, params: &Params) -> Result<Value, ApiError>
     if given.len() > COMMANDS_MAX {
         return Err(ApiError::bad_request("BOT_COMMANDS_TOO_MUCH"));
     }
-    let commands = given
-        .iter()
-        .map(checked)
-        .collect::<Result<Vec<Value>, ApiError>>()?;
+    let commands = given.iter().map(checked).collect::<Result<Vec<Value>, ApiError>>()?;
     let scope = scope_of(state, params)?;
     state.record(Change::Commands { scope, commands });
     Ok(json!(true))
@@ -31,22 +28,12 @@ pub(super) fn set(state: &mut State, params: &Params) -> Result<Value, ApiError>
 
 pub(super) fn get(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let scope = scope_of(state, params)?;
-    Ok(json!(
-        state
-            .world
-            .commands
-            .get(&scope)
-            .cloned()
-            .unwrap_or_default()
-    ))
+    Ok(json!(state.world.commands.get(&scope).cloned().unwrap_or_default()))
 }
 
 pub(super) fn delete(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let scope = scope_of(state, params)?;
-    state.record(Change::Commands {
-        scope,
-        commands: Vec::new(),
-    });
+    state.record(Change::Commands { scope, commands: Vec::new() });
     Ok(json!(true))
 }
 
@@ -80,10 +67,7 @@ pub(in crate::demo::botapi) fn menu(world: &World, chat_id: i64, user_id: i64) -
 }
 
 fn checked(command: &Value) -> Result<Value, ApiError> {
-    let name = command["command"]
-        .as_str()
-        .unwrap_or_default()
-        .trim_start_matches('/');
+    let name = command["command"].as_str().unwrap_or_default().trim_start_matches('/');
     let is_allowed = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
     if name.is_empty() || name.len() > NAME_MAX_CHARS || !name.chars().all(is_allowed) {
         return Err(ApiError::bad_request("BOT_COMMAND_INVALID"));
@@ -97,15 +81,10 @@ fn checked(command: &Value) -> Result<Value, ApiError> {
 
 /// The key under which a call's scope and language are kept.
 fn scope_of(state: &State, params: &Params) -> Result<String, ApiError> {
-    let scope = params
-        .json("scope")?
-        .unwrap_or_else(|| json!({"type": "default"}));
+    let scope = params.json("scope")?.unwrap_or_else(|| json!({"type": "default"}));
     let kind = scope["type"].as_str().unwrap_or_default();
-    let number = |name: &str| {
-        scope[name]
-            .as_i64()
-            .or_else(|| scope[name].as_str()?.parse::<i64>().ok())
-    };
+    let number =
+        |name: &str| scope[name].as_i64().or_else(|| scope[name].as_str()?.parse::<i64>().ok());
     let needs_chat = matches!(kind, "chat" | "chat_administrators" | "chat_member");
     let needs_user = kind == "chat_member";
     let is_wide = matches!(

@@ -14,9 +14,7 @@ use crate::demo::botapi::shared::{State, now_s};
 pub(super) fn text(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let message = editable(state, params)?;
     if !message.body.contains_key("text") {
-        return Err(ApiError::bad_request(
-            "there is no text in the message to edit",
-        ));
+        return Err(ApiError::bad_request("there is no text in the message to edit"));
     }
     let mut body = message.body.clone();
     put_text(&mut body, &text_of(params)?);
@@ -29,9 +27,7 @@ pub(super) fn text(state: &mut State, params: &Params) -> Result<Value, ApiError
 pub(super) fn caption(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let message = editable(state, params)?;
     if message.body.contains_key("text") {
-        return Err(ApiError::bad_request(
-            "there is no caption in the message to edit",
-        ));
+        return Err(ApiError::bad_request("there is no caption in the message to edit"));
     }
     let mut body = message.body.clone();
     put_caption(&mut body, &caption_of(params)?);
@@ -43,10 +39,7 @@ pub(super) fn media(state: &mut State, params: &Params) -> Result<Value, ApiErro
     let Some(Value::Object(input)) = params.json("media")? else {
         return Err(ApiError::bad_request("there is no media in the request"));
     };
-    let kind = input
-        .get("type")
-        .and_then(Value::as_str)
-        .and_then(Kind::from_name);
+    let kind = input.get("type").and_then(Value::as_str).and_then(Kind::from_name);
     let kind = kind.ok_or_else(|| {
         ApiError::bad_request("can't parse InputMedia: media type must be photo or document here")
     })?;
@@ -55,13 +48,7 @@ pub(super) fn media(state: &mut State, params: &Params) -> Result<Value, ApiErro
     Markup::parse(params.json("reply_markup")?)?;
     let (name, value) = media::take(state, &input, kind, "media")?;
     let mut body = message.body.clone();
-    for replaced in [
-        "text",
-        "entities",
-        "photo",
-        "document",
-        "link_preview_options",
-    ] {
+    for replaced in ["text", "entities", "photo", "document", "link_preview_options"] {
         body.remove(replaced);
     }
     put_caption(&mut body, &caption);

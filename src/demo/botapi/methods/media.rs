@@ -23,9 +23,7 @@ impl Kind {
     }
 
     pub(super) fn from_name(name: &str) -> Option<Kind> {
-        [Kind::Photo, Kind::Document]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        [Kind::Photo, Kind::Document].into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -67,9 +65,7 @@ fn referred(
     let known =
         known.ok_or_else(|| ApiError::bad_request("wrong file identifier/HTTP URL specified"))?;
     if kind == Kind::Photo && known.dimensions.is_none() {
-        return Err(ApiError::bad_request(
-            "can't use file of type Document as Photo",
-        ));
+        return Err(ApiError::bad_request("can't use file of type Document as Photo"));
     }
     Ok(known)
 }
@@ -84,13 +80,8 @@ fn store(state: &mut State, upload: &Upload, kind: Kind) -> Result<StoredFile, A
     }
     let unique_id = format!("AQ{:016x}", fastrand::u64(..));
     let name = plain_name(&upload.file_name);
-    let extension = name
-        .rsplit_once('.')
-        .map_or("bin", |(_, extension)| extension);
-    let given = upload
-        .content_type
-        .clone()
-        .filter(|mime| mime != "application/octet-stream");
+    let extension = name.rsplit_once('.').map_or("bin", |(_, extension)| extension);
+    let given = upload.content_type.clone().filter(|mime| mime != "application/octet-stream");
     let file = StoredFile {
         file_id: format!("BQAC{}{unique_id}", kind.name()),
         path: format!("{}s/file_{unique_id}.{extension}", kind.name()),
@@ -107,16 +98,8 @@ fn store(state: &mut State, upload: &Upload, kind: Kind) -> Result<StoredFile, A
 /// A file's name without anything that could lead elsewhere.
 fn plain_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain: String = last
-        .chars()
-        .filter(|char| !char.is_control())
-        .take(120)
-        .collect();
-    if plain.trim_matches('.').is_empty() {
-        "file".to_owned()
-    } else {
-        plain
-    }
+    let plain: String = last.chars().filter(|char| !char.is_control()).take(120).collect();
+    if plain.trim_matches('.').is_empty() { "file".to_owned() } else { plain }
 }
 
 fn mime_of(extension: &str) -> &'static str {

@@ -51,14 +51,8 @@ const METHODS: [(&str, Method); 24] = [
 
 /// The documentation's spelling of a method's name; an unknown one stays as it is.
 pub(super) fn canonical(name: &str) -> String {
-    let mut known = METHODS
-        .iter()
-        .map(|(method, _)| *method)
-        .chain([GET_UPDATES]);
-    known
-        .find(|method| method.eq_ignore_ascii_case(name))
-        .unwrap_or(name)
-        .to_owned()
+    let mut known = METHODS.iter().map(|(method, _)| *method).chain([GET_UPDATES]);
+    known.find(|method| method.eq_ignore_ascii_case(name)).unwrap_or(name).to_owned()
 }
 
 /// Performs a method by its canonical name.
@@ -73,19 +67,12 @@ fn target_chat(state: &State, params: &Params) -> Result<Chat, ApiError> {
     let Some(chat_id) = params.text("chat_id") else {
         return Err(ApiError::bad_request("chat_id is empty"));
     };
-    let chat = chat_id
-        .trim()
-        .parse()
-        .ok()
-        .and_then(|id: i64| state.world.chats.get(&id));
+    let chat = chat_id.trim().parse().ok().and_then(|id: i64| state.world.chats.get(&id));
     let chat = chat.ok_or_else(|| ApiError::bad_request("chat not found"))?;
     if let Some(new_id) = chat.migrated_to {
         let problem = "group chat was upgraded to a supergroup chat";
         let parameters = Some(json!({"migrate_to_chat_id": new_id}));
-        return Err(ApiError {
-            parameters,
-            ..ApiError::bad_request(problem)
-        });
+        return Err(ApiError { parameters, ..ApiError::bad_request(problem) });
     }
     if state.world.is_blocked(chat) {
         return Err(ApiError::new(403, "Forbidden: bot was blocked by the user"));
@@ -103,16 +90,12 @@ fn content(
         return Ok(None);
     };
     let Some(mode) = params.text("parse_mode") else {
-        let entities = params
-            .parsed::<Vec<Entity>>(entities_name)?
-            .unwrap_or_default();
+        let entities = params.parsed::<Vec<Entity>>(entities_name)?.unwrap_or_default();
         return Ok(Some(Content::new(&text, entities)));
     };
     if !mode.eq_ignore_ascii_case("html") {
         return Err(ApiError::bad_request("unsupported parse_mode"));
     }
     let parsed = html::parse(&text);
-    parsed
-        .map(Some)
-        .map_err(|why| ApiError::bad_request(&format!("can't parse entities: {why}")))
+    parsed.map(Some).map_err(|why| ApiError::bad_request(&format!("can't parse entities: {why}")))
 }

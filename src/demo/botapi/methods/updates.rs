@@ -26,10 +26,7 @@ pub(in crate::demo::botapi) async fn get_updates(
     shared: &Shared,
     params: &Params,
 ) -> Result<Value, ApiError> {
-    let limit = params
-        .integer("limit")
-        .unwrap_or(LIMIT_MAX)
-        .clamp(1, LIMIT_MAX);
+    let limit = params.integer("limit").unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX);
     let limit = usize::try_from(limit).unwrap_or(1);
     let timeout_s = u64::try_from(params.integer("timeout").unwrap_or(0)).unwrap_or(0);
     let deadline = Instant::now() + Duration::from_secs(timeout_s.min(TIMEOUT_MAX_S));
@@ -76,13 +73,7 @@ fn waiting(state: &State, version: u64, limit: usize) -> Result<Vec<Value>, ApiE
     if state.delivery.poll_version != version {
         return Err(ApiError::conflict(state.delivery.poll_ended_by));
     }
-    Ok(state
-        .world
-        .updates
-        .iter()
-        .take(limit)
-        .map(|(_, update)| update.clone())
-        .collect())
+    Ok(state.world.updates.iter().take(limit).map(|(_, update)| update.clone()).collect())
 }
 
 /// Remembers `allowed_updates`, if it was given; an empty list means the usual kinds.
@@ -105,27 +96,16 @@ pub(super) fn set_webhook(state: &mut State, params: &Params) -> Result<Value, A
     }
     let secret = params.text("secret_token");
     let is_plain = |char: char| char.is_ascii_alphanumeric() || char == '_' || char == '-';
-    if secret
-        .as_ref()
-        .is_some_and(|secret| !secret.chars().all(is_plain))
-    {
+    if secret.as_ref().is_some_and(|secret| !secret.chars().all(is_plain)) {
         let problem = "secret token contains unallowed characters";
         return Err(ApiError::bad_request(problem));
     }
-    if secret
-        .as_ref()
-        .is_some_and(|secret| secret.len() > SECRET_MAX_CHARS)
-    {
+    if secret.as_ref().is_some_and(|secret| secret.len() > SECRET_MAX_CHARS) {
         return Err(ApiError::bad_request("secret token is too long"));
     }
     allow(state, params)?;
     let max_connections = params.integer("max_connections").unwrap_or(MAX_CONNECTIONS);
-    let webhook = Webhook {
-        url,
-        secret,
-        max_connections,
-        last_error: None,
-    };
+    let webhook = Webhook { url, secret, max_connections, last_error: None };
     replace_webhook(state, params, Some(webhook));
     Ok(json!(true))
 }

@@ -77,11 +77,7 @@ async fn only_own_page(request: Request, next: Next) -> Response {
 
 /// Why a request is refused, if it is.
 fn refusal(headers: &HeaderMap) -> Option<&'static str> {
-    let text = |name| {
-        headers
-            .get(name)
-            .map(|value| value.to_str().unwrap_or_default())
-    };
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(header::HOST).unwrap_or_default();
     if !is_literal_or_localhost(host) {
         return Some("open this page by its address, not by a name");
@@ -109,11 +105,7 @@ struct Sent {
 async fn send(Extension(shared): Extension<Arc<Shared>>, Json(sent): Json<Sent>) -> Response {
     let text = sent.text.trim();
     if text.is_empty() || text.chars().count() > TEXT_MAX_CHARS {
-        return (
-            StatusCode::BAD_REQUEST,
-            "a message has 1 to 4096 characters",
-        )
-            .into_response();
+        return (StatusCode::BAD_REQUEST, "a message has 1 to 4096 characters").into_response();
     }
     let handle = Handle::new(shared);
     match sent.reply_to {
@@ -170,12 +162,7 @@ async fn events(
     let feed = Feed::new(shared);
     let stream = stream::unfold(feed, |mut feed| async move {
         let event = feed.next().await?;
-        Some((
-            Ok(Event::default()
-                .retry(RECONNECT_AFTER)
-                .data(event.to_string())),
-            feed,
-        ))
+        Some((Ok(Event::default().retry(RECONNECT_AFTER).data(event.to_string())), feed))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
@@ -191,11 +178,7 @@ impl Feed {
     fn new(shared: Arc<Shared>) -> Feed {
         // Under one lock, so that nothing is missed in between.
         let (events, everything) = shared.look(|state| (state.page.subscribe(), everything(state)));
-        Feed {
-            shared,
-            events,
-            waiting: VecDeque::from([everything]),
-        }
+        Feed { shared, events, waiting: VecDeque::from([everything]) }
     }
 
     async fn next(&mut self) -> Option<Value> {
@@ -208,9 +191,7 @@ impl Feed {
                 () = self.shared.closed() => return None,
             };
             match received {
-                Ok(event) => self
-                    .waiting
-                    .extend(self.shared.look(|state| shown(state, event))),
+                Ok(event) => self.waiting.extend(self.shared.look(|state| shown(state, event))),
                 Err(RecvError::Lagged(_)) => *self = Feed::new(Arc::clone(&self.shared)),
                 Err(RecvError::Closed) => return None,
             }
@@ -220,11 +201,7 @@ impl Feed {
 
 fn everything(state: &State) -> Value {
     let messages: Vec<Value> = state.world.messages_of(PAGE_USER).map(message).collect();
-    let pinned = state
-        .world
-        .chats
-        .get(&PAGE_USER)
-        .map(|chat| chat.pinned.clone());
+    let pinned = state.world.chats.get(&PAGE_USER).map(|chat| chat.pinned.clone());
     json!({
         "kind": "everything",
         "bot": state.bot,
@@ -240,26 +217,22 @@ fn shown(state: &State, event: PageEvent) -> Option<Value> {
         PageEvent::Changed(Change::Message(changed)) if changed.chat_id() == PAGE_USER => {
             Some(json!({"kind": "message", "message": message(&changed)}))
         }
-        PageEvent::Changed(Change::Deleted {
-            chat_id: PAGE_USER,
-            message_id,
-        }) => Some(json!({"kind": "deleted", "message_id": message_id})),
-        PageEvent::Changed(Change::Pinned {
-            chat_id: PAGE_USER,
-            message_ids,
-        }) => Some(json!({"kind": "pinned", "message_ids": message_ids})),
+        PageEvent::Changed(Change::Deleted { chat_id: PAGE_USER, message_id }) => {
+            Some(json!({"kind": "deleted", "message_id": message_id}))
+        }
+        PageEvent::Changed(Change::Pinned { chat_id: PAGE_USER, message_ids }) => {
+            Some(json!({"kind": "pinned", "message_ids": message_ids}))
+        }
         PageEvent::Changed(Change::Commands { .. }) => {
             let commands = menu(&state.world, PAGE_USER, PAGE_USER);
             Some(json!({"kind": "commands", "commands": commands}))
         }
-        PageEvent::Action {
-            chat_id: PAGE_USER,
-            action,
-        } => Some(json!({"kind": "action", "action": action})),
-        PageEvent::Answered {
-            chat_id: PAGE_USER,
-            answer,
-        } => Some(json!({"kind": "answered", "answer": answer})),
+        PageEvent::Action { chat_id: PAGE_USER, action } => {
+            Some(json!({"kind": "action", "action": action}))
+        }
+        PageEvent::Answered { chat_id: PAGE_USER, answer } => {
+            Some(json!({"kind": "answered", "answer": answer}))
+        }
         _ => None,
     }
 }

@@ -23,7 +23,13 @@ pub enum Field {
 pub enum Kind {
     Name,
     /// A number within these bounds; `above` must be smaller.
-    Number { least: f32, most: f32, default: f32, unit: &'static str, above: Option<Field> },
+    Number {
+        least: f32,
+        most: f32,
+        default: f32,
+        unit: &'static str,
+        above: Option<Field>,
+    },
 }
 
 /// Soil between these temperatures, in °C, is what a windowsill sees.

@@ -153,9 +153,7 @@ fn begin(
     }
     let edit = Edit::begin(offers);
     let next = match found {
-        Some(found) => {
-            edit.answer(&Answer::Typed(typed.to_owned()), Looked::Found(found))
-        }
+        Some(found) => edit.answer(&Answer::Typed(typed.to_owned()), Looked::Found(found)),
         None => Next::Ask(edit, None),
     };
     update::effects(next, version)

@@ -45,12 +45,7 @@ fn tenths(thousandths: i64) -> String {
 }
 
 /// The list of `/plants`.
-pub fn list(
-    rows: &[PlantRow],
-    total: i64,
-    filter: Option<&Filter>,
-    snapshot: &Snapshot,
-) -> Say {
+pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &Snapshot) -> Say {
     let plants = if total == 1 { "plant" } else { "plants" };
     let mut text = Text::new().bold(format!("{total} {plants}"));
     if let Some(filter) = filter {
@@ -159,7 +154,8 @@ fn measure(
 fn last_reading(row: &PlantRow, snapshot: &Snapshot) -> Text {
     let Some(event_ms) = row.event_ms else { return Text::of("No reading yet.") };
     let now_ms = snapshot.pipeline_now_ms;
-    let silent = if now_ms - event_ms > SILENT_MS { "⚫ Silent: last reading" } else { "Last reading" };
+    let silent =
+        if now_ms - event_ms > SILENT_MS { "⚫ Silent: last reading" } else { "Last reading" };
     Text::of(format!(
         "{silent} {} ({})",
         when::ago(event_ms, now_ms),
@@ -221,8 +217,9 @@ pub fn not_one(typed: &str, found: &Found) -> Say {
     if found.nearest.is_empty() {
         return Say::new(text.plain(" /plants lists them all."));
     }
-    let rows = found.nearest.iter().map(|(plant_id, name)| {
-        vec![Button::new(name.clone(), format!("{OPEN}{plant_id}"))]
-    });
+    let rows = found
+        .nearest
+        .iter()
+        .map(|(plant_id, name)| vec![Button::new(name.clone(), format!("{OPEN}{plant_id}"))]);
     Say::new(text.plain(" Did you mean:")).with(rows.collect())
 }

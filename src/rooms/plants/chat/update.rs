@@ -240,10 +240,9 @@ impl Edit {
     fn default(&self, field: Field) -> Result<FieldValue, Text> {
         match field.kind() {
             Kind::Number { default, .. } => self.check(field, FieldValue::Number(default)),
-            Kind::Name => Err(Text::of(format!(
-                "A new plant needs a {}: it has no default.",
-                field.label()
-            ))),
+            Kind::Name => {
+                Err(Text::of(format!("A new plant needs a {}: it has no default.", field.label())))
+            }
         }
     }
 
@@ -393,8 +392,8 @@ impl Edit {
     fn confirm_question(&self, version: i64) -> Say {
         let plant_id = self.plant_id.unwrap_or(0);
         let kind = if self.existing.is_some() { "Plant" } else { "New plant" };
-        let mut text = Text::of("Please confirm your metadata entry.\n")
-            .bold(format!("{kind} {plant_id}"));
+        let mut text =
+            Text::of("Please confirm your metadata entry.\n").bold(format!("{kind} {plant_id}"));
         for (field, value) in &self.values {
             let was = self.existing.as_ref().and_then(|known| known.values.get(field));
             text = text.line().plain(format!("{}: ", field.label())).bold(value.shown(*field));
@@ -404,10 +403,7 @@ impl Edit {
         }
         text = text.line().plain("/y sends it, /n does not.");
         let rows = vec![
-            vec![
-                Button::of_draft("✅ Yes", version, "y"),
-                Button::of_draft("❌ No", version, "n"),
-            ],
+            vec![Button::of_draft("✅ Yes", version, "y"), Button::of_draft("❌ No", version, "n")],
             vec![
                 Button::of_draft("« Back", version, "back"),
                 Button::of_draft("Cancel", version, "cancel"),
