@@ -7,6 +7,7 @@ mod botapi_webhook;
 mod botapi_world;
 mod browser;
 mod config_cli;
+mod demo_page;
 mod log_conformance;
 mod python_bot;
 mod support;

@@ -412,20 +412,36 @@ impl Edit {
         Say::new(text).with(rows)
     }
 
-    /// What an answered question becomes, so that its buttons go: the question and the answer.
+    /// What an answered question becomes, so that its buttons go: the answer, in one line.
     pub fn answered(&self, answer: &Answer, version: i64) -> Say {
-        let words = match (answer, self.step) {
-            (Answer::Keep, _) => "kept",
-            (Answer::Default, _) => "default",
-            (Answer::Skip, _) => "skipped",
-            (Answer::Back, _) => "back",
-            (Answer::Cancel, _) => "cancelled",
-            (Answer::Yes, _) => "yes",
-            (Answer::No, _) => "no",
-            (Answer::Typed(typed), _) => typed,
-            (Answer::Again(_), _) => "begun again",
+        let value = match (answer, self.step) {
+            (Answer::Typed(typed), Step::PlantId) => Some(("plant", typed.clone())),
+            (Answer::Keep | Answer::Skip, Step::Field(field)) => {
+                Some((field.label(), self.kept_or_default(field)))
+            }
+            (Answer::Default, Step::Field(field)) => {
+                let value = self.default(field).ok().map(|value| value.shown(field));
+                Some((field.label(), value.unwrap_or_default()))
+            }
+            _ => None,
         };
-        Say::new(self.question(version).text.line().plain("→ ").bold(words))
+        if let Some((label, value)) = value {
+            return Say::new(Text::of(format!("{label}: ")).bold(value));
+        }
+        let word = match answer {
+            Answer::Back => "back",
+            Answer::Cancel => "cancelled",
+            Answer::Yes => "yes",
+            Answer::No => "no",
+            _ => "answered",
+        };
+        Say::new(self.question(version).text.line().plain("→ ").bold(word))
+    }
+
+    fn kept_or_default(&self, field: Field) -> String {
+        let existing = self.existing.as_ref().and_then(|known| known.values.get(&field)).cloned();
+        let value = existing.or_else(|| self.default(field).ok());
+        value.map(|value| value.shown(field)).unwrap_or_default()
     }
 }
 
