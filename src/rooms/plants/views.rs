@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 
 use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
@@ -122,18 +123,11 @@ impl Views for Plants {
     }
 
     async fn merge(&self, db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {
-        // In the order of the tables' keys, so that a large step writes each page once.
-        let mut lows: Vec<(Slot, i64)> = delta.lows.iter().map(|(k, v)| (*k, *v)).collect();
-        lows.sort_unstable_by_key(|(slot, _)| *slot);
-        MERGE_WINDOWS.run(db, &lows, |query, row| bind_low(query, *row)).await?;
-        let mut buckets: Vec<(Slot, Bucket)> =
-            delta.buckets.iter().map(|(k, v)| (*k, *v)).collect();
-        buckets.sort_unstable_by_key(|(slot, _)| *slot);
-        MERGE_BUCKETS.run(db, &buckets, |query, row| bind_bucket(query, *row)).await?;
-        let mut latest: Vec<(PlantId, Latest)> =
-            delta.latest.iter().map(|(k, v)| (*k, *v)).collect();
-        latest.sort_unstable_by_key(|(plant_id, _)| *plant_id);
-        MERGE_LATEST.run(db, &latest, |query, row| bind_latest(query, *row)).await
+        MERGE_WINDOWS.run(db, &sorted(&delta.lows), |query, row| bind_low(query, *row)).await?;
+        MERGE_BUCKETS
+            .run(db, &sorted(&delta.buckets), |query, row| bind_bucket(query, *row))
+            .await?;
+        MERGE_LATEST.run(db, &sorted(&delta.latest), |query, row| bind_latest(query, *row)).await
     }
 
     async fn close(
@@ -209,6 +203,13 @@ impl Plants {
     fn dry(&self, window: &DryWindow) -> Option<crate::kernel::alert::Alert> {
         rules::dry(window, self.low_readings_limit, self.time_zone)
     }
+}
+
+/// A map's rows in the order of the table's key, so that a large step writes each page once.
+fn sorted<K: Copy + Ord, V: Copy>(map: &FxHashMap<K, V>) -> Vec<(K, V)> {
+    let mut rows: Vec<(K, V)> = map.iter().map(|(key, value)| (*key, *value)).collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows
 }
 
 /// Windows of plants with metadata that hold more than `limit` low readings.
