@@ -109,8 +109,7 @@ pub(super) async fn open_access(
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let now_ms = clock::now_ms();
-                let configured = fixed.owners.iter().chain(&fixed.allowed_chats);
-                for place in configured.map(|chat_id| Place::private(*chat_id)) {
+                for place in fixed.owners.iter().map(|user_id| Place::private(*user_id)) {
                     // A place that unsubscribed, or that blocked us, is left alone.
                     if !access::knows_place(db, place).await? {
                         access::subscribe(db, place, now_ms).await?;
