@@ -1,12 +1,14 @@
 //! The integration tests: one binary, so that the crate is linked once.
 
 #![cfg(test)]
+mod bot;
 mod botapi;
 mod botapi_faults;
 mod botapi_webhook;
 mod botapi_world;
 mod browser;
 mod config_cli;
+mod kill_seeds;
 mod log_conformance;
 mod python_bot;
 mod support;
