@@ -1,6 +1,8 @@
 //! The integration tests: one binary, so that the crate is linked once.
 
 #![cfg(test)]
+
+mod bot;
 mod botapi;
 mod botapi_faults;
 mod botapi_webhook;
@@ -8,6 +10,7 @@ mod botapi_world;
 mod browser;
 mod config_cli;
 mod demo_page;
+mod kill_seeds;
 mod log_conformance;
 mod python_bot;
 mod support;

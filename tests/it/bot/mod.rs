@@ -1,0 +1,255 @@
+//! The real bot as a child process, against a stand-in for Telegram: started, killed, restarted,
+//! stopped. When a test fails it prints what was said and what was logged.
+
+use std::fs::OpenOptions;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::watch;
+use windowsill::demo::botapi::{Handle, ShownMessage};
+
+use crate::botapi_world::{TOKEN, World};
+
+pub(crate) mod past;
+pub(crate) mod state;
+
+/// The owner by configuration, and their private chat.
+pub(crate) const OWNER: i64 = 11;
+/// How long anything that should happen may take, on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// How long a stop may take (contract: 10 s).
+const STOP: Duration = Duration::from_secs(10);
+/// Lines of the log that a failed test prints.
+const LOG_LINES: usize = 60;
+
+/// A folder, its Telegram, and the bot that may be running on them.
+pub(crate) struct Bot {
+    pub(crate) world: World,
+    folder: TempDir,
+    settings: Vec<(String, String)>,
+    life: Option<Life>,
+    /// Printed first when a test fails.
+    pub(crate) title: String,
+}
+
+/// One process from its start to its end.
+pub(crate) struct Life {
+    process_id: u32,
+    ended: watch::Receiver<Option<ExitStatus>>,
+}
+
+impl Bot {
+    /// A folder for an owner who is known by configuration. Nothing runs yet.
+    pub(crate) async fn new() -> Bot {
+        let bot = Bot::without_owner().await;
+        bot.with("WINDOWSILL_TELEGRAM__OWNERS", OWNER)
+    }
+
+    pub(crate) async fn without_owner() -> Bot {
+        let world = World::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let settings = vec![
+            ("WINDOWSILL_TELEGRAM__API_URL".to_owned(), world.base.clone()),
+            ("TELEGRAM_BOT_TOKEN".to_owned(), TOKEN.to_owned()),
+        ];
+        Bot { world, folder, settings, life: None, title: String::new() }
+    }
+
+    /// Sets a variable for the lives to come; an empty one is as good as none.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Bot {
+        self.set(name, value);
+        self
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: impl ToString) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_string()));
+    }
+
+    /// Ends the process at the n-th visit of a point in the life that begins next.
+    pub(crate) fn crash_at(&mut self, point: &str, visit: u64) {
+        self.set("TEST_WINDOWSILL_CRASH", format!("{point}:{visit}"));
+    }
+
+    pub(crate) fn crash_no_more(&mut self) {
+        self.set("TEST_WINDOWSILL_CRASH", "");
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.world.handle
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Another command of the binary, with the bot's settings.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = crate::support::windowsill(self.folder.path(), args);
+        command.env("WINDOWSILL_DATA_DIR", self.data_dir());
+        command.envs(self.settings.iter().filter(|(_, value)| !value.is_empty()).cloned());
+        command
+    }
+
+    /// Begins a life. It is not ready yet.
+    pub(crate) fn start(&mut self) {
+        assert!(self.life.as_ref().is_none_or(|life| life.exit().is_some()), "it runs already");
+        let output = |name: &str| {
+            let path = self.folder.path().join(name);
+            Stdio::from(OpenOptions::new().create(true).append(true).open(path).unwrap())
+        };
+        let mut command = self.command(&["run"]);
+        command.stdout(output("out.txt")).stderr(output("log.txt"));
+        self.life = Some(Life::begin(&mut command));
+    }
+
+    /// Begins a life and waits until it asks for updates.
+    pub(crate) async fn started(&mut self) {
+        let before = self.handle().calls_of("getUpdates").len();
+        self.start();
+        self.polls_again(before).await;
+    }
+
+    async fn polls_again(&self, before: usize) {
+        let polls = |handle: &Handle| (handle.calls_of("getUpdates").len() > before).then_some(());
+        self.handle().wait_for(SOON, "poll", polls).await.unwrap();
+    }
+
+    pub(crate) fn life(&self) -> &Life {
+        self.life.as_ref().expect("it was never started")
+    }
+
+    /// The end of the present life.
+    pub(crate) async fn ended(&self) -> ExitStatus {
+        self.life().ended_within(SOON).await
+    }
+
+    /// The process dies as if the power had gone.
+    pub(crate) async fn kill(&self) {
+        self.life().signal("-9");
+        assert_eq!(self.ended().await.signal(), Some(9));
+    }
+
+    /// Waits for the crash that was planned.
+    pub(crate) async fn crashed(&self) {
+        assert_eq!(self.ended().await.signal(), Some(9), "it should have crashed as planned");
+    }
+
+    /// Stops it as a service manager does: in time, and with 0.
+    pub(crate) async fn stop(&self) {
+        self.life().signal("-TERM");
+        assert_eq!(self.life().ended_within(STOP).await.code(), Some(0));
+    }
+
+    /// Everything that all lives logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log.txt")).unwrap_or_default()
+    }
+
+    /// Everything that all lives printed.
+    pub(crate) fn printed(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("out.txt")).unwrap_or_default()
+    }
+
+    /// Somebody writes in private, and the bot's answer has `part` in it.
+    pub(crate) async fn answers(&self, user_id: i64, text: &str, part: &str) -> ShownMessage {
+        let after = self.handle().messages(user_id).last().map_or(0, |message| message.id);
+        self.handle().say(user_id, user_id, text);
+        self.handle().wait_for_text(SOON, user_id, after, part).await.unwrap()
+    }
+
+    /// What the bot has said in a chat, oldest first.
+    pub(crate) fn said(&self, chat_id: i64) -> Vec<String> {
+        let messages = self.handle().messages(chat_id).into_iter();
+        messages.filter(|message| message.from_bot).map(|message| message.text).collect()
+    }
+
+    /// How often the bot has said something with `part` in it.
+    pub(crate) fn times_said(&self, chat_id: i64, part: &str) -> usize {
+        self.said(chat_id).iter().filter(|text| text.contains(part)).count()
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        if let Some(life) = &self.life {
+            life.signal("-9");
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let first = log.lines().count().saturating_sub(LOG_LINES);
+            let tail: Vec<&str> = log.lines().skip(first).collect();
+            let chat = self.handle().transcript(OWNER);
+            eprintln!("{}\n{chat}--- the log ends with\n{}", self.title, tail.join("\n"));
+        }
+    }
+}
+
+impl Life {
+    pub(crate) fn begin(command: &mut Command) -> Life {
+        let mut child = command.spawn().unwrap();
+        let process_id = child.id();
+        let (end, ended) = watch::channel(None);
+        std::thread::spawn(move || {
+            // Nobody may be left to be told.
+            let _ = end.send(Some(child.wait().unwrap()));
+        });
+        Life { process_id, ended }
+    }
+
+    pub(crate) fn exit(&self) -> Option<ExitStatus> {
+        *self.ended.borrow()
+    }
+
+    pub(crate) fn ending(&self) -> watch::Receiver<Option<ExitStatus>> {
+        self.ended.clone()
+    }
+
+    pub(crate) async fn ended_within(&self, within: Duration) -> ExitStatus {
+        let mut ended = self.ended.clone();
+        let waited = tokio::time::timeout(within, ended.wait_for(Option::is_some)).await;
+        waited.unwrap_or_else(|_| panic!("it still runs after {within:?}")).unwrap().unwrap()
+    }
+
+    /// Sends a signal, unless the process has ended.
+    pub(crate) fn signal(&self, signal: &str) {
+        if self.exit().is_none() {
+            let process_id = self.process_id.to_string();
+            // It may end by itself in this moment.
+            let _ = Command::new("kill").args([signal, &process_id]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// Looks again and again until something is so.
+pub(crate) async fn until(within: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    const LOOK_EVERY: Duration = Duration::from_millis(20);
+    let search = async {
+        while !holds().await {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let found = tokio::time::timeout(within, search).await;
+    assert!(found.is_ok(), "not within {within:?}: {what}");
+}
+
+/// Every file below a folder that holds these bytes.
+pub(crate) fn files_with(dir: &Path, wanted: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, wanted));
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        if bytes.windows(wanted.len()).any(|part| part == wanted.as_bytes()) {
+            found.push(path);
+        }
+    }
+    found
+}

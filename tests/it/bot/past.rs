@@ -1,0 +1,144 @@
+//! The log as sensors and people left it, written with the library, and a small model of what a
+//! pipeline must make of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use windowsill::config::{Config, Topic};
+use windowsill::kernel::record::NewRecord;
+use windowsill::log::embedded::EmbeddedLog;
+use windowsill::log::topics::Topics;
+use windowsill::log::{EventLog, Fetched, Start};
+use windowsill::rooms;
+
+pub(crate) const READINGS: &str = "houseplant-readings";
+pub(crate) const METADATA: &str = "houseplant-metadata";
+/// The contract's window: six hours, ten minutes of grace.
+pub(crate) const WINDOW_MS: i64 = 6 * 3_600_000;
+const GRACE_MS: i64 = 600_000;
+/// A window with more low readings than this is dry.
+const LOW_LIMIT: i64 = 120;
+
+/// A reading at its place in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) plant_id: u8,
+    pub(crate) moisture: f32,
+    pub(crate) at_ms: i64,
+    pub(crate) partition: i32,
+}
+
+/// An open log with the contract's topics.
+pub(crate) struct Log {
+    log: EmbeddedLog,
+    topics: Topics,
+    /// An encoded reading; the plant's id and the moisture are put in.
+    template: Vec<u8>,
+}
+
+/// Where they stand in an encoded reading (contract: `{plant_id:int, moisture, temperature}`).
+const ID_AT: usize = 10;
+const MOISTURE_AT: usize = 11;
+
+impl Log {
+    /// Opens the log of a folder, and creates it with so many partitions for readings.
+    pub(crate) async fn open(data_dir: &Path, partitions: i32) -> Log {
+        std::fs::create_dir_all(data_dir).unwrap();
+        let mut config = Config::default();
+        let readings = Topic { partitions: Some(partitions), ..Topic::default() };
+        config.topics.insert(READINGS.to_owned(), readings);
+        let topics = Topics::of_config(rooms::topics(), &config).unwrap();
+        let log = EmbeddedLog::open(&data_dir.join("log.db")).await.unwrap();
+        topics.create(&log).await.unwrap();
+        let value = json!({"plant_id": 0, "moisture": 0, "temperature": 20});
+        let template = topics.get(READINGS).unwrap().codec.encode(&value).unwrap();
+        Log { log, topics, template }
+    }
+
+    pub(crate) async fn append(&self, readings: &[Reading]) {
+        let record = |reading: &Reading| {
+            assert!(reading.plant_id < 64, "one byte of Avro");
+            let mut value = self.template.clone();
+            value[ID_AT] = reading.plant_id * 2;
+            value[MOISTURE_AT..MOISTURE_AT + 4].copy_from_slice(&reading.moisture.to_le_bytes());
+            NewRecord {
+                partition: Some(reading.partition),
+                key: Some(reading.plant_id.to_string().into_bytes()),
+                value: Some(value),
+                ts_ms: reading.at_ms,
+                ..NewRecord::default()
+            }
+        };
+        self.log.append(READINGS, readings.iter().map(record).collect()).await.unwrap();
+    }
+
+    /// Writes who a plant is.
+    pub(crate) async fn describe(&self, plant: &Value) {
+        let record = NewRecord {
+            key: Some(plant["plant_id"].to_string().into_bytes()),
+            value: Some(self.topics.get(METADATA).unwrap().codec.encode(plant).unwrap()),
+            ts_ms: windowsill::clock::now_ms(),
+            ..NewRecord::default()
+        };
+        self.log.append(METADATA, vec![record]).await.unwrap();
+    }
+
+    /// Every metadata record of a plant, oldest first, with its offset.
+    pub(crate) async fn described(&self, plant_id: i64) -> Vec<(i64, Value)> {
+        let from = vec![Start { partition: 0, offset: 0 }];
+        let mut reader = self.log.read(METADATA, from).await.unwrap();
+        let codec = &self.topics.get(METADATA).unwrap().codec;
+        let mut found = Vec::new();
+        while let Fetched::Batch(batch) = reader.next().await.unwrap() {
+            for record in batch.records() {
+                let record = record.unwrap();
+                let value = codec.decode_json(record.value.unwrap()).unwrap();
+                if value["plant_id"] == plant_id {
+                    found.push((record.offset, value));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Who a plant is, as a producer writes it.
+pub(crate) fn plant(plant_id: i64, given_name: &str, moisture_low: f32) -> Value {
+    json!({"plant_id": plant_id, "given_name": given_name, "common_name": "Some Fern",
+        "scientific_name": "Filix quaedam", "temperature_low": 15.0, "temperature_high": 30.0,
+        "moisture_low": moisture_low, "moisture_high": 90.0})
+}
+
+/// What a pipeline must make of readings, recomputed in one pass over the whole log.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Model {
+    /// Low readings by window start and plant.
+    pub(crate) lows: BTreeMap<(i64, i64), i64>,
+    pub(crate) late: i64,
+}
+
+impl Model {
+    /// `is_low` judges by the plant's threshold; readings come in the order of the log.
+    pub(crate) fn of(readings: &[Reading], is_low: impl Fn(&Reading) -> bool) -> Model {
+        let mut model = Model::default();
+        let mut newest: BTreeMap<i32, i64> = BTreeMap::new();
+        for reading in readings {
+            let start_ms = reading.at_ms.div_euclid(WINDOW_MS) * WINDOW_MS;
+            let newest_ms = newest.entry(reading.partition).or_insert(reading.at_ms);
+            if start_ms + WINDOW_MS + GRACE_MS <= *newest_ms {
+                model.late += 1;
+            } else if is_low(reading) {
+                *model.lows.entry((start_ms, i64::from(reading.plant_id))).or_default() += 1;
+            }
+            *newest_ms = reading.at_ms.max(*newest_ms);
+        }
+        model
+    }
+
+    /// The windows that raise an alert: start and plant.
+    pub(crate) fn dry(&self) -> Vec<(i64, i64)> {
+        let dry = self.lows.iter().filter(|(_, count)| **count > LOW_LIMIT);
+        dry.map(|(window, _)| *window).collect()
+    }
+}

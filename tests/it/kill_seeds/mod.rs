@@ -1,0 +1,89 @@
+//! `kill -9` by seed, at every named point, over tens of thousands of readings and a conversation.
+//!
+//! `cargo test kill_seeds` runs 200 seeds, with `RUN_SLOW=1` 1,000; `KILL_SEED=7` replays one, or
+//! `KILL_SEED=100..150` a few. A replay has the same readings, the same plan of kills and the same
+//! words; only the scheduler differs.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+mod household;
+mod oracle;
+mod person;
+mod plan;
+
+use household::Household;
+
+const SEEDS: u64 = 200;
+const SEEDS_SLOW: u64 = 1_000;
+/// Most of a run is waiting: for the pace at which a bot may write into a chat.
+const AT_ONCE: usize = 40;
+/// Every named point is visited by death at least so often in [`SEEDS`] runs.
+const HITS_MIN: u64 = 20;
+
+#[test]
+fn whatever_point_it_is_killed_at_nothing_is_lost_and_nothing_is_said_falsely() {
+    let seeds = seeds();
+    let next = AtomicU64::new(seeds.start);
+    let hits: Mutex<BTreeMap<String, u64>> = Mutex::default();
+    let failed: Mutex<Vec<u64>> = Mutex::default();
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                break;
+            }
+            match catch_unwind(|| run(seed)) {
+                Ok(kills) => {
+                    let mut hits = hits.lock().unwrap();
+                    for point in kills {
+                        *hits.entry(point).or_default() += 1;
+                    }
+                }
+                Err(_) => failed.lock().unwrap().push(seed),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(work);
+        }
+    });
+    let (hits, failed) = (hits.into_inner().unwrap(), failed.into_inner().unwrap());
+    println!("seeds {seeds:?}; kills by point: {hits:#?}");
+    assert!(failed.is_empty(), "seeds {failed:?} failed; KILL_SEED={} replays one", failed[0]);
+    if seeds.end - seeds.start >= SEEDS {
+        for point in windowsill::crash::POINTS {
+            let count = hits.get(*point).copied().unwrap_or(0);
+            assert!(count >= HITS_MIN, "{point} was hit {count} times only: {hits:?}");
+        }
+    }
+}
+
+/// Lives through one seed and tells at which points the process died.
+fn run(seed: u64) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut household = Household::begin(seed).await;
+        household.live().await;
+        let kills = household.end().await;
+        oracle::check(&household, &kills).await;
+        kills
+    })
+}
+
+/// The seeds to run.
+fn seeds() -> Range<u64> {
+    if let Ok(named) = std::env::var("KILL_SEED") {
+        let number = |text: &str| text.parse::<u64>().expect("KILL_SEED is a number or a..b");
+        return match named.split_once("..") {
+            Some((first, end)) => number(first)..number(end),
+            None => number(&named)..number(&named) + 1,
+        };
+    }
+    let slow = std::env::var_os("RUN_SLOW").is_some();
+    0..if slow { SEEDS_SLOW } else { SEEDS }
+}
