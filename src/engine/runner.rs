@@ -56,7 +56,10 @@ impl<V: Views> Runner<V> {
             let error = match self.session(&careful).await {
                 Ok(mut session) => match session.run(&mut stop).await {
                     Ok(()) => return Ok(()),
-                    Err(error) => error,
+                    Err(error) => {
+                        session.settle().await;
+                        error
+                    }
                 },
                 Err(error) => error,
             };
@@ -94,6 +97,7 @@ impl<V: Views> Runner<V> {
         loop {
             let mut session = self.session(&careful).await?;
             let result = session.catch_up().await;
+            session.settle().await;
             session.add_to(&mut summary);
             match result {
                 Ok(()) => break,

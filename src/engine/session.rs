@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::commit::{self, Commit, Committed};
 use super::fold::{FoldError, Folding, Place, Step};
-use super::runner::{Careful, FoldSummary};
+use super::runner::{Careful, FoldSummary, error_chain};
 use super::sources::Sources;
 use super::{EngineError, Views, Workshop, tables};
 use crate::crash;
@@ -120,6 +120,22 @@ impl<V: Views> Session<V> {
             self.advance().await?;
         }
         Ok(())
+    }
+
+    /// Lets the commit that is under way land. Whoever begins again begins behind it: a commit that
+    /// has not reached the store's queue yet would be stored beside what is folded again.
+    pub(super) async fn settle(&mut self) {
+        if self.in_flight.is_none() {
+            return;
+        }
+        let landed = land(&mut self.in_flight).await;
+        if let Err(error) = self.landed(landed) {
+            tracing::warn!(
+                pipeline = self.room.name(),
+                error = %error_chain(&error),
+                "the last step of a session that failed could not be stored either"
+            );
+        }
     }
 
     pub(super) fn add_to(&self, summary: &mut FoldSummary) {
@@ -324,14 +340,6 @@ impl<V: Views> Session<V> {
     }
 }
 
-impl<V: Views> Drop for Session<V> {
-    fn drop(&mut self) {
-        // A commit that is under way finishes by itself; it is not repeated, because the next
-        // session begins from the positions that it stores, and waits behind it in the queue.
-        self.in_flight.take();
-    }
-}
-
 /// Waits for the commit that is under way; for ever when there is none.
 async fn land<D>(
     in_flight: &mut Option<InFlight<D>>,
@@ -345,7 +353,7 @@ async fn land<D>(
 type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
 
 /// Where the pipeline stands in its streams: our own positions, and nobody else's. Read through the
-/// writer's queue, so that a commit which a failed session left under way is seen.
+/// writer's queue, behind whatever is on its way to the store.
 async fn resume<V: Views>(room: &V, workshop: &Workshop) -> Result<Resumed, EngineError> {
     let name = room.name();
     let (row, stored) = workshop

@@ -220,22 +220,32 @@ async fn dry_windows(
     plant_id: Option<i32>,
     limit: i64,
 ) -> Result<Vec<DryWindow>, StoreError> {
-    Ok(sqlx::query_as(
+    let rows: Vec<(i32, String, String, String, f32, i64, i64)> = sqlx::query_as(
         "select w.plant_id, p.given_name, p.common_name, p.scientific_name,
-                p.moisture_low, w.start_ms, w.start_ms + ? as end_ms, w.low_count
+                p.moisture_low, w.start_ms, w.low_count
            from plant_window w join plant p using (plant_id)
           where w.start_ms >= ? and w.start_ms < ? and w.low_count > ?
             and (? is null or w.plant_id = ?)
           order by w.start_ms, w.plant_id",
     )
-    .bind(WINDOWS.size_ms)
     .bind(first_start_ms)
     .bind(end_start_ms)
     .bind(limit)
     .bind(plant_id)
     .bind(plant_id)
     .fetch_all(db)
-    .await?)
+    .await?;
+    let window = |row: (i32, String, String, String, f32, i64, i64)| DryWindow {
+        plant_id: row.0,
+        given_name: row.1,
+        common_name: row.2,
+        scientific_name: row.3,
+        moisture_low: row.4,
+        start_ms: row.5,
+        end_ms: WINDOWS.end_of(row.5),
+        low_count: row.6,
+    };
+    Ok(rows.into_iter().map(window).collect())
 }
 
 async fn versions(db: &mut SqliteConnection) -> Result<HashMap<i32, Version>, StoreError> {
