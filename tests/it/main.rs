@@ -19,3 +19,4 @@ mod support;
 mod teloxide_bot;
 mod tool;
 mod topic_cli;
+mod update_plant;
