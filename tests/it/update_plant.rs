@@ -4,7 +4,7 @@ use serde_json::json;
 use windowsill::demo::botapi::ShownMessage;
 
 use crate::bot::past::{Log, plant};
-use crate::bot::{Bot, OWNER, SOON};
+use crate::bot::{Bot, OWNER, SOON, until};
 
 /// Taps the newest button with this label and waits for what the bot says next.
 async fn taps(bot: &Bot, label: &str, part: &str) -> ShownMessage {
@@ -16,6 +16,15 @@ async fn taps(bot: &Bot, label: &str, part: &str) -> ShownMessage {
 /// The labels under a message.
 fn labels(message: &ShownMessage) -> Vec<String> {
     message.buttons.iter().flatten().map(|button| button.label.clone()).collect()
+}
+
+/// Waits until the bot's views show something, asked beside it.
+async fn sees(bot: &Bot, text: &str, part: &str) {
+    let shows = async || {
+        let asked = bot.command(&["ask", text]).output().unwrap();
+        String::from_utf8_lossy(&asked.stdout).contains(part)
+    };
+    until(SOON, part, shows).await;
 }
 
 async fn with_plants() -> (Bot, Log) {
@@ -155,13 +164,7 @@ async fn somebody_elses_change_is_shown_before_it_is_overwritten() {
     }
     bot.answers(OWNER, "/skip", "Please confirm your metadata entry.").await;
     log.describe(&plant(0, "Cyrus", 30.0)).await;
-    bot.handle()
-        .wait_for(SOON, "foreign change", |_| {
-            let asked = bot.command(&["ask", "/plant 0"]).output().unwrap();
-            String::from_utf8_lossy(&asked.stdout).contains("Cyrus").then_some(())
-        })
-        .await
-        .unwrap();
+    sees(&bot, "/plant 0", "Cyrus").await;
     let shown = bot.answers(OWNER, "/y", "Somebody changed this plant meanwhile").await;
     assert!(shown.text.contains("given name: Cyril → Cyrus"), "{}", shown.text);
     bot.answers(OWNER, "/y", "it has been updated.").await;
@@ -172,13 +175,7 @@ async fn somebody_elses_change_is_shown_before_it_is_overwritten() {
 async fn names_match_without_case_two_are_a_choice_and_none_suggests_the_nearest() {
     let (bot, log) = with_plants().await;
     log.describe(&plant(2, "cyril", 40.0)).await;
-    bot.handle()
-        .wait_for(SOON, "third plant", |_| {
-            let asked = bot.command(&["ask", "/plants"]).output().unwrap();
-            String::from_utf8_lossy(&asked.stdout).contains("3 plants").then_some(())
-        })
-        .await
-        .unwrap();
+    sees(&bot, "/plants", "3 plants").await;
     bot.answers(OWNER, "/plant NICHOLAS", "plant 1").await;
     let choice = bot.answers(OWNER, "/plant CYRIL", "2 plants are called “CYRIL”").await;
     assert_eq!(choice.buttons.len(), 2, "{choice:?}");
