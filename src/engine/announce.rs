@@ -49,8 +49,7 @@ pub(super) async fn tell_gathered(
         .bold(format!("{count} older {}", if count == 1 { "alert" } else { "alerts" }))
         .plain(" came up while I was catching up:");
     for alert in &newest {
-        let brief: Text = serde_json::from_str(&alert.brief)?;
-        text = text.below(brief);
+        text = text.below(alert.brief());
     }
     let unnamed = count - i64::try_from(newest.len()).unwrap_or(0);
     if unnamed > 0 {

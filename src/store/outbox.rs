@@ -171,8 +171,16 @@ async fn insert(
     Ok(result.last_insert_rowid())
 }
 
-/// The first waiting row of every chat: each chat's row that may be sent next.
-pub async fn heads(db: &mut SqliteConnection) -> Result<Vec<Row>, StoreError> {
+/// The first waiting row of every chat.
+#[derive(Debug, Default)]
+pub struct Heads {
+    /// Each chat's row that may be sent next.
+    pub rows: Vec<Row>,
+    /// Rows that another version of us wrote and that cannot be read.
+    pub unreadable: Vec<i64>,
+}
+
+pub async fn heads(db: &mut SqliteConnection) -> Result<Heads, StoreError> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
                 next_at, created_at, expires_at
@@ -182,7 +190,15 @@ pub async fn heads(db: &mut SqliteConnection) -> Result<Vec<Row>, StoreError> {
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(RawRow::parse).collect()
+    let mut heads = Heads::default();
+    for row in rows {
+        let row_id = row.id;
+        match row.parse() {
+            Ok(row) => heads.rows.push(row),
+            Err(_) => heads.unreadable.push(row_id),
+        }
+    }
+    Ok(heads)
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,6 +1,6 @@
 //! The SQL of the plants' views: merging a delta and closing windows. Questions are in `lookup`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
@@ -13,6 +13,7 @@ use super::types::PlantId;
 use super::wire::Houseplant;
 use super::{Plants, plant_id_of_key};
 use crate::engine::{Closed, Due, TableRow, Version, Views};
+use crate::kernel::alert::Alert;
 use crate::kernel::time::DAY_MS;
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
@@ -145,32 +146,11 @@ impl Views for Plants {
         .await?;
         let mut alerts = Vec::new();
         if windows > 0 {
-            let dry = dry_windows(
-                db,
-                due.first_start_ms,
-                due.end_start_ms,
-                None,
-                self.low_readings_limit,
-            )
-            .await?;
+            let limit = self.low_readings_limit;
+            let dry = dry_windows(db, due.first_start_ms, due.end_start_ms, limit).await?;
             alerts.extend(dry.iter().filter_map(|window| self.dry(window)));
         }
-        for slot in delta.lows.keys() {
-            let start_ms = slot.start_ms(WINDOWS.size_ms);
-            if start_ms >= due.first_start_ms {
-                continue;
-            }
-            // Closed before this step, and touched again by a record that is not late.
-            let again = dry_windows(
-                db,
-                start_ms,
-                start_ms + 1,
-                Some(slot.plant_id()),
-                self.low_readings_limit,
-            )
-            .await?;
-            alerts.extend(again.iter().filter_map(|window| self.dry(window)));
-        }
+        alerts.extend(self.touched_again(db, due, delta).await?);
         Ok(Closed { windows, alerts })
     }
 
@@ -200,7 +180,30 @@ impl Views for Plants {
 }
 
 impl Plants {
-    fn dry(&self, window: &DryWindow) -> Option<crate::kernel::alert::Alert> {
+    /// Windows that were closed before this step and that a record which is not late touched.
+    async fn touched_again(
+        &self,
+        db: &mut SqliteConnection,
+        due: Due,
+        delta: &Delta,
+    ) -> Result<Vec<Alert>, StoreError> {
+        let mut touched: BTreeMap<i64, HashSet<i32>> = BTreeMap::new();
+        for slot in delta.lows.keys() {
+            let start_ms = slot.start_ms(WINDOWS.size_ms);
+            if start_ms < due.first_start_ms {
+                touched.entry(start_ms).or_default().insert(slot.plant_id());
+            }
+        }
+        let mut alerts = Vec::new();
+        for (start_ms, plants) in touched {
+            let dry = dry_windows(db, start_ms, start_ms + 1, self.low_readings_limit).await?;
+            let again = dry.iter().filter(|window| plants.contains(&window.plant_id));
+            alerts.extend(again.filter_map(|window| self.dry(window)));
+        }
+        Ok(alerts)
+    }
+
+    fn dry(&self, window: &DryWindow) -> Option<Alert> {
         rules::dry(window, self.low_readings_limit, self.time_zone)
     }
 }
@@ -217,7 +220,6 @@ async fn dry_windows(
     db: &mut SqliteConnection,
     first_start_ms: i64,
     end_start_ms: i64,
-    plant_id: Option<i32>,
     limit: i64,
 ) -> Result<Vec<DryWindow>, StoreError> {
     let rows: Vec<(i32, String, String, String, f32, i64, i64)> = sqlx::query_as(
@@ -225,14 +227,11 @@ async fn dry_windows(
                 p.moisture_low, w.start_ms, w.low_count
            from plant_window w join plant p using (plant_id)
           where w.start_ms >= ? and w.start_ms < ? and w.low_count > ?
-            and (? is null or w.plant_id = ?)
           order by w.start_ms, w.plant_id",
     )
     .bind(first_start_ms)
     .bind(end_start_ms)
     .bind(limit)
-    .bind(plant_id)
-    .bind(plant_id)
     .fetch_all(db)
     .await?;
     let window = |row: (i32, String, String, String, f32, i64, i64)| DryWindow {

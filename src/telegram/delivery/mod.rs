@@ -71,13 +71,18 @@ impl Pump {
     async fn begin_sends(&mut self, sends: &mut JoinSet<i64>) -> Result<Duration, StoreError> {
         let heads = self.store.read(|db| Box::pin(async move { outbox::heads(db).await })).await?;
         let mut sleep = LONGEST_SLEEP;
-        for row in heads {
+        for row_id in heads.unreadable {
+            // Left in its place it would keep its chat waiting for ever.
+            tracing::error!(row_id, "a message of another version cannot be read; it is dropped");
+            self.drop_row(row_id, "unreadable").await?;
+        }
+        for row in heads.rows {
             if self.busy.contains_key(&row.place.chat_id) || sends.len() >= SENDS_AT_ONCE {
                 continue;
             }
             let now_ms = clock::now_ms();
             if row.expires_at.is_some_and(|expires_at| expires_at <= now_ms) {
-                self.expire(&row, now_ms).await?;
+                self.drop_row(row.id, "expired").await?;
                 continue;
             }
             let due_in_ms = row.next_at - now_ms;
@@ -95,11 +100,10 @@ impl Pump {
         Ok(sleep)
     }
 
-    async fn expire(&self, row: &Row, now_ms: i64) -> Result<(), StoreError> {
-        let row_id = row.id;
+    async fn drop_row(&self, row_id: i64, note: &'static str) -> Result<(), StoreError> {
         self.store
             .write(Urgency::People, move |db| {
-                Box::pin(async move { outbox::drop_row(db, row_id, "expired", now_ms).await })
+                Box::pin(async move { outbox::drop_row(db, row_id, note, clock::now_ms()).await })
             })
             .await
     }
