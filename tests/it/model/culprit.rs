@@ -15,10 +15,12 @@ use windowsill::kernel::record::RecordRef;
 use windowsill::kernel::time::{HOUR_MS, Tumbling};
 use windowsill::kernel::topic::{TopicKind, TopicSpec};
 use windowsill::log::codec::Codec;
-use windowsill::store::{Store, StoreError, Urgency};
+use windowsill::store::{Store, StoreError};
 
-use super::bench::{BASE_MS, Bench, LIMIT, METADATA, PLANTS, READINGS, one_life, outcome, plant};
-use super::bench::{reading, rows, until};
+use super::bench::{
+    BASE_MS, Bench, LIMIT, METADATA, PLANTS, READINGS, execute, one_life, outcome, plant, reading,
+    rows, until,
+};
 use super::case::{turns, weight};
 use super::impatient::Impatient;
 use super::scripted_log::{Line, ScriptedLog, Turn};
@@ -171,17 +173,7 @@ fn is_culprit(number: u32) -> bool {
 }
 
 async fn make_table(store: &Store) {
-    let make = store.write(Urgency::Bulk, |db| {
-        Box::pin(async move {
-            sqlx::query(
-                "create table if not exists tally (number integer primary key, times integer)",
-            )
-            .execute(db)
-            .await?;
-            Ok(())
-        })
-    });
-    make.await.unwrap();
+    execute(store, "create table tally (number integer primary key, times integer)").await;
 }
 
 /// The counts, and the places of the dead letters.
