@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::commit::{self, Commit, Committed};
 use super::fold::{FoldError, Folding, Place, Step};
-use super::runner::{Careful, FoldSummary, error_chain};
+use super::runner::{Careful, FoldSummary, Kept, error_chain};
 use super::sources::Sources;
 use super::{EngineError, Views, Workshop, tables};
 use crate::crash;
@@ -64,7 +64,7 @@ impl<V: Views> Session<V> {
     pub(super) async fn open(
         room: Arc<V>,
         workshop: Workshop,
-        careful: Careful,
+        kept: Kept,
     ) -> Result<Session<V>, EngineError> {
         let mut in_memory = V::Tables::default();
         let mut table_topics = Vec::new();
@@ -79,12 +79,12 @@ impl<V: Views> Session<V> {
         Ok(Session {
             room,
             workshop,
-            careful,
+            careful: kept.careful,
             tables: in_memory,
             live_tables,
             streams,
             times,
-            clock: SteadyClock::default(),
+            clock: kept.clock,
             watermark_ms,
             next_open_ms,
             step: Step::default(),
@@ -136,6 +136,11 @@ impl<V: Views> Session<V> {
                 "the last step of a session that failed could not be stored either"
             );
         }
+    }
+
+    /// What this session made of the clocks.
+    pub(super) fn clock(&self) -> SteadyClock {
+        self.clock
     }
 
     pub(super) fn add_to(&self, summary: &mut FoldSummary) {
