@@ -14,6 +14,7 @@ use super::commit::{self, Commit, Committed};
 use super::fold::{FoldError, Folding, Place, Step};
 use super::runner::{Careful, FoldSummary, Kept, error_chain};
 use super::sources::Sources;
+use super::tables::Gone;
 use super::{EngineError, Views, Workshop, tables};
 use crate::crash;
 use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
@@ -39,6 +40,7 @@ pub(super) struct Session<V: Views> {
     workshop: Workshop,
     careful: Careful,
     tables: V::Tables,
+    gone: Gone,
     live_tables: Sources,
     streams: Sources,
     times: BTreeMap<Place, PartitionTime>,
@@ -67,9 +69,11 @@ impl<V: Views> Session<V> {
         kept: Kept,
     ) -> Result<Session<V>, EngineError> {
         let mut in_memory = V::Tables::default();
+        let mut gone = Gone::new();
         let mut table_topics = Vec::new();
         for (table, name) in room.tables().iter().enumerate() {
-            let follow = tables::first_pass(&room, &workshop, table, &mut in_memory).await?;
+            let follow =
+                tables::first_pass(&room, &workshop, table, &mut in_memory, &mut gone).await?;
             table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
         }
         let live_tables = Sources::open(workshop.log.as_ref(), table_topics).await?;
@@ -81,6 +85,7 @@ impl<V: Views> Session<V> {
             workshop,
             careful: kept.careful,
             tables: in_memory,
+            gone,
             live_tables,
             streams,
             times,
@@ -189,7 +194,8 @@ impl<V: Views> Session<V> {
         match fetched {
             Fetched::End { .. } => Ok(()),
             Fetched::Batch(batch) => {
-                tables::follow(&self.room, &self.workshop, table, &batch, &mut self.tables).await
+                let (tables, gone) = (&mut self.tables, &mut self.gone);
+                tables::follow(&self.room, &self.workshop, table, &batch, tables, gone).await
             }
         }
     }
