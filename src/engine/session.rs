@@ -12,8 +12,9 @@ use tokio::task::JoinHandle;
 
 use super::commit::{self, Commit, Committed};
 use super::fold::{FoldError, Folding, Place, Step};
-use super::runner::{Careful, FoldSummary, error_chain};
+use super::runner::{Careful, FoldSummary, Kept, error_chain};
 use super::sources::Sources;
+use super::tables::Gone;
 use super::{EngineError, Views, Workshop, tables};
 use crate::crash;
 use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
@@ -39,6 +40,7 @@ pub(super) struct Session<V: Views> {
     workshop: Workshop,
     careful: Careful,
     tables: V::Tables,
+    gone: Gone,
     live_tables: Sources,
     streams: Sources,
     times: BTreeMap<Place, PartitionTime>,
@@ -64,12 +66,14 @@ impl<V: Views> Session<V> {
     pub(super) async fn open(
         room: Arc<V>,
         workshop: Workshop,
-        careful: Careful,
+        kept: Kept,
     ) -> Result<Session<V>, EngineError> {
         let mut in_memory = V::Tables::default();
+        let mut gone = Gone::new();
         let mut table_topics = Vec::new();
         for (table, name) in room.tables().iter().enumerate() {
-            let follow = tables::first_pass(&room, &workshop, table, &mut in_memory).await?;
+            let follow =
+                tables::first_pass(&room, &workshop, table, &mut in_memory, &mut gone).await?;
             table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
         }
         let live_tables = Sources::open(workshop.log.as_ref(), table_topics).await?;
@@ -79,12 +83,13 @@ impl<V: Views> Session<V> {
         Ok(Session {
             room,
             workshop,
-            careful,
+            careful: kept.careful,
             tables: in_memory,
+            gone,
             live_tables,
             streams,
             times,
-            clock: SteadyClock::default(),
+            clock: kept.clock,
             watermark_ms,
             next_open_ms,
             step: Step::default(),
@@ -138,6 +143,11 @@ impl<V: Views> Session<V> {
         }
     }
 
+    /// What this session made of the clocks.
+    pub(super) fn clock(&self) -> SteadyClock {
+        self.clock
+    }
+
     pub(super) fn add_to(&self, summary: &mut FoldSummary) {
         summary.records += self.records;
         summary.late += self.late;
@@ -184,7 +194,8 @@ impl<V: Views> Session<V> {
         match fetched {
             Fetched::End { .. } => Ok(()),
             Fetched::Batch(batch) => {
-                tables::follow(&self.room, &self.workshop, table, &batch, &mut self.tables).await
+                let (tables, gone) = (&mut self.tables, &mut self.gone);
+                tables::follow(&self.room, &self.workshop, table, &batch, tables, gone).await
             }
         }
     }

@@ -8,21 +8,24 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use windowsill::engine::{Runner, Workshop};
-use windowsill::rooms::plants::Plants;
 
 mod batch;
 mod bench;
 mod case;
 mod culprit;
+mod edits;
 mod impatient;
+mod letters;
+mod lives;
 mod scripted_log;
+mod tables;
+mod wall_clock;
 
 use batch::{CONTRACT, Model, Rules};
-use bench::{Bench, METADATA, Outcome, PLANTS, READINGS, one_life, outcome, plant, reading, rows};
-use case::{Break, Case, Life, THRESHOLDS, case};
-use impatient::Impatient;
-use scripted_log::{Fault, ScriptedLog};
+use bench::{Bench, METADATA, Outcome, READINGS, plant, reading};
+use case::{Case, THRESHOLDS, case};
+use lives::{catch_up, live};
+use scripted_log::ScriptedLog;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -90,67 +93,12 @@ fn engine(case: &Case) -> Outcome {
     let bench = Bench::new(log, case.clock_ms);
     for life in &case.lives {
         bench.log.release_part(READINGS, life.per_cent);
-        live(&bench, case, *life);
+        live(&bench, case.weight, life.ending);
     }
     bench.log.release(READINGS);
-    let caught_up = last_life(&bench, case);
+    let caught_up = catch_up(&bench, case.weight);
     for _ in 0..3 {
-        assert_eq!(last_life(&bench, case), caught_up, "delivered again");
+        assert_eq!(catch_up(&bench, case.weight), caught_up, "delivered again");
     }
     caught_up
-}
-
-fn room(case: &Case) -> Impatient<Plants> {
-    Impatient { room: PLANTS, weight: case.weight }
-}
-
-fn last_life(bench: &Bench, case: &Case) -> Outcome {
-    one_life(async {
-        let workshop = bench.workshop().await;
-        Runner::new(room(case), workshop.clone()).catch_up().await.unwrap();
-        outcome(&workshop.store).await
-    })
-}
-
-/// Runs a process until it has caught up or its ending comes.
-fn live(bench: &Bench, case: &Case, life: Life) {
-    one_life(async {
-        let workshop = bench.workshop().await;
-        let runner = Runner::new(room(case), workshop.clone());
-        end(bench, &runner, &workshop, life.ending).await;
-    });
-    bench.log.disarm();
-}
-
-async fn end(
-    bench: &Bench,
-    runner: &Runner<Impatient<Plants>>,
-    workshop: &Workshop,
-    ending: Break,
-) {
-    match ending {
-        Break::Nothing => drop(runner.catch_up().await.unwrap()),
-        Break::LogFails(fetch) => {
-            bench.log.arm(Fault::Unavailable { fetch });
-            if let Err(error) = runner.catch_up().await {
-                assert!(error.is_transient(), "{error}");
-                runner.catch_up().await.unwrap();
-            }
-        }
-        Break::KilledAtFetch(fetch) => {
-            bench.log.arm(Fault::Stall { fetch });
-            tokio::select! {
-                caught_up = runner.catch_up() => drop(caught_up.unwrap()),
-                () = bench.log.stalled() => {}
-            }
-        }
-        Break::KilledAfterWrite(writes) => {
-            let mut changes = workshop.store.changes();
-            tokio::select! {
-                biased;
-                _ = changes.wait_for(|count| *count >= writes) => {}
-                caught_up = runner.catch_up() => drop(caught_up.unwrap()),
-            }
-        }
-    }
 }

@@ -15,7 +15,7 @@ use windowsill::kernel::time::HOUR_MS;
 use windowsill::log::topics::Topics;
 use windowsill::rooms;
 use windowsill::rooms::plants::Plants;
-use windowsill::store::{Store, StoreError};
+use windowsill::store::{Store, StoreError, Urgency};
 
 use super::culprit::TALLY_TOPICS;
 use super::scripted_log::{Line, ScriptedLog};
@@ -175,6 +175,17 @@ where
         Box::pin(async move { Ok::<_, StoreError>(sqlx::query_as(query).fetch_all(db).await?) })
     });
     read.await.unwrap()
+}
+
+pub(crate) async fn execute(store: &Store, statement: impl Into<String>) {
+    let statement = statement.into();
+    let write = store.write(Urgency::Bulk, move |db| {
+        Box::pin(async move {
+            sqlx::query(&statement).execute(db).await?;
+            Ok(())
+        })
+    });
+    write.await.unwrap();
 }
 
 pub(crate) async fn outcome(store: &Store) -> Outcome {

@@ -7,6 +7,7 @@ use windowsill::kernel::time::{HOUR_MS, MINUTE_MS};
 
 use super::batch::Told;
 use super::bench::{BASE_MS, LAG_MS};
+use super::lives::Ending;
 use super::scripted_log::Turn;
 
 const WINDOW_MS: i64 = 6 * HOUR_MS;
@@ -17,23 +18,11 @@ const WINDOWS: i64 = 5;
 /// Low moisture by plant; plant 3 has no metadata.
 pub(crate) const THRESHOLDS: [(i32, f32); 3] = [(0, 30.0), (1, 29.5), (2, 30.0)];
 
-/// How a process ends before it has caught up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Break {
-    Nothing,
-    /// The log is away at this fetch; the same process begins again.
-    LogFails(usize),
-    /// The process dies when the log is asked for the n-th time.
-    KilledAtFetch(usize),
-    /// The process dies right after the n-th write to the store.
-    KilledAfterWrite(u64),
-}
-
 /// A process: how much of the log is there in its time, and how it ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Life {
     pub(crate) per_cent: usize,
-    pub(crate) ending: Break,
+    pub(crate) ending: Ending,
 }
 
 #[derive(Debug, Clone)]
@@ -69,12 +58,12 @@ fn life() -> impl Strategy<Value = Life> {
     (0..=100_usize, ending()).prop_map(|(per_cent, ending)| Life { per_cent, ending })
 }
 
-pub(crate) fn ending() -> impl Strategy<Value = Break> {
+pub(crate) fn ending() -> impl Strategy<Value = Ending> {
     prop_oneof![
-        1 => Just(Break::Nothing),
-        2 => (1..40_usize).prop_map(Break::LogFails),
-        2 => (1..40_usize).prop_map(Break::KilledAtFetch),
-        2 => (1..12_u64).prop_map(Break::KilledAfterWrite),
+        1 => Just(Ending::CaughtUp),
+        2 => (1..40_usize).prop_map(Ending::LogFails),
+        2 => (1..40_usize).prop_map(Ending::KilledAtFetch),
+        2 => (1..12_u64).prop_map(Ending::KilledAfterWrite),
     ]
 }
 

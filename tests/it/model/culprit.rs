@@ -12,13 +12,15 @@ use windowsill::engine::{Closed, Due, Runner, TableRow, Version, Views};
 use windowsill::kernel::pipeline::{At, Pipeline};
 use windowsill::kernel::poison::Poison;
 use windowsill::kernel::record::RecordRef;
-use windowsill::kernel::time::{HOUR_MS, Tumbling};
+use windowsill::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
 use windowsill::kernel::topic::{TopicKind, TopicSpec};
 use windowsill::log::codec::Codec;
-use windowsill::store::{Store, StoreError, Urgency};
+use windowsill::store::{Store, StoreError};
 
-use super::bench::{BASE_MS, Bench, LIMIT, METADATA, PLANTS, READINGS, one_life, outcome, plant};
-use super::bench::{reading, rows, until};
+use super::bench::{
+    BASE_MS, Bench, LIMIT, METADATA, PLANTS, READINGS, execute, one_life, outcome, plant, reading,
+    rows, until,
+};
 use super::case::{turns, weight};
 use super::impatient::Impatient;
 use super::scripted_log::{Line, ScriptedLog, Turn};
@@ -162,8 +164,13 @@ impl Views for Tally {
     }
 }
 
-fn event(number: u32) -> Line {
-    Line { ts_ms: BASE_MS, key: None, value: Some(number.to_string().into_bytes()) }
+fn event(number: u32, ts_ms: i64) -> Line {
+    Line { ts_ms, key: None, value: Some(number.to_string().into_bytes()) }
+}
+
+/// Times that go back and forth over some hours, so that some events are late.
+fn time_of(offset: usize) -> i64 {
+    BASE_MS + i64::try_from(offset * 37 % 11).unwrap() * 25 * MINUTE_MS
 }
 
 fn is_culprit(number: u32) -> bool {
@@ -171,21 +178,11 @@ fn is_culprit(number: u32) -> bool {
 }
 
 async fn make_table(store: &Store) {
-    let make = store.write(Urgency::Bulk, |db| {
-        Box::pin(async move {
-            sqlx::query(
-                "create table if not exists tally (number integer primary key, times integer)",
-            )
-            .execute(db)
-            .await?;
-            Ok(())
-        })
-    });
-    make.await.unwrap();
+    execute(store, "create table tally (number integer primary key, times integer)").await;
 }
 
-/// The counts, and the places of the dead letters.
-type Tallied = (BTreeMap<u32, i64>, Vec<(i32, i64, String)>);
+/// The counts, how many were late, and the places of the dead letters.
+type Tallied = (BTreeMap<u32, i64>, i64, Vec<(i32, i64, String)>);
 
 async fn tallied(store: &Store) -> Tallied {
     let counts: Vec<(u32, i64)> = rows(store, "select number, times from tally").await;
@@ -194,33 +191,43 @@ async fn tallied(store: &Store) -> Tallied {
         "select partition, offset, cast(value as text) from dead_letter where topic = 'tally-events'
           order by 1, 2",
     );
-    (counts.into_iter().collect(), letters.await)
+    let late: Vec<(i64,)> =
+        rows(store, "select sum(late) from position where pipeline = 'tally'").await;
+    (counts.into_iter().collect(), late.first().map_or(0, |row| row.0), letters.await)
 }
 
-/// What must come of these events: each number counted once, each culprit in the dead letters.
+/// What must come of these events: each number counted once, each culprit in the dead letters
+/// and without a trace in its partition's time.
 fn expected(partitions: &[Vec<u32>]) -> Tallied {
     let mut counts = BTreeMap::new();
     let mut letters = Vec::new();
+    let mut late = 0;
     for (partition, numbers) in partitions.iter().enumerate() {
+        let mut greatest_ms = BASE_MS;
         for (offset, number) in numbers.iter().enumerate() {
             if is_culprit(*number) {
                 let place = (i32::try_from(partition).unwrap(), i64::try_from(offset).unwrap());
                 letters.push((place.0, place.1, number.to_string()));
             } else {
                 *counts.entry(*number).or_default() += 1;
+                let ts_ms = time_of(offset);
+                late += i64::from(ts_ms - ts_ms % HOUR_MS + HOUR_MS <= greatest_ms);
+                greatest_ms = greatest_ms.max(ts_ms);
             }
         }
     }
-    (counts, letters)
+    (counts, late, letters)
 }
 
 fn bench(partitions: &[Vec<u32>], turns: Vec<Turn>) -> Bench {
     let log = ScriptedLog::new(&[(EVENTS, partitions.len())], turns, 1);
     for (partition, numbers) in partitions.iter().enumerate() {
-        log.write(EVENTS, partition, numbers.iter().map(|number| event(*number)));
+        let told = numbers.iter().enumerate();
+        let lines = told.map(|(offset, number)| event(*number, time_of(offset)));
+        log.write(EVENTS, partition, lines);
     }
     log.release(EVENTS);
-    Bench::new(log, BASE_MS + HOUR_MS)
+    Bench::new(log, BASE_MS + 12 * HOUR_MS)
 }
 
 fn numbers() -> impl Strategy<Value = Vec<Vec<u32>>> {
@@ -253,7 +260,7 @@ proptest! {
             let summary = runner.catch_up().await.unwrap();
             (tallied(&workshop.store).await, summary)
         });
-        let culprits = u64::try_from(tallied.1.len()).unwrap();
+        let culprits = u64::try_from(tallied.2.len()).unwrap();
         prop_assert_eq!(tallied, expected(&partitions));
         let records: usize = partitions.iter().map(Vec::len).sum();
         prop_assert_eq!(summary.records, i64::try_from(records).unwrap());
@@ -291,9 +298,9 @@ fn a_second_room_joins_the_engine_and_each_keeps_to_its_own() {
     log.append(METADATA, 0, plant(0, 30.0, BASE_MS));
     for step in 0..=LIMIT {
         log.append(READINGS, 0, reading(0, 1.0, BASE_MS + step));
-        log.append(EVENTS, 0, event(5));
+        log.append(EVENTS, 0, event(5, BASE_MS));
     }
-    log.append(EVENTS, 0, event(FOLD_CULPRIT));
+    log.append(EVENTS, 0, event(FOLD_CULPRIT, BASE_MS));
     let bench = Bench::new(log, BASE_MS + 12 * HOUR_MS);
     one_life(async {
         let workshop = bench.workshop().await;
@@ -302,8 +309,8 @@ fn a_second_room_joins_the_engine_and_each_keeps_to_its_own() {
         let plants = Runner::new(PLANTS, workshop.clone());
         let (tally, plants) = tokio::join!(tally.catch_up(), plants.catch_up());
         assert_eq!((tally.unwrap().records, plants.unwrap().records), (LIMIT + 2, LIMIT + 1));
-        let (counts, letters) = tallied(&workshop.store).await;
-        assert_eq!((counts, letters.len()), (BTreeMap::from([(5, LIMIT + 1)]), 1));
+        let (counts, late, letters) = tallied(&workshop.store).await;
+        assert_eq!((counts, late, letters.len()), (BTreeMap::from([(5, LIMIT + 1)]), 0, 1));
         let plants = outcome(&workshop.store).await;
         assert_eq!(plants.lows, BTreeMap::from([((BASE_MS, 0), LIMIT + 1)]));
         assert_eq!(plants.alerts.len(), 1);
