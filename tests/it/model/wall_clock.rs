@@ -42,6 +42,7 @@ async fn told(store: &Store) -> Vec<String> {
     let count: Vec<(i64,)> = rows(store, "select count(*) from outbox").await;
     let heads = store.read(|db| Box::pin(async move { outbox::heads(db).await })).await.unwrap();
     let mut texts: Vec<String> = heads
+        .rows
         .into_iter()
         .map(|row| match row.action {
             Action::Say(body) => body.text.to_plain(),
