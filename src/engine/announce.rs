@@ -30,8 +30,7 @@ pub(super) async fn raise(
         return Ok(());
     }
     for place in places {
-        let say = Say::new(alert.text.clone());
-        outbox::say(db, place, Class::Alert, Target::New, &say, now_ms).await?;
+        outbox::alert(db, place, alert, now_ms).await?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod botapi_world;
 mod browser;
 mod config_cli;
 mod demo_page;
+mod digest;
 mod house;
 mod kill_seeds;
 mod log_conformance;

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use super::client::BotApi;
 use crate::clock;
 use crate::engine::error_chain;
-use crate::store::outbox::{self, Row};
+use crate::store::digest;
+use crate::store::outbox::{self, Class, Row};
 use crate::store::{Store, StoreError, Urgency};
 
 mod outcome;
@@ -90,6 +91,10 @@ impl Pump {
                 sleep = sleep.min(Duration::from_millis(due_in_ms.unsigned_abs()));
                 continue;
             }
+            if row.class == Class::Alert && self.gather(row.place.chat_id).await? {
+                // The digest is the chat's next row; the change of the store brings us back.
+                continue;
+            }
             if let Err(wait) = self.pace.take(&row, clock::monotonic_ms()) {
                 sleep = sleep.min(wait);
                 continue;
@@ -98,6 +103,22 @@ impl Pump {
             sends.spawn(deliver(self.store.clone(), self.api.clone(), row));
         }
         Ok(sleep)
+    }
+
+    /// Alerts that piled up for one chat become a digest. Says whether they did.
+    async fn gather(&self, chat_id: i64) -> Result<bool, StoreError> {
+        let waiting = self
+            .store
+            .read(move |db| Box::pin(async move { digest::is_due(db, chat_id).await }))
+            .await?;
+        if !waiting {
+            return Ok(false);
+        }
+        self.store
+            .write(Urgency::People, move |db| {
+                Box::pin(async move { digest::gather(db, chat_id, clock::now_ms()).await })
+            })
+            .await
     }
 
     async fn drop_row(&self, row_id: i64, note: &'static str) -> Result<(), StoreError> {

@@ -99,7 +99,8 @@ mod tests {
     use crate::store::outbox::{Body, Class};
 
     fn row(chat_id: i64) -> Row {
-        let body = Body { text: Text::of("x"), keyboard: Keyboard::new(), silent: false };
+        let body =
+            Body { text: Text::of("x"), keyboard: Keyboard::new(), silent: false, brief: None };
         Row {
             id: 1,
             place: Place { chat_id, thread_id: None },
