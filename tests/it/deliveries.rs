@@ -35,7 +35,7 @@ async fn all_answered(bot: &Bot, chat_id: i64, names: &[&str]) {
 
 #[tokio::test]
 async fn a_flood_limit_parks_one_chat_and_no_other() {
-    let mut bot = started_for_two().await;
+    let bot = started_for_two().await;
     let retry_after = Duration::from_secs(4);
     let flood = Fault::on("sendMessage", Effect::too_many_requests(4)).in_chat(OWNER).times(1);
     bot.handle().script(flood);
@@ -58,7 +58,7 @@ async fn a_flood_limit_parks_one_chat_and_no_other() {
 
 #[tokio::test]
 async fn messages_of_a_chat_keep_their_order_through_faults_and_none_comes_twice() {
-    let mut bot = started_for_two().await;
+    let bot = started_for_two().await;
     // At most two a message: the waits between attempts grow.
     let faults = [
         ["a", "b", "Bad Gateway", "page"],
@@ -82,7 +82,7 @@ async fn messages_of_a_chat_keep_their_order_through_faults_and_none_comes_twice
 
 #[tokio::test]
 async fn a_message_whose_fate_is_unknown_comes_at_most_twice_and_in_its_place() {
-    let mut bot = started_for_two().await;
+    let bot = started_for_two().await;
     bot.handle().script(Fault::on("sendMessage", Effect::AcceptThenDrop).times(1));
     all_answered(&bot, OWNER, &["a", "b"]).await;
     let hang = Effect::AcceptThenHang(Duration::from_millis(200));
@@ -94,7 +94,7 @@ async fn a_message_whose_fate_is_unknown_comes_at_most_twice_and_in_its_place() 
 
 #[tokio::test]
 async fn markup_that_telegram_cannot_parse_is_sent_again_as_plain_text() {
-    let mut bot = started_for_two().await;
+    let bot = started_for_two().await;
     let refused = Effect::status(400, "Bad Request: can't parse entities: unclosed start tag");
     bot.handle().script(Fault::on("sendMessage", refused).times(1));
     let status = bot.answers(OWNER, "/status", "Status").await;
@@ -106,7 +106,7 @@ async fn markup_that_telegram_cannot_parse_is_sent_again_as_plain_text() {
 
 #[tokio::test]
 async fn what_telegram_refuses_for_good_does_not_hold_up_what_comes_after() {
-    let mut bot = started_for_two().await;
+    let bot = started_for_two().await;
     let refused = Effect::status(400, "Bad Request: something about this message");
     bot.handle().script(Fault::on("sendMessage", refused).times(1));
     all_answered(&bot, OWNER, &["a", "b"]).await;
@@ -183,7 +183,7 @@ async fn a_chat_that_blocked_the_bot_gets_no_more_alerts_until_it_comes_back() {
 
 #[tokio::test]
 async fn ten_thousand_characters_are_refused_with_what_is_wanted() {
-    let mut bot = started_for_two().await;
+    let bot = started_for_two().await;
     bot.answers(OWNER, "/update_plant 7", "plant's given name").await;
     let long = "x".repeat(10_000);
     let refused =
