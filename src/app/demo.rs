@@ -34,6 +34,8 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     }
     config.telegram.owners = vec![PAGE_USER];
     config.telegram.allowed_chats.clear();
+    // Before anything is shown: who sees the address may stop it.
+    let asked = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     if lock::is_held(&config.data_dir) {
         return Err(StoreError::Locked(config.data_dir.clone()).into());
     }
@@ -62,7 +64,7 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     begin(&mut tasks, &house, &config, simulated).await?;
     let bot_name = bot::who_am_i(&api).await?;
     bot::spawn_bot(&mut tasks, &house, &config, &api, bot_name);
-    let ended = tasks.run_until(async { drop(asked_to_stop().await) }).await;
+    let ended = tasks.run_until(asked).await;
     house.close().await;
     ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
 }

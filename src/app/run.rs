@@ -17,17 +17,18 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     };
     let api = BotApi::new(&config.telegram.api_url, token)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let house = House::open(config, None).await?;
+    let stopped = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
+    tokio::pin!(stopped);
+    // A log that another process holds can keep us waiting.
+    let house = tokio::select! {
+        () = &mut stopped => return Ok(Exit::Done),
+        house = House::open(config, None) => house?,
+    };
     house::refuse_demo_folder(&house.log, config).await?;
     let mut tasks = Tasks::new();
     bot::spawn_engine(&mut tasks, &house, config);
-    let stopped = asked_to_stop();
-    tokio::pin!(stopped);
     let bot_name = tokio::select! {
-        asked = &mut stopped => {
-            asked.map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
-            return finish(tasks, house).await;
-        }
+        () = &mut stopped => return finish(tasks, house).await,
         name = bot::who_am_i(&api) => name?,
     };
     if let Err(error) = bot::prepare(&api).await {
@@ -42,8 +43,7 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
         );
     }
     bot::spawn_bot(&mut tasks, &house, config, &api, bot_name);
-    let asked = async { drop(stopped.await) };
-    let ended = tasks.run_until(asked).await;
+    let ended = tasks.run_until(stopped).await;
     house.close().await;
     ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
 }

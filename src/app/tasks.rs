@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::engine::error_chain;
@@ -102,21 +102,29 @@ fn panic_words(error: &impl Display) -> String {
     format!("it panicked ({error})")
 }
 
-/// Resolves at the first SIGTERM or SIGINT; the second ends the process at once.
-pub(super) async fn asked_to_stop() -> std::io::Result<()> {
+/// Takes SIGTERM and SIGINT from here on. What it gives resolves at the first of them; the second
+/// ends the process at once.
+pub(super) fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping; a second signal stops at once");
+    let (ask, asked) = oneshot::channel();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        either(&mut terminate, &mut interrupt).await;
+        tracing::info!("stopping; a second signal stops at once");
+        // Nobody waits any more when everything has ended by itself.
+        let _ = ask.send(());
+        either(&mut terminate, &mut interrupt).await;
         std::process::exit(130);
     });
-    Ok(())
+    Ok(async move {
+        // The task ends with the runtime only.
+        let _ = asked.await;
+    })
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
 }

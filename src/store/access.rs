@@ -161,16 +161,16 @@ pub async fn count_wrong_code(db: &mut SqliteConnection, user_id: i64) -> Result
     Ok(())
 }
 
-/// Counts an update of somebody who has no access.
-pub async fn count_stranger(db: &mut SqliteConnection, user_id: i64) -> Result<(), StoreError> {
-    sqlx::query(
+/// Counts an update of somebody who has no access, and gives how many that makes.
+pub async fn count_stranger(db: &mut SqliteConnection, user_id: i64) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
         "insert into stranger (user_id, updates) values (?, 1)
-         on conflict (user_id) do update set updates = updates + 1",
+         on conflict (user_id) do update set updates = updates + 1
+         returning updates",
     )
     .bind(user_id)
-    .execute(db)
-    .await?;
-    Ok(())
+    .fetch_one(db)
+    .await?)
 }
 
 pub async fn was_refused(db: &mut SqliteConnection, user_id: i64) -> Result<bool, StoreError> {

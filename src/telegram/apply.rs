@@ -101,6 +101,10 @@ async fn change_access(
         }
         AccessChange::WrongCode { user_id } => access::count_wrong_code(db, *user_id).await,
         AccessChange::Refused { user_id } => access::mark_refused(db, *user_id, now_ms).await,
-        AccessChange::Subscribe(place) => access::subscribe(db, *place, now_ms).await,
+        AccessChange::Subscribe(place) => {
+            access::subscribe(db, *place, now_ms).await?;
+            // Telegram takes no menu for a chat that it does not know yet.
+            menu::show_in(db, place.chat_id, now_ms).await
+        }
     }
 }

@@ -63,8 +63,9 @@ async fn strangers_body(
     envelope: &Envelope,
 ) -> Result<Option<String>, StoreError> {
     let Some(user_id) = envelope.user_id else { return Ok(None) };
-    access::count_stranger(db, user_id).await?;
-    if access::was_refused(db, user_id).await? {
+    // Only the first: two chats of theirs are handled side by side, and each would refuse them.
+    let is_first = access::count_stranger(db, user_id).await? == 1;
+    if !is_first || access::was_refused(db, user_id).await? {
         return Ok(None);
     }
     Ok(Some(parse::redacted(envelope).to_string()))

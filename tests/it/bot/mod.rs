@@ -174,11 +174,14 @@ impl Bot {
     }
 }
 
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.signal("-9");
+    }
+}
+
 impl Drop for Bot {
     fn drop(&mut self) {
-        if let Some(life) = &self.life {
-            life.signal("-9");
-        }
         if std::thread::panicking() {
             let log = self.log();
             let first = log.lines().count().saturating_sub(LOG_LINES);

@@ -92,7 +92,7 @@ fn visits(point: &str, life: usize, is_patient: bool) -> u64 {
 fn readings(rng: &mut Rng, now_ms: i64, partitions: i32) -> Vec<Reading> {
     let first_ms = (now_ms / WINDOW_MS - WINDOWS - 2) * WINDOW_MS;
     let mut all = Vec::new();
-    for plant in 0..LOW.len() {
+    for (plant, threshold) in LOW.into_iter().enumerate() {
         for window in 0..WINDOWS {
             let of_window = (WINDOW_MS / READING_EVERY_MS) as usize;
             let lows = LOWS_OF_WINDOW[rng.usize(0..LOWS_OF_WINDOW.len())];
@@ -101,7 +101,7 @@ fn readings(rng: &mut Rng, now_ms: i64, partitions: i32) -> Vec<Reading> {
             rng.shuffle(&mut is_low);
             for (index, low) in is_low.into_iter().enumerate() {
                 // Exactly at the threshold is not low, and neither edge of the window is special.
-                let moisture = if low { LOW[plant] - 0.5 } else { LOW[plant] };
+                let moisture = if low { threshold - 0.5 } else { threshold };
                 let at_ms = first_ms + window * WINDOW_MS + index as i64 * READING_EVERY_MS;
                 let partition = rng.i32(0..partitions);
                 all.push(Reading { plant_id: plant as u8, moisture, at_ms, partition });

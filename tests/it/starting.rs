@@ -1,0 +1,205 @@
+//! How `windowsill run` begins and ends: what it refuses with one sentence, who may claim it, and
+//! that a stop is quick and loses nothing.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::Duration;
+
+use windowsill::demo::botapi::{Effect, Fault, Handle};
+
+use crate::bot::state::State;
+use crate::bot::{Bot, Life, OWNER, SOON, until};
+use crate::support::Ran;
+
+/// Chats of people who are let in, and what each of them asks.
+const CHATS: std::ops::Range<i64> = 1_000..1_060;
+const QUESTIONS: usize = 5;
+
+/// A run that ends by itself, with this code and one sentence on standard error.
+async fn refused(mut command: Command, code: i32) -> String {
+    let ran = tokio::task::spawn_blocking(move || Ran::new(command.output().unwrap()));
+    let ran = tokio::time::timeout(SOON, ran).await.expect("it runs on").unwrap();
+    let ran = ran.expect_code(code);
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert!(lines[0].starts_with("windowsill: "), "{}", lines[0]);
+    lines[0].to_owned()
+}
+
+#[tokio::test]
+async fn without_a_token_it_says_where_to_get_one_and_touches_nothing() {
+    let bot = Bot::new().await.with("TELEGRAM_BOT_TOKEN", "");
+    let said = refused(bot.command(&["run"]), 2).await;
+    assert!(said.contains("@BotFather") && said.contains("windowsill demo"), "{said}");
+    assert!(!bot.data_dir().exists());
+}
+
+#[tokio::test]
+async fn a_zone_that_does_not_exist_is_refused_before_anything_is_touched() {
+    let bot = Bot::new().await.with("WINDOWSILL_TIME_ZONE", "Mars/Olympus");
+    let said = refused(bot.command(&["run"]), 2).await;
+    assert!(said.contains("Mars/Olympus") && said.contains("Europe/Berlin"), "{said}");
+    assert!(!bot.data_dir().exists());
+}
+
+#[tokio::test]
+async fn a_token_that_telegram_does_not_know_is_refused_and_not_repeated() {
+    let bot = Bot::new().await.with("TELEGRAM_BOT_TOKEN", "4711:somebody-elses");
+    let said = refused(bot.command(&["run"]), 2).await;
+    assert!(said.contains("@BotFather") && !said.contains("somebody-elses"), "{said}");
+}
+
+#[tokio::test]
+async fn a_second_instance_on_the_same_folder_is_refused() {
+    let mut bot = Bot::new().await;
+    bot.started().await;
+    let said = refused(bot.command(&["run"]), 3).await;
+    assert!(said.contains("another instance") && said.contains("data"), "{said}");
+    bot.answers(OWNER, "/plants", "0 plants").await;
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_of_the_demo_is_refused() {
+    let bot = Bot::new().await;
+    let data_dir = bot.data_dir().display().to_string();
+    let mut command = bot.command(&["demo", "--listen", "127.0.0.1:0", "--data-dir", &data_dir]);
+    let address = bot.data_dir().with_file_name("address");
+    command.stdout(std::fs::File::create(&address).unwrap()).stderr(std::process::Stdio::null());
+    let demo = Life::begin(&mut command);
+    until(SOON, "the demo's address", async || {
+        std::fs::read_to_string(&address).unwrap().starts_with("http://")
+    })
+    .await;
+    demo.signal("-TERM");
+    assert_eq!(demo.ended_within(SOON).await.code(), Some(0));
+    let said = refused(bot.command(&["run"]), 2).await;
+    assert!(said.contains("windowsill demo") && said.contains("--data-dir"), "{said}");
+}
+
+#[tokio::test]
+async fn an_owner_by_configuration_gets_the_whole_menu_when_they_first_write() {
+    let mut bot = Bot::new().await;
+    // Telegram knows no chat with them yet, and takes no menu for it.
+    bot.started().await;
+    bot.answers(OWNER, "/start", "Hello!").await;
+    let whole = |handle: &Handle| (handle.menu(OWNER, OWNER).len() > 5).then_some(());
+    bot.handle().wait_for(SOON, "the whole menu", whole).await.unwrap();
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn the_first_owner_claims_it_with_the_printed_code_and_nobody_guesses_it() {
+    const GUESSER: i64 = 21;
+    const CLAIMER: i64 = 22;
+    let mut bot = Bot::without_owner().await;
+    bot.started().await;
+    let printed = bot.printed();
+    let code = printed.split_once("/start ").unwrap().1.lines().next().unwrap().to_owned();
+    assert!(
+        code.len() == 8
+            && code.bytes().all(|byte| b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".contains(&byte))
+    );
+
+    bot.answers(GUESSER, "/start", "You are not authorized to use this application.").await;
+    for _ in 0..5 {
+        bot.answers(GUESSER, "/start AAAAAAAA", "That is not the code.").await;
+    }
+    bot.answers(GUESSER, &format!("/start {code}"), "Too many wrong codes.").await;
+    assert_eq!(commands(&bot, GUESSER), ["start"]);
+    bot.answers(CLAIMER, &format!("/start {code}"), "You own this bot now").await;
+    bot.answers(GUESSER, &format!("/start {code}"), "This bot has an owner already").await;
+
+    let whole = |handle: &Handle| {
+        let menu = handle.menu(CLAIMER, CLAIMER);
+        menu.iter().any(|(name, _)| name == "update_plant").then_some(())
+    };
+    bot.handle().wait_for(SOON, "the whole menu", whole).await.unwrap();
+    assert_eq!(commands(&bot, GUESSER), ["start"]);
+    bot.stop().await;
+    assert!(!bot.log().contains(&code), "the code stands on the console only");
+
+    bot.started().await;
+    assert_eq!(bot.printed(), printed, "an owned bot prints no code");
+    bot.answers(CLAIMER, "/plants", "0 plants").await;
+    bot.stop().await;
+}
+
+fn commands(bot: &Bot, user_id: i64) -> Vec<String> {
+    bot.handle().menu(user_id, user_id).into_iter().map(|(name, _)| name).collect()
+}
+
+/// A bot for many chats, and three hundred questions that wait for it.
+async fn with_many_questions() -> Bot {
+    let chats: Vec<String> = CHATS.map(|chat_id| chat_id.to_string()).collect();
+    let bot = Bot::new().await.with("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", chats.join(","));
+    for number in 0..QUESTIONS {
+        for chat_id in CHATS {
+            bot.handle().say(chat_id, chat_id, &format!("/plant nobody-{number}"));
+        }
+    }
+    bot
+}
+
+/// How many of the questions have been answered.
+fn answers(bot: &Bot) -> usize {
+    CHATS.map(|chat_id| bot.times_said(chat_id, "I know no plant called")).sum()
+}
+
+#[tokio::test]
+async fn a_stop_with_hundreds_of_updates_in_flight_is_quick_and_loses_nothing() {
+    let mut bot = with_many_questions().await;
+    bot.start();
+    let some = |_: &_| (answers(&bot) >= 20).then_some(());
+    bot.handle().wait_for(SOON, "first answers", some).await.unwrap();
+    bot.stop().await;
+    let at_stop = answers(&bot);
+    assert!(at_stop < CHATS.count() * QUESTIONS, "it was too fast for this test");
+
+    bot.start();
+    let all = |_: &_| (answers(&bot) >= CHATS.count() * QUESTIONS).then_some(());
+    bot.handle().wait_for(SOON, "all answers", all).await.unwrap();
+    bot.stop().await;
+    for chat_id in CHATS {
+        let said = bot.said(chat_id);
+        let expected =
+            (0..QUESTIONS).map(|number| format!("I know no plant called “nobody-{number}”"));
+        assert_eq!(said.len(), QUESTIONS, "{said:?}");
+        for (text, expected) in said.iter().zip(expected) {
+            assert!(text.starts_with(&expected), "{said:?}");
+        }
+    }
+    assert!(State::open(&bot.data_dir()).await.is_quiet().await);
+}
+
+/// A bot that was asked to stop while Telegram does not answer.
+async fn stopping_in_vain() -> Bot {
+    let mut bot = Bot::new().await;
+    bot.started().await;
+    bot.handle().script(Fault::on("sendMessage", Effect::Hang));
+    bot.handle().say(OWNER, OWNER, "/plants");
+    let hangs = |handle: &Handle| (!handle.calls_of("sendMessage").is_empty()).then_some(());
+    bot.handle().wait_for(SOON, "a send that hangs", hangs).await.unwrap();
+    bot
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_no_send_that_hangs_longer_than_its_time() {
+    let mut bot = stopping_in_vain().await;
+    bot.stop().await;
+    bot.handle().clear_faults();
+    bot.start();
+    bot.handle().wait_for_text(SOON, OWNER, 0, "0 plants").await.unwrap();
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let bot = stopping_in_vain().await;
+    bot.life().signal("-TERM");
+    until(SOON, "it has noticed", async || bot.log().contains("a second signal stops at once"))
+        .await;
+    bot.life().signal("-INT");
+    let exit = bot.life().ended_within(Duration::from_secs(2)).await;
+    assert_eq!((exit.code(), exit.signal()), (Some(130), None));
+}
