@@ -114,7 +114,8 @@ impl Bot {
         self.polls_again(before).await;
     }
 
-    async fn polls_again(&self, before: usize) {
+    /// Waits for one more poll than so many.
+    pub(crate) async fn polls_again(&self, before: usize) {
         let polls = |handle: &Handle| (handle.calls_of("getUpdates").len() > before).then_some(());
         self.handle().wait_for(SOON, "poll", polls).await.unwrap();
     }
@@ -143,6 +144,21 @@ impl Bot {
     pub(crate) async fn stop(&self) {
         self.life().signal("-TERM");
         assert_eq!(self.life().ended_within(STOP).await.code(), Some(0));
+        self.log_is_clean();
+    }
+
+    /// No life has logged the token, or what the owner wrote.
+    pub(crate) fn log_is_clean(&self) {
+        const TELLING_CHARS: usize = 6;
+        let log = self.log();
+        let secret = TOKEN.split_once(':').unwrap().1;
+        assert!(!log.contains(secret), "the token is logged");
+        for message in self.handle().messages(OWNER).iter().filter(|it| !it.from_bot) {
+            let words = message.text.split_whitespace().filter(|word| !word.starts_with('/'));
+            for word in words.filter(|word| word.chars().count() >= TELLING_CHARS) {
+                assert!(!log.contains(word), "{word:?} is logged");
+            }
+        }
     }
 
     /// Everything that all lives logged.

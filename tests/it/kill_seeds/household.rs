@@ -187,7 +187,8 @@ impl Household {
         drop(state);
         self.keeper.shared.stop.notify_one();
         let task = self.keeper.task.take().expect("it is ended once");
-        self.ended = Some(task.await.unwrap());
+        let bot = self.ended.insert(task.await.unwrap());
+        bot.log_is_clean();
         self.keeper.shared.kills.lock().unwrap().clone()
     }
 }
@@ -215,6 +216,7 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
             Some(kill) => bot.crash_at(kill.point, kill.visit),
             None => bot.crash_no_more(),
         }
+        let polls = bot.handle().calls_of("getUpdates").len();
         bot.start();
         let mut ending = bot.life().ending();
         let mut signalled = false;
@@ -227,7 +229,12 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
                 }
                 () = shared.stop.notified() => {
                     stopping = true;
-                    bot.life().signal("-TERM");
+                    // A process that has only just begun takes no signals yet.
+                    let mut ending = bot.life().ending();
+                    tokio::select! {
+                        () = bot.polls_again(polls) => bot.life().signal("-TERM"),
+                        () = async { drop(ending.wait_for(Option::is_some).await) } => {}
+                    }
                 }
             }
         };
