@@ -53,6 +53,8 @@ struct State {
     turns: Vec<Turn>,
     fetches: usize,
     fault: Option<Fault>,
+    /// Ends are not told: there is more to read, but it does not come yet.
+    holds_ends: bool,
 }
 
 struct Shared {
@@ -73,7 +75,7 @@ impl ScriptedLog {
             |count: usize| Topic { partitions: vec![Vec::new(); count], released: vec![0; count] };
         let topics =
             topics.iter().map(|(name, count)| ((*name).to_owned(), empty(*count))).collect();
-        let state = State { topics, turns, fetches: 0, fault: None };
+        let state = State { topics, turns, fetches: 0, fault: None, holds_ends: false };
         ScriptedLog(Arc::new(Shared {
             state: Mutex::new(state),
             stride,
@@ -136,6 +138,12 @@ impl ScriptedLog {
 
     pub(crate) fn disarm(&self) {
         self.0.state.lock().unwrap().fault = None;
+    }
+
+    /// While this is set no end is told: the log has more, but it is slow to come.
+    pub(crate) fn hold_ends(&self, holds_ends: bool) {
+        self.0.state.lock().unwrap().holds_ends = holds_ends;
+        self.0.released.send_modify(|count| *count += 1);
     }
 
     /// Resolves when an armed stall was reached.
@@ -247,7 +255,7 @@ impl ScriptedReader {
         let speakers: Vec<usize> = (0..self.cursors.len())
             .filter(|at| {
                 let cursor = &self.cursors[*at];
-                cursor.index < of(cursor) || !cursor.told_end
+                cursor.index < of(cursor) || !cursor.told_end && !state.holds_ends
             })
             .collect();
         if speakers.is_empty() {

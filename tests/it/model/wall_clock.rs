@@ -103,6 +103,27 @@ fn a_running_pipeline_closes_the_window_of_a_sensor_that_fell_silent() {
     });
 }
 
+#[test]
+fn a_partition_that_has_more_to_tell_holds_its_windows_open_whatever_the_clock_says() {
+    let bench = Bench::new(dry_windows(1), BASE_MS + HOUR_MS);
+    one_life(async {
+        let workshop = bench.workshop().await;
+        let store = &workshop.store;
+        let running = Running::start(plants(100_000), &workshop);
+        until(store, "the readings are folded", async |store| records(store).await == LIMIT + 1)
+            .await;
+        bench.log.hold_ends(true);
+        fold_one_more(&bench, store).await;
+        bench.clock.pass(DAY_MS);
+        fold_one_more(&bench, store).await;
+        assert_eq!(raised(store).await, []);
+        assert!(outcome(store).await.watermark_ms < Some(BASE_MS + 6 * HOUR_MS));
+        bench.log.hold_ends(false);
+        until(store, "the end is told", async |store| raised(store).await.len() == 1).await;
+        running.stop().await;
+    });
+}
+
 /// A pipeline that runs half an hour before its window ends, with all readings folded.
 async fn running_before_the_end(bench: &Bench) -> (Store, Running) {
     let workshop = bench.workshop().await;
@@ -117,7 +138,7 @@ async fn running_before_the_end(bench: &Bench) -> (Store, Running) {
 /// Another reading is folded by the clock as the pipeline sees it now.
 async fn fold_one_more(bench: &Bench, store: &Store) {
     let before = records(store).await;
-    bench.log.append(READINGS, 1, reading(1, 50.0, BASE_MS + 5 * HOUR_MS));
+    bench.log.append(READINGS, 1, reading(1, 50.0, BASE_MS + HOUR_MS));
     until(store, "one more reading is folded", async |store| records(store).await > before).await;
 }
 
