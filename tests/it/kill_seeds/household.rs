@@ -1,10 +1,11 @@
 //! One run: a bot that is killed and restarted while readings arrive and a person talks with it.
 
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use windowsill::demo::botapi::Handle;
 
 use super::person::{self, Answer, Turn};
@@ -206,6 +207,12 @@ impl Keeper {
     }
 }
 
+/// The end of a life.
+async fn end_of(ending: &mut watch::Receiver<Option<ExitStatus>>) -> ExitStatus {
+    let exit = *ending.wait_for(Option::is_some).await.unwrap();
+    exit.unwrap()
+}
+
 /// Starts the process again whenever it dies, each life with its own planned death.
 async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
     let mut planned = kills.into_iter();
@@ -222,7 +229,7 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
         let mut signalled = false;
         let exit = loop {
             tokio::select! {
-                exit = ending.wait_for(Option::is_some) => break exit.unwrap().unwrap(),
+                exit = end_of(&mut ending) => break exit,
                 () = shared.kill.notified() => {
                     signalled = true;
                     bot.life().signal("-9");
@@ -233,7 +240,7 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
                     let mut ending = bot.life().ending();
                     tokio::select! {
                         () = bot.polls_again(polls) => bot.life().signal("-TERM"),
-                        () = async { drop(ending.wait_for(Option::is_some).await) } => {}
+                        _ = end_of(&mut ending) => {}
                     }
                 }
             }
