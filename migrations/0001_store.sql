@@ -12,6 +12,7 @@ create table inbox (
     state text not null default 'waiting' check (state in ('waiting', 'done', 'parked')),
     attempts integer not null default 0
 ) strict;
+create index inbox_received on inbox (received_at, update_id);
 create index inbox_waiting on inbox (chat_id, update_id) where state = 'waiting';
 
 -- Facts: conversations, by chat, person and forum topic (0: none).
@@ -79,7 +80,7 @@ create table alert (
     brief text not null,
     primary key (rule, subject, event_ms, source)
 ) strict;
-create index alert_fired on alert (fired_at);
+create index alert_event on alert (event_ms);
 create index alert_gathered on alert (event_ms) where told = 'gathered';
 
 -- Facts: who may do what, and where alerts go.

@@ -68,7 +68,8 @@ pub struct Cli {
     /// The configuration file [default: windowsill.toml, if it is there].
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The folder of the event log and the state [default: ./windowsill-data, or as configured].
+    /// The folder of the event log and the state [default: ./windowsill-data, or as configured;
+    /// for `demo` ./windowsill-demo].
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     #[command(subcommand)]
@@ -102,9 +103,9 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Demo {
     /// How many times faster than real time the plants live.
-    #[arg(long, value_name = "N", default_value_t = 720)]
+    #[arg(long, value_name = "N", default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub speed: u32,
-    /// The seed of the simulation: the same seed gives the same readings.
+    /// The seed of a fresh simulation; a second start keeps to the first one's.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Where the chat page listens; port 0 picks a free one.

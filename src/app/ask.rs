@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::bot;
 use super::house::{self, Failure};
 use crate::config::Config;
+use crate::demo::botapi::PAGE_USER;
+use crate::demo::clock::DemoClock;
 use crate::exit::Exit;
 use crate::kernel::chat::{ChatKind, Content, Incoming, Person, Place};
 use crate::kernel::effect::{Effect, Say};
@@ -28,8 +30,11 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         return Err(Failure::new(Exit::Errors, reason));
     }
     let reader = StoreReader::open(&config.data_dir)?;
-    let owner = owner(&reader, config).await?;
     let log = house::open_log(config).await?;
+    let owner = match DemoClock::load(&log).await? {
+        Some(_) => PAGE_USER,
+        None => owner(&reader, config).await?,
+    };
     let mut fixed = bot::fixed_access(config);
     fixed.owners.push(owner);
     let desk = Desk {
@@ -79,7 +84,10 @@ fn said(effect: &Effect) -> Option<&Say> {
 }
 
 fn changes_something(effect: &Effect) -> bool {
-    matches!(effect, Effect::Converse(_) | Effect::EndConversation | Effect::Publish(_))
+    matches!(
+        effect,
+        Effect::Converse(_) | Effect::EndConversation | Effect::Publish(_) | Effect::Access(_)
+    )
 }
 
 /// A message in a terminal: its text, and its buttons in brackets.

@@ -13,7 +13,6 @@ use crate::config::{Config, Secret};
 use crate::demo::botapi::{BotApiServer, Options, PAGE_USER};
 use crate::demo::clock::DemoClock;
 use crate::demo::feed::{self, Feed};
-use crate::demo::plants::Simulation;
 use crate::exit::Exit;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
@@ -29,9 +28,6 @@ const BOT_ID: i64 = 1;
 const TOKEN_CHARACTERS: usize = 35;
 
 pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Failure> {
-    if options.speed == 0 {
-        return Err(Failure::new(Exit::Usage, "--speed is 0, expected 1 or more"));
-    }
     config.telegram.owners = vec![PAGE_USER];
     config.telegram.allowed_chats.clear();
     // Before anything is shown: who sees the address may stop it.
@@ -39,12 +35,13 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     if lock::is_held(&config.data_dir) {
         return Err(StoreError::Locked(config.data_dir.clone()).into());
     }
-    let simulated = simulate(&config, options).await?;
-    let house = House::open(&config, Some(Arc::new(simulated.clock))).await?;
     // Nobody but this bot may speak for it: a web page in the same browser could reach the port.
     let token = token();
+    // First of all: a port that is in use must not leave half a simulation behind.
     let server = serve(&config.data_dir, options, &token).await?;
     let address = server.address();
+    let simulated = simulate(&config, options).await?;
+    let house = House::open(&config, Some(Arc::new(simulated.clock))).await?;
     let url = format!("http://{address}/");
     let api = BotApi::new(url.trim_end_matches('/'), &Secret::new(token))
         .map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
@@ -58,10 +55,7 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
         tracing::warn!(%error, "the bot api server did not take the settings");
     }
     bot::open_access(&house.workshop.store, bot::fixed_access(&config)).await?;
-    if simulated.is_fresh {
-        welcome(&house.workshop.store, options.speed).await?;
-    }
-    begin(&mut tasks, &house, &config, simulated).await?;
+    begin(&mut tasks, &house, &config, &simulated, options.speed).await?;
     let bot_name = bot::who_am_i(&api).await?;
     bot::spawn_bot(&mut tasks, &house, &config, &api, bot_name);
     let ended = tasks.run_until(asked).await;
@@ -92,28 +86,24 @@ async fn serve(data_dir: &Path, options: &Demo, token: &str) -> Result<BotApiSer
 /// The simulation of a folder.
 struct Simulated {
     clock: DemoClock,
-    simulation: Simulation,
-    is_fresh: bool,
     /// Readings up to this time are in the log.
-    fed_ms: i64,
+    ended_ms: Option<i64>,
 }
 
 /// Begins a simulation in an empty folder, or goes on with the one that is there.
 async fn simulate(config: &Config, options: &Demo) -> Result<Simulated, Failure> {
-    let log = house::open_log(config).await?;
-    let seed = options.seed;
-    if let Some(stored) = DemoClock::load(&log).await? {
-        let ended_ms = stored.ended_at_ms(&log).await?;
-        let clock = stored.resumed(ended_ms, options.speed);
+    let topics = house::topics(config)?;
+    let log = house::open_log_with(config, &topics).await?;
+    let Some(stored) = DemoClock::load(&log).await? else {
+        refuse_real_folder(&log, config).await?;
+        let clock = DemoClock::begin(options.speed, options.seed);
         clock.store(&log).await?;
-        let simulation = Simulation { seed, origin_ms: clock.origin_ms };
-        return Ok(Simulated { clock, simulation, is_fresh: false, fed_ms: ended_ms });
-    }
-    refuse_real_folder(&log, config).await?;
-    let clock = DemoClock::begin(options.speed);
+        return Ok(Simulated { clock, ended_ms: None });
+    };
+    let ended_ms = stored.ended_at_ms(&log, &topics.get(feed::READINGS)?.log_name).await?;
+    let clock = stored.resumed(ended_ms.unwrap_or(stored.origin_ms), options.speed);
     clock.store(&log).await?;
-    let simulation = Simulation { seed, origin_ms: clock.origin_ms };
-    Ok(Simulated { clock, simulation, is_fresh: true, fed_ms: clock.origin_ms })
+    Ok(Simulated { clock, ended_ms })
 }
 
 /// Simulated plants do not belong among real ones.
@@ -129,27 +119,27 @@ async fn refuse_real_folder(log: &EmbeddedLog, config: &Config) -> Result<(), Fa
     Err(Failure::new(Exit::Usage, reason))
 }
 
-/// Writes what a fresh simulation starts with, then begins the feed and the pipelines.
+/// Writes what a fresh simulation starts with, then begins the feed and the pipelines. Whatever an
+/// interrupted start left out is made up for.
 async fn begin(
     tasks: &mut Tasks,
     house: &House,
     config: &Config,
-    simulated: Simulated,
+    simulated: &Simulated,
+    speed: u32,
 ) -> Result<(), Failure> {
+    let failed = |error: feed::FeedError| Failure::new(Exit::Errors, error.to_string());
     let workshop = &house.workshop;
     let log: Arc<dyn EventLog> = workshop.log.clone();
-    let Simulated { clock, simulation, is_fresh, fed_ms } = simulated;
-    let topics = workshop.topics.clone();
-    let feed = if is_fresh {
-        let failed = |error: feed::FeedError| Failure::new(Exit::Errors, error.to_string());
-        let origin_ms = clock.origin_ms;
-        feed::describe_plants(log.as_ref(), &topics, origin_ms).await.map_err(failed)?;
-        let mut feed = Feed::from_the_past(topics, clock, simulation);
-        feed.catch_up(log.as_ref(), &mut Default::default()).await.map_err(failed)?;
-        feed
-    } else {
-        Feed { topics, clock, simulation, fed_ms }
-    };
+    let clock = simulated.clock;
+    let is_fresh = feed::describe_plants(log.as_ref(), &workshop.topics, clock.origin_ms)
+        .await
+        .map_err(failed)?;
+    if is_fresh {
+        welcome(&workshop.store, speed).await?;
+    }
+    let mut feed = Feed::from(workshop.topics.clone(), clock, simulated.ended_ms);
+    feed.catch_up(log.as_ref(), &mut Default::default()).await.map_err(failed)?;
     bot::spawn_engine(tasks, house, config);
     tasks.spawn("simulated sensors", feed.run(log, tasks.stop()));
     Ok(())

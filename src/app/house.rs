@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::clock::{self, Clock, SystemClock};
 use crate::config::Config;
 use crate::demo::clock::DemoClock;
+use crate::demo::feed;
 use crate::engine::{EngineSettings, Workshop};
 use crate::exit::Exit;
 use crate::kernel::chat::Place;
@@ -112,6 +113,18 @@ pub(super) fn topics(config: &Config) -> Result<Topics, Failure> {
         .map_err(|error| Failure::new(Exit::Fault, format!("a schema of ours is broken: {error}")))
 }
 
+/// A command that only looks does not create what it looks at.
+pub(super) fn expect_log(config: &Config) -> Result<(), Failure> {
+    if config.log_path().is_file() {
+        return Ok(());
+    }
+    let reason = format!(
+        "there is no event log in {} yet; `windowsill run`, `demo` or `topic write` begins one",
+        config.data_dir.display()
+    );
+    Err(Failure::new(Exit::Errors, reason))
+}
+
 /// Opens the event log of the data directory, creating the directory if it is missing.
 pub(super) async fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
     let dir = &config.data_dir;
@@ -141,8 +154,9 @@ pub(super) async fn clock_of(
     if lock::is_held(&config.data_dir) {
         return Ok(Arc::new(stored));
     }
-    let ended_ms = stored.ended_at_ms(log).await?;
-    Ok(Arc::new(stored.resumed(ended_ms, 0)))
+    let readings = config.topic_name(feed::READINGS);
+    let ended_ms = stored.ended_at_ms(log, readings).await?;
+    Ok(Arc::new(stored.resumed(ended_ms.unwrap_or(stored.origin_ms), 0)))
 }
 
 /// `run` keeps out of a folder that `demo` made: its pipelines live in another time.

@@ -69,8 +69,13 @@ fn start_logging(filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         format!("log_filter is {filter:?}, expected one such as \"info\": {error}")
     })?;
-    let started =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        // A full disk behind standard error must not end the bot.
+        .log_internal_errors(false)
+        .try_init();
     started.map_err(|error| error.to_string())
 }
 
@@ -84,12 +89,14 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
     let find = |name: &str| topic::find(&topics, name);
     match verb {
         Topic::List { json } => {
+            house::expect_log(config)?;
             let log = house::open_log_with(config, &topics).await?;
             topic::list(&log, json, &mut std::io::stdout().lock()).await?;
             Ok(Exit::Done)
         }
         Topic::Read { topic: name, from, follow } => {
             let found = find(&name)?;
+            house::expect_log(config)?;
             let log = house::open_log_with(config, &topics).await?;
             let options = ReadOptions { begin: from, follow };
             topic::read(&log, found, options, &mut std::io::stdout().lock()).await?;

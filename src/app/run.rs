@@ -31,8 +31,11 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
         () = &mut stopped => return finish(tasks, house).await,
         name = bot::who_am_i(&api) => name?,
     };
-    if let Err(error) = bot::prepare(&api).await {
-        tracing::warn!(%error, "telegram did not take the settings; polling goes on without them");
+    tokio::select! {
+        () = &mut stopped => return finish(tasks, house).await,
+        prepared = bot::prepare(&api) => if let Err(error) = prepared {
+            tracing::warn!(%error, "telegram did not take the settings; polling goes on");
+        },
     }
     if let Some(code) = bot::open_access(&house.workshop.store, bot::fixed_access(config)).await? {
         // On the console only, never in a log.

@@ -1,12 +1,13 @@
 //! The named tasks of a running instance: the end of any ends the process, with its name.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::engine::error_chain;
 
@@ -23,13 +24,14 @@ pub(super) struct TaskEnded {
 
 /// Tasks, and the signal that ends them.
 pub(super) struct Tasks {
-    set: JoinSet<(&'static str, Result<(), String>)>,
+    set: JoinSet<Result<(), String>>,
+    names: HashMap<Id, &'static str>,
     stop: watch::Sender<bool>,
 }
 
 impl Tasks {
     pub(super) fn new() -> Tasks {
-        Tasks { set: JoinSet::new(), stop: watch::Sender::new(false) }
+        Tasks { set: JoinSet::new(), names: HashMap::new(), stop: watch::Sender::new(false) }
     }
 
     /// Turns true when everything is to end.
@@ -44,7 +46,8 @@ impl Tasks {
     ) where
         E: std::error::Error + 'static,
     {
-        self.set.spawn(async move { (name, task.await.map_err(|error| error_chain(&error))) });
+        let handle = self.set.spawn(async move { task.await.map_err(|error| error_chain(&error)) });
+        self.names.insert(handle.id(), name);
     }
 
     /// Works until somebody asks to stop or a task ends by itself; then lets the rest finish.
@@ -54,13 +57,13 @@ impl Tasks {
     ) -> Result<(), TaskEnded> {
         let ended = tokio::select! {
             () = asked => None,
-            Some(ended) = self.set.join_next() => Some(named(ended)),
+            Some(ended) = self.set.join_next_with_id() => Some(named(&self.names, ended)),
         };
         self.stop.send_replace(true);
         let rest = async {
             let mut failed = None;
-            while let Some(ended) = self.set.join_next().await {
-                let (name, result) = named(ended);
+            while let Some(ended) = self.set.join_next_with_id().await {
+                let (name, result) = named(&self.names, ended);
                 if let Err(reason) = result {
                     failed.get_or_insert(TaskEnded { name, reason });
                 }
@@ -89,13 +92,14 @@ impl Default for Tasks {
     }
 }
 
-type Ended = Result<(&'static str, Result<(), String>), tokio::task::JoinError>;
+type Ended = Result<(Id, Result<(), String>), JoinError>;
 
-fn named(ended: Ended) -> (&'static str, Result<(), String>) {
-    match ended {
+fn named(names: &HashMap<Id, &'static str>, ended: Ended) -> (&'static str, Result<(), String>) {
+    let (id, result) = match ended {
         Ok(ended) => ended,
-        Err(error) => ("unnamed", Err(panic_words(&error))),
-    }
+        Err(error) => (error.id(), Err(panic_words(&error))),
+    };
+    (names.get(&id).copied().unwrap_or("unknown"), result)
 }
 
 fn panic_words(error: &impl Display) -> String {

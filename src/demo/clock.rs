@@ -20,13 +20,15 @@ pub struct DemoClock {
     speed: u32,
     /// When the simulation began.
     pub origin_ms: i64,
+    /// The seed it began with; later starts keep to it.
+    pub seed: u64,
 }
 
 impl DemoClock {
     /// Begins a simulation now.
-    pub fn begin(speed: u32) -> DemoClock {
+    pub fn begin(speed: u32, seed: u64) -> DemoClock {
         let now_ms = clock::now_ms();
-        DemoClock { anchor_ms: now_ms, real_anchor_ms: now_ms, speed, origin_ms: now_ms }
+        DemoClock { anchor_ms: now_ms, real_anchor_ms: now_ms, speed, origin_ms: now_ms, seed }
     }
 
     /// The same simulation, going on from `from_ms` at this speed.
@@ -54,10 +56,17 @@ impl DemoClock {
         log.meta_set(META_KEY, &text).await
     }
 
-    /// Where a simulation ended: the newest record of its log. A crash leaves no other trace.
-    pub async fn ended_at_ms(&self, log: &EmbeddedLog) -> Result<i64, LogError> {
-        let newest = log.topics().await?.into_iter().filter_map(|topic| topic.last_ts_ms).max();
-        Ok(newest.unwrap_or(self.origin_ms))
+    /// Where a simulation ended: the newest reading in its log, for a crash leaves no other trace.
+    /// `None`: it has no reading yet. A time that the clock cannot have reached does not count.
+    pub async fn ended_at_ms(
+        &self,
+        log: &EmbeddedLog,
+        readings: &str,
+    ) -> Result<Option<i64>, LogError> {
+        let topics = log.topics().await?;
+        let newest = topics.iter().find(|topic| topic.name == readings);
+        let newest_ms = newest.and_then(|topic| topic.last_ts_ms);
+        Ok(newest_ms.map(|newest_ms| newest_ms.min(self.now_ms())))
     }
 }
 

@@ -21,7 +21,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// Readings in one append; the rest follows with the next.
 const BATCH_STEPS: i64 = 10_000;
 
-const READINGS: &str = "houseplant-readings";
+/// The topic of the readings, by default name.
+pub const READINGS: &str = "houseplant-readings";
 const METADATA: &str = "houseplant-metadata";
 
 /// Why the feed ended.
@@ -33,13 +34,17 @@ pub enum FeedError {
     Codec(#[from] CodecError),
 }
 
-/// Writes the sample plants' metadata.
+/// Writes the sample plants' metadata, unless the topic has records already. Says whether it did.
 pub async fn describe_plants(
     log: &dyn EventLog,
     topics: &Topics,
     now_ms: i64,
-) -> Result<(), FeedError> {
+) -> Result<bool, FeedError> {
     let topic = topics.get(METADATA)?;
+    let present = log.topics().await?;
+    if present.iter().any(|known| known.name == topic.log_name && known.records > 0) {
+        return Ok(false);
+    }
     let mut records = Vec::new();
     for plant in &SAMPLES {
         let value = json!({
@@ -60,7 +65,7 @@ pub async fn describe_plants(
         });
     }
     log.append(&topic.log_name, records).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// The sensors.
@@ -73,9 +78,12 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Feeds from the past that a fresh simulation has.
-    pub fn from_the_past(topics: Topics, clock: DemoClock, simulation: Simulation) -> Feed {
-        Feed { topics, clock, simulation, fed_ms: clock.origin_ms - BACKFILL_MS }
+    /// Feeds from where the log's readings end; from the past that a fresh simulation has where
+    /// there are none.
+    pub fn from(topics: Topics, clock: DemoClock, ended_ms: Option<i64>) -> Feed {
+        let simulation = Simulation { seed: clock.seed, origin_ms: clock.origin_ms };
+        let fed_ms = ended_ms.unwrap_or(clock.origin_ms - BACKFILL_MS);
+        Feed { topics, clock, simulation, fed_ms }
     }
 
     /// Appends every reading that is due by now.

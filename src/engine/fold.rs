@@ -8,13 +8,10 @@ use std::time::Instant;
 
 use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::record::RecordRef;
-use crate::kernel::time::{MAX_AHEAD_MS, PartitionTime, Tumbling};
+use crate::kernel::time::{LAST_EVENT_MS, MAX_AHEAD_MS, PartitionTime, Tumbling};
 use crate::log::codec::Codec;
 use crate::log::{Batch, LogError};
 use crate::store::dead_letters::DeadLetter;
-
-/// The last moment that an event may name: the end of the year 9999.
-const LAST_EVENT_MS: i64 = 253_402_300_799_999;
 
 /// A partition of one of the pipeline's topics: the stream's index and the partition's number.
 pub(super) type Place = (usize, i32);

@@ -68,6 +68,7 @@ impl<V: Views> Session<V> {
         workshop: Workshop,
         kept: Kept,
     ) -> Result<Session<V>, EngineError> {
+        check_identity(room.as_ref(), &workshop).await?;
         let mut in_memory = V::Tables::default();
         let mut gone = Gone::new();
         let mut table_topics = Vec::new();
@@ -212,7 +213,9 @@ impl<V: Views> Session<V> {
 
     fn fold(&mut self, stream: usize, batch: &Batch) -> Result<(), EngineError> {
         let topic = self.room.streams()[stream];
-        let now_ms = self.now_ms();
+        // The later of both clocks: a wall clock that is right after a suspend must not make good
+        // readings look as if they came from the future.
+        let now_ms = self.now_ms().max(self.workshop.clock.now_ms());
         let folding = Folding {
             pipeline: self.room.as_ref(),
             tables: &self.tables,
@@ -330,7 +333,16 @@ impl<V: Views> Session<V> {
     /// The clock that a jump of the wall clock cannot hurry.
     fn now_ms(&mut self) -> i64 {
         let clock = &self.workshop.clock;
-        self.clock.read(clock.now_ms(), clock.monotonic_ms())
+        let was_steady = self.clock.disbelieved_jump_ms().is_none();
+        let now_ms = self.clock.read(clock.now_ms(), clock.monotonic_ms());
+        if let (true, Some(by_ms)) = (was_steady, self.clock.disbelieved_jump_ms()) {
+            tracing::warn!(
+                pipeline = self.room.name(),
+                by_ms,
+                "the wall clock jumped; windows follow it once it has been steady for 5 minutes"
+            );
+        }
+        now_ms
     }
 
     fn watermark_now(&mut self) -> Option<i64> {
@@ -363,6 +375,23 @@ async fn land<D>(
 
 type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
 
+/// The positions must be those of this log: before anything of another log enters the views.
+async fn check_identity<V: Views>(room: &V, workshop: &Workshop) -> Result<(), EngineError> {
+    let name = room.name();
+    let (_, stored) = workshop
+        .store
+        .write(crate::store::Urgency::Bulk, move |db| Box::pin(positions::load(db, name)))
+        .await?;
+    match stored.into_iter().find(|position| position.log_id != workshop.log.id()) {
+        None => Ok(()),
+        Some(other) => Err(EngineError::OtherLog {
+            pipeline: name,
+            stored: other.log_id,
+            found: workshop.log.id().to_owned(),
+        }),
+    }
+}
+
 /// Where the pipeline stands in its streams: our own positions, and nobody else's. Read through the
 /// writer's queue, behind whatever is on its way to the store.
 async fn resume<V: Views>(room: &V, workshop: &Workshop) -> Result<Resumed, EngineError> {
@@ -371,13 +400,6 @@ async fn resume<V: Views>(room: &V, workshop: &Workshop) -> Result<Resumed, Engi
         .store
         .write(crate::store::Urgency::Bulk, move |db| Box::pin(positions::load(db, name)))
         .await?;
-    if let Some(other) = stored.iter().find(|position| position.log_id != workshop.log.id()) {
-        return Err(EngineError::OtherLog {
-            pipeline: name,
-            stored: other.log_id.clone(),
-            found: workshop.log.id().to_owned(),
-        });
-    }
     let mut times = BTreeMap::new();
     let mut topics = Vec::new();
     for (stream, topic_name) in room.streams().iter().enumerate() {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::text::shown;
+
 /// A chat, or a forum topic in one: where a message goes and where a conversation is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
@@ -146,13 +148,25 @@ const DRAFT_BUTTON: &str = "d";
 
 impl Button {
     pub fn new(label: impl Into<String>, data: impl Into<String>) -> Button {
-        Button { label: label.into(), data: data.into() }
+        Button { label: shown_label(&label.into()), data: data.into() }
     }
 
     /// A button that belongs to one step of one draft.
     pub fn of_draft(label: impl Into<String>, version: i64, action: &str) -> Button {
         Button::new(label, format!("{DRAFT_BUTTON}:{version}:{action}"))
     }
+}
+
+/// A label that is seen as text and fits on a phone, whatever name is in it.
+fn shown_label(label: &str) -> String {
+    const LABEL_CHARS: usize = 48;
+    let visible = shown(label);
+    let mut short: String = visible.chars().take(LABEL_CHARS).collect();
+    if visible.chars().nth(LABEL_CHARS).is_some() {
+        short.push('…');
+    }
+    // Telegram refuses a button without a label.
+    if short.trim().is_empty() { "…".to_owned() } else { short }
 }
 
 /// Takes apart the data of a draft's button: its version and its action.

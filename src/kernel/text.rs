@@ -108,7 +108,7 @@ impl Text {
     }
 
     fn styled(mut self, style: Style, data: impl AsRef<str>) -> Text {
-        self.push(style, &shown(data.as_ref()));
+        self.push(style, &shown(short(data.as_ref())));
         self
     }
 
@@ -230,6 +230,16 @@ fn cut_line(line: &[Span], limit_utf16: usize) -> Vec<Vec<Span>> {
 fn push_span(pieces: &mut [Vec<Span>], style: Style, text: &mut String) {
     if let (false, Some(piece)) = (text.is_empty(), pieces.last_mut()) {
         piece.push(Span { style, text: std::mem::take(text) });
+    }
+}
+
+/// Nobody's name is longer than this; what is, must not fill a chat.
+const DATA_CHARS: usize = 2_000;
+
+fn short(data: &str) -> &str {
+    match data.char_indices().nth(DATA_CHARS) {
+        Some((end, _)) => &data[..end],
+        None => data,
     }
 }
 

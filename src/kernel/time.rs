@@ -9,6 +9,8 @@ pub const MINUTE_MS: i64 = 60 * SECOND_MS;
 pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// The last moment that an event may name: the end of the year 9999.
+pub const LAST_EVENT_MS: i64 = 253_402_300_799_999;
 /// A record further ahead of the clock than this is a dead letter and never moves time.
 pub const MAX_AHEAD_MS: i64 = 5 * MINUTE_MS;
 

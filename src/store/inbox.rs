@@ -116,10 +116,14 @@ pub async fn park(db: &mut SqliteConnection, update_id: i64) -> Result<(), Store
     Ok(())
 }
 
-/// The update to ask Telegram for next.
+/// The update to ask Telegram for next: the one after that which came in last, not the greatest
+/// ever seen. Telegram may begin its numbers anew, and lower, after a quiet week.
 pub async fn next_update_id(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
-    let newest: Option<i64> =
-        sqlx::query_scalar("select max(update_id) from inbox").fetch_one(db).await?;
+    let newest: Option<i64> = sqlx::query_scalar(
+        "select update_id from inbox order by received_at desc, update_id desc limit 1",
+    )
+    .fetch_optional(db)
+    .await?;
     Ok(newest.map(|newest_id| newest_id + 1))
 }
 
@@ -127,7 +131,7 @@ pub async fn next_update_id(db: &mut SqliteConnection) -> Result<Option<i64>, St
 pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
     sqlx::query(
         "delete from inbox where state = 'done' and received_at < ?
-            and update_id < (select max(update_id) from inbox)",
+            and received_at < (select max(received_at) from inbox)",
     )
     .bind(before_ms)
     .execute(db)

@@ -352,6 +352,12 @@ pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), Stor
     Ok(())
 }
 
+/// The row goes to the chat itself: its forum topic is gone.
+pub async fn leave_thread(db: &mut SqliteConnection, row_id: i64) -> Result<(), StoreError> {
+    sqlx::query("update outbox set thread_id = null where id = ?").bind(row_id).execute(db).await?;
+    Ok(())
+}
+
 /// A group became a supergroup: its rows and subscriptions go to the new id.
 pub async fn migrate_chat(
     db: &mut SqliteConnection,

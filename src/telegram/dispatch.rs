@@ -27,8 +27,17 @@ pub async fn run(
     while !*stop.borrow() {
         changes.mark_unchanged();
         let waiting =
-            store.read(|db| Box::pin(async move { inbox::waiting_chats(db).await })).await?;
-        for chat_id in waiting {
+            store.read(|db| Box::pin(async move { inbox::waiting_chats(db).await })).await;
+        let chats = match waiting {
+            Ok(chats) => chats,
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(error) => {
+                tracing::error!(error = %error_chain(&error), "the inbox could not be read");
+                tokio::time::sleep(FAULT_PAUSE).await;
+                continue;
+            }
+        };
+        for chat_id in chats {
             if workers.len() < CHATS_AT_ONCE && busy.insert(chat_id) {
                 workers.spawn(drain_chat(store.clone(), desk.clone(), chat_id, stop.clone()));
             }

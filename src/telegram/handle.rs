@@ -10,7 +10,7 @@ use super::access::{Access, FixedAccess};
 use super::{apply, parse, routes};
 use crate::clock::{self, Clock};
 use crate::crash;
-use crate::kernel::chat::{Content, Draft, Incoming, Snapshot};
+use crate::kernel::chat::{Draft, Incoming, Snapshot, draft_button};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 use crate::rooms;
@@ -110,7 +110,8 @@ fn asks_again(incoming: &Incoming, effects: &[Effect]) -> bool {
         matches!(effect, Effect::Converse(_) | Effect::EndConversation | Effect::Publish(_))
     });
     let said = effects.iter().any(|effect| matches!(effect, Effect::Say(_)));
-    said && !moved && !matches!(incoming.content, Content::Press { .. })
+    let of_draft = incoming.press().is_some_and(|(_, _, data)| draft_button(data).is_some());
+    said && !moved && !of_draft
 }
 
 /// Handles the oldest waiting update of a chat. `false`: there is none.

@@ -11,14 +11,15 @@ use crate::kernel::chat::Standing;
 use crate::store::inbox::{self, Arrival};
 use crate::store::{Store, StoreError, Urgency, access};
 
-/// Stores updates. When this resolves with `Ok`, Telegram may forget them.
+/// Stores updates and says how many were new. When this resolves with `Ok`, Telegram may forget
+/// them.
 pub async fn take(
     store: &Store,
     fixed: &FixedAccess,
     updates: Vec<Value>,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let fixed = fixed.clone();
-    store
+    let taken = store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let access = Access::load(db, &fixed).await?;
@@ -26,13 +27,12 @@ pub async fn take(
                 for update in &updates {
                     arrivals.extend(arrival(db, &access, update).await?);
                 }
-                inbox::take(db, &arrivals, clock::now_ms()).await?;
-                Ok(())
+                inbox::take(db, &arrivals, clock::now_ms()).await
             })
         })
         .await?;
     crash::point("after-inbox-insert");
-    Ok(())
+    Ok(taken)
 }
 
 /// What is stored of an update. `None`: it has no id, so it cannot be one of Telegram's.
@@ -63,9 +63,15 @@ async fn strangers_body(
     envelope: &Envelope,
 ) -> Result<Option<String>, StoreError> {
     let Some(user_id) = envelope.user_id else { return Ok(None) };
+    let is_tap = envelope.callback_id.is_some();
+    // In a group that is not admitted, ordinary chatter is none of our business.
+    if !(envelope.is_private || envelope.is_command || is_tap) {
+        return Ok(None);
+    }
     // Only the first: two chats of theirs are handled side by side, and each would refuse them.
     let is_first = access::count_stranger(db, user_id).await? == 1;
-    if !is_first || access::was_refused(db, user_id).await? {
+    // A tap is answered every time: it would spin for ever.
+    if !is_tap && (!is_first || access::was_refused(db, user_id).await?) {
         return Ok(None);
     }
     Ok(Some(parse::redacted(envelope).to_string()))

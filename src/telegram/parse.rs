@@ -122,6 +122,10 @@ pub struct Envelope {
     pub chat_id: i64,
     pub user_id: Option<i64>,
     pub is_private: bool,
+    /// It begins with a slash: in a group, only that is meant for us.
+    pub is_command: bool,
+    /// The tap to answer, if it is one.
+    pub callback_id: Option<String>,
     /// `/start` with what follows: the one text of a stranger that we may keep.
     pub is_start: bool,
 }
@@ -139,12 +143,25 @@ pub fn envelope(update: &Value) -> Option<Envelope> {
         chat_id: chat.get("id")?.as_i64()?,
         user_id: event.pointer("/from/id").and_then(Value::as_i64),
         is_private: chat.get("type").and_then(Value::as_str) == Some("private"),
+        is_command: text.starts_with('/'),
+        callback_id: event
+            .get("data")
+            .and(event.get("id"))
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         is_start,
     })
 }
 
 /// A stranger's update without anything that they wrote, their name included.
 pub fn redacted(envelope: &Envelope) -> Value {
+    if let (Some(callback_id), Some(user_id)) = (&envelope.callback_id, envelope.user_id) {
+        return json!({ "update_id": envelope.update_id, "callback_query": {
+            "id": callback_id, "chat_instance": "", "data": "",
+            "from": { "id": user_id, "is_bot": false, "first_name": "" },
+            "message": { "message_id": 1, "date": 0,
+                "chat": { "id": envelope.chat_id, "type": "private", "first_name": "" } } } });
+    }
     let kind = if envelope.is_private { "private" } else { "supergroup" };
     let mut message = json!({
         "message_id": 1, "date": 0, "text": "",

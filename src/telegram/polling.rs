@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::access::FixedAccess;
-use super::client::{BotApi, CallError};
+use super::client::{BotApi, CALL_TIMEOUT, CallError};
 use super::ingress;
 use crate::engine::{error_chain, jittered};
 use crate::store::{Store, StoreError, inbox};
@@ -35,25 +35,34 @@ pub async fn run(
             polled = poll(&store, &api, &fixed) => polled,
         };
         let pause = match polled {
-            Ok(()) => {
+            Ok(Polled::Moved) => {
                 wait = FIRST_RETRY;
                 continue;
             }
-            Err(PollError::Call(error)) => pause_after(&error, wait),
+            // Updates that we have already, again: asking at once would only bring them once more.
+            Ok(Polled::NothingNew) => jittered(wait),
+            Err(PollError::Call(error)) => pause_after(&api, &error, wait).await,
             Err(PollError::Store(StoreError::Closed)) => return Err(StoreError::Closed),
             Err(PollError::Store(error)) => {
                 // Nothing was confirmed: Telegram keeps the updates.
                 tracing::error!(error = %error_chain(&error), "updates could not be stored");
-                wait
+                jittered(wait)
             }
         };
         wait = (wait * 2).min(LONGEST_RETRY);
         tokio::select! {
-            () = tokio::time::sleep(jittered(pause)) => {}
+            () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => {}
         }
     }
     Ok(())
+}
+
+/// What a poll brought.
+enum Polled {
+    /// Something new, or nothing at all after a long wait.
+    Moved,
+    NothingNew,
 }
 
 enum PollError {
@@ -61,7 +70,7 @@ enum PollError {
     Store(StoreError),
 }
 
-async fn poll(store: &Store, api: &BotApi, fixed: &FixedAccess) -> Result<(), PollError> {
+async fn poll(store: &Store, api: &BotApi, fixed: &FixedAccess) -> Result<Polled, PollError> {
     let offset = store
         .read(|db| Box::pin(async move { inbox::next_update_id(db).await }))
         .await
@@ -75,28 +84,36 @@ async fn poll(store: &Store, api: &BotApi, fixed: &FixedAccess) -> Result<(), Po
         params["offset"] = offset.into();
     }
     let result = api.call("getUpdates", &params, POLL_TIMEOUT).await.map_err(PollError::Call)?;
-    let Value::Array(updates) = result else { return Ok(()) };
+    let Value::Array(updates) = result else { return Ok(Polled::NothingNew) };
     if updates.is_empty() {
-        return Ok(());
+        return Ok(Polled::Moved);
     }
-    ingress::take(store, fixed, updates).await.map_err(PollError::Store)
+    let taken = ingress::take(store, fixed, updates).await.map_err(PollError::Store)?;
+    Ok(if taken > 0 { Polled::Moved } else { Polled::NothingNew })
 }
 
-fn pause_after(error: &CallError, wait: Duration) -> Duration {
+async fn pause_after(api: &BotApi, error: &CallError, wait: Duration) -> Duration {
     match error {
+        CallError::Refused { code: 409, description, .. } if description.contains("webhook") => {
+            tracing::warn!("a webhook is set; it is taken away, what is pending stays pending");
+            if let Err(error) = api.call("deleteWebhook", &json!({}), CALL_TIMEOUT).await {
+                tracing::warn!(%error, "the webhook could not be taken away");
+            }
+            jittered(wait)
+        }
         CallError::Refused { code: 409, description, .. } => {
             tracing::error!(
                 description,
-                "another instance polls with this token, or a webhook is set; I wait for it to end"
+                "another instance polls with this token; I wait for it to end"
             );
-            LONGEST_RETRY.min(wait.max(Duration::from_secs(3)))
+            jittered(LONGEST_RETRY.min(wait.max(Duration::from_secs(3))))
         }
         CallError::Refused { retry_after_s: Some(seconds), .. } => {
             Duration::from_secs(u64::try_from(*seconds).unwrap_or(1))
         }
         error => {
             tracing::warn!(%error, "polling failed; it is tried again");
-            wait
+            jittered(wait)
         }
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::TopicError;
 use crate::kernel::record::{Header, NewRecord};
+use crate::kernel::time::LAST_EVENT_MS;
 use crate::log::MAX_RECORD_BYTES;
 use crate::log::topics::Topic;
 
@@ -52,6 +53,10 @@ impl LineParser {
             LineFormat::Record => self.record(text, now_ms)?,
             LineFormat::Value => self.value(text, now_ms)?,
         };
+        if !(0..=LAST_EVENT_MS).contains(&record.ts_ms) {
+            let ts_ms = record.ts_ms;
+            return Err(format!("ts is {ts_ms}, expected ms since 1970, before the year 10000"));
+        }
         let size_bytes = record.size_bytes();
         if size_bytes > MAX_RECORD_BYTES {
             return Err(format!(

@@ -38,6 +38,8 @@ pub(super) enum Outcome {
     Drop(String),
     /// The message it was to change is gone: it becomes a new one.
     MakeNew,
+    /// The forum topic is gone: it goes to the chat itself.
+    LeaveThread,
     /// The chat cannot be reached any more.
     Unreachable(String),
     /// The group has another id now.
@@ -85,11 +87,12 @@ fn refused(row: &Row, error: &CallError, description: &str, now_ms: i64) -> Outc
         403 => Outcome::Unreachable(description.to_owned()),
         _ if says("chat not found") => Outcome::Unreachable(description.to_owned()),
         _ if says("message is not modified") => Outcome::Sent(None),
-        _ if matches!(row.action, Action::Edit(..))
-            && (says("message to edit not found") || says("message can't be edited")) =>
-        {
-            Outcome::MakeNew
+        // Whatever is wrong with the message that was to change, the words still count.
+        _ if matches!(row.action, Action::Edit(..)) => Outcome::MakeNew,
+        _ if says("message thread not found") && row.place.thread_id.is_some() => {
+            Outcome::LeaveThread
         }
+        _ if row.class == Class::Alert => Outcome::Unreachable(description.to_owned()),
         _ => Outcome::Drop(error.to_string()),
     }
 }
@@ -121,6 +124,7 @@ pub(super) async fn store(store: &Store, row: &Row, outcome: &Outcome) -> Result
                     }
                     Outcome::Drop(note) => outbox::drop_row(db, row_id, &note, now_ms).await,
                     Outcome::MakeNew => outbox::make_new(db, row_id).await,
+                    Outcome::LeaveThread => outbox::leave_thread(db, row_id).await,
                     Outcome::Unreachable(reason) => {
                         access::end_subscriptions(db, chat_id, &reason, now_ms).await?;
                         outbox::drop_chat(db, chat_id, &reason, now_ms).await?;
@@ -136,7 +140,7 @@ pub(super) async fn store(store: &Store, row: &Row, outcome: &Outcome) -> Result
 fn log(row: &Row, outcome: &Outcome) {
     let (row_id, chat_id) = (row.id, row.place.chat_id);
     match outcome {
-        Outcome::Sent(_) | Outcome::MakeNew => {}
+        Outcome::Sent(_) | Outcome::MakeNew | Outcome::LeaveThread => {}
         Outcome::Retry { note, .. } => {
             tracing::warn!(row_id, chat_id, note, "a message is tried again later");
         }

@@ -1,6 +1,6 @@
 //! `/start`: greeting members, and claiming the bot with the code from the console.
 
-use crate::kernel::chat::{Incoming, Place, Snapshot, Standing};
+use crate::kernel::chat::{ChatKind, Incoming, Place, Snapshot, Standing};
 use crate::kernel::effect::{AccessChange, Effect, Say};
 use crate::kernel::text::Text;
 use crate::store::access::Claim;
@@ -12,10 +12,15 @@ const TRIES_IN_ALL: i64 = 20;
 pub(super) fn start(
     code: &str,
     claim: Option<Claim>,
+    refused_before: bool,
     incoming: &Incoming,
     snapshot: &Snapshot,
 ) -> Vec<Effect> {
     let Some(person) = &incoming.person else { return Vec::new() };
+    if snapshot.standing == Standing::Stranger && incoming.chat_kind != ChatKind::Private {
+        // A claim belongs into a private chat, and a foreign group gets no answer at all.
+        return Vec::new();
+    }
     if snapshot.standing != Standing::Stranger {
         let mut effects = vec![say("Hello! /help lists what I can do.")];
         if snapshot.standing.may_edit() && incoming.place == Place::private(person.user_id) {
@@ -24,12 +29,18 @@ pub(super) fn start(
         return effects;
     }
     let refused = Effect::Access(AccessChange::Refused { user_id: person.user_id });
+    if code.is_empty() && refused_before {
+        return Vec::new();
+    }
     if code.is_empty() {
         let words = "You are not authorized to use this application.\n\
                      Its owner claims it with /start and the code that windowsill printed.";
         return vec![say(words), refused];
     }
     let Some(claim) = claim else {
+        if refused_before {
+            return Vec::new();
+        }
         return vec![say("This bot has an owner already; ask them for access."), refused];
     };
     if claim.tries_of_user >= TRIES_OF_USER || claim.tries_in_all >= TRIES_IN_ALL {

@@ -67,7 +67,8 @@ pub enum Known {
     Nothing,
     Alerts(Vec<Recorded>, bool),
     Status(Box<StatusFacts>),
-    Claim(Option<Claim>),
+    /// The claim code, and whether this stranger has been refused before.
+    Claim(Option<Claim>, bool),
     /// The stranger has been refused before.
     Refused(bool),
 }
@@ -96,8 +97,8 @@ impl Chat for Household {
                 vec![say(alerts(&newest, subscribed, snapshot))]
             }
             (Ask::Status, Known::Status(facts)) => vec![say(facts.text(snapshot))],
-            (Ask::Start(code), Known::Claim(claim)) => {
-                claim::start(code, claim, incoming, snapshot)
+            (Ask::Start(code), Known::Claim(claim, refused)) => {
+                claim::start(code, claim, refused, incoming, snapshot)
             }
             (Ask::Stranger, Known::Refused(before)) => refuse(before, incoming),
             (ask, _) => plainly(ask, incoming, snapshot),

@@ -25,7 +25,10 @@ impl Answers for Household {
                     Known::Alerts(newest, places.contains(&asker.place))
                 }
                 Ask::Status => Known::Status(Box::new(status(db).await?)),
-                Ask::Start(_) => Known::Claim(access::claim(db, asker.user_id).await?),
+                Ask::Start(_) => {
+                    let refused = access::was_refused(db, asker.user_id).await?;
+                    Known::Claim(access::claim(db, asker.user_id).await?, refused)
+                }
                 Ask::Stranger => Known::Refused(access::was_refused(db, asker.user_id).await?),
                 _ => Known::Nothing,
             })

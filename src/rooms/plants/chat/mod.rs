@@ -91,7 +91,7 @@ impl Chat for PlantChat {
                 begin(typed, offers, found, incoming.update_id, snapshot)
             }
             (Ask::Answer(draft, answer), Known::Looked(looked)) => {
-                answered(draft, answer, looked, incoming)
+                answered(draft, answer, looked, incoming, snapshot)
             }
             (Ask::Begin(_) | Ask::Answer(..), _) => vec![Effect::Say(Say::new(Text::of(
                 "That could not be looked up. Please try again.",
@@ -159,7 +159,17 @@ fn begin(
     update::effects(next, version)
 }
 
-fn answered(draft: &Draft, answer: &Answer, looked: Looked, incoming: &Incoming) -> Vec<Effect> {
+fn answered(
+    draft: &Draft,
+    answer: &Answer,
+    looked: Looked,
+    incoming: &Incoming,
+    snapshot: &Snapshot,
+) -> Vec<Effect> {
+    if !snapshot.standing.may_edit() {
+        let words = "Only members change plants here; this edit is closed.";
+        return vec![Effect::EndConversation, Effect::Say(Say::new(Text::of(words)))];
+    }
     let Ok(edit) = serde_json::from_value::<Edit>(draft.state.clone()) else {
         let words = "This conversation was begun by another version of me and cannot go on. \
                      Please start /update_plant again.";

@@ -60,7 +60,7 @@ impl Edit {
         let mut row = Vec::new();
         if let Some(value) = keepable {
             let label = format!("Keep {}", value.shown(field));
-            row.push(Button::of_draft(shortened(&label), version, "keep"));
+            row.push(Button::of_draft(label, version, "keep"));
         }
         if let Some(value) = default {
             let label = format!("Default {}", value.shown(field));
@@ -141,14 +141,4 @@ fn discard_question(again: &str, version: i64) -> Say {
         Button::of_draft("🗑 Discard", version, "y"),
         Button::of_draft("Go on", version, "n"),
     ]])
-}
-
-/// A button's label, short enough for a phone.
-fn shortened(label: &str) -> String {
-    const LABEL_CHARS: usize = 32;
-    let mut short: String = label.chars().take(LABEL_CHARS).collect();
-    if label.chars().nth(LABEL_CHARS).is_some() {
-        short.push('…');
-    }
-    crate::kernel::text::shown(&short).into_owned()
 }
