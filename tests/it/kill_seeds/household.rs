@@ -218,11 +218,10 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
         }
         let polls = bot.handle().calls_of("getUpdates").len();
         bot.start();
-        let mut ending = bot.life().ending();
         let mut signalled = false;
         let exit = loop {
             tokio::select! {
-                exit = ending.wait_for(Option::is_some) => break exit.unwrap().unwrap(),
+                exit = bot.life().ended() => break exit,
                 () = shared.kill.notified() => {
                     signalled = true;
                     bot.life().signal("-9");
@@ -230,10 +229,9 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
                 () = shared.stop.notified() => {
                     stopping = true;
                     // A process that has only just begun takes no signals yet.
-                    let mut ending = bot.life().ending();
                     tokio::select! {
                         () = bot.polls_again(polls) => bot.life().signal("-TERM"),
-                        () = async { drop(ending.wait_for(Option::is_some).await) } => {}
+                        _ = bot.life().ended() => {}
                     }
                 }
             }
