@@ -10,7 +10,6 @@ use crate::clock;
 use crate::config::Config;
 use crate::engine::{jittered, publisher};
 use crate::exit::Exit;
-use crate::kernel::chat::Place;
 use crate::kernel::time::MINUTE_MS;
 use crate::store::{Store, StoreError, Urgency, access};
 use crate::telegram::access::{Access, FixedAccess};
@@ -99,8 +98,7 @@ pub(super) async fn prepare(api: &BotApi) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Brings access up to date with the configuration. Gives a fresh claim code where the bot has no
-/// owner.
+/// Puts the menu where members see it. Gives a fresh claim code where the bot has no owner.
 pub(super) async fn open_access(
     store: &Store,
     fixed: FixedAccess,
@@ -109,13 +107,6 @@ pub(super) async fn open_access(
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let now_ms = clock::now_ms();
-                let configured = fixed.owners.iter().chain(&fixed.allowed_chats);
-                for place in configured.map(|chat_id| Place::private(*chat_id)) {
-                    // A place that unsubscribed, or that blocked us, is left alone.
-                    if !access::knows_place(db, place).await? {
-                        access::subscribe(db, place, now_ms).await?;
-                    }
-                }
                 let access = Access::load(db, &fixed).await?;
                 for chat_id in access.menu_chats() {
                     menu::show_in(db, chat_id, now_ms).await?;

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{self, Clock, SystemClock};
 use crate::config::Config;
 use crate::demo::clock::DemoClock;
 use crate::engine::{EngineSettings, Workshop};
 use crate::exit::Exit;
+use crate::kernel::chat::Place;
 use crate::kernel::time::HOUR_MS;
 use crate::log::LogError;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::topics::Topics;
 use crate::rooms::{self, Pipe};
-use crate::store::{DirLock, Store, StoreError, lock};
+use crate::store::{DirLock, Store, StoreError, Urgency, access, lock};
 
 /// Why a command could not begin or go on: its exit code and one sentence.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl House {
         };
         let lock = DirLock::take(&config.data_dir)?;
         let store = Store::open(&config.data_dir).await?;
+        subscribe_owners(&store, config).await?;
         let settings = EngineSettings {
             clock_lag_ms: i64::try_from(config.clock_lag_ms).unwrap_or(i64::MAX),
             alert_max_age_ms: i64::from(config.alert_max_age_hours) * HOUR_MS,
@@ -83,6 +85,25 @@ impl House {
     pub(super) async fn close(self) {
         self.workshop.store.close().await;
     }
+}
+
+/// Owners of the configuration get alerts from the start: before any pipeline raises one.
+async fn subscribe_owners(store: &Store, config: &Config) -> Result<(), StoreError> {
+    let owners = config.telegram.owners.clone();
+    store
+        .write(Urgency::People, move |db| {
+            Box::pin(async move {
+                let now_ms = clock::now_ms();
+                for place in owners.into_iter().map(Place::private) {
+                    // A place that unsubscribed, or that blocked us, is left alone.
+                    if !access::knows_place(db, place).await? {
+                        access::subscribe(db, place, now_ms).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
 }
 
 /// The contract's topics with the configuration's names and partitions.

@@ -73,7 +73,9 @@ fn numbers_that_are_meant_as_text_are_text() {
 fn chats_are_a_list_or_text_with_commas() {
     let config = load("[telegram]\nowners = [1, 2]", &[]).unwrap();
     assert_eq!(config.telegram.owners, [1, 2]);
-    for (text, ids) in [("5", vec![5]), ("5, -1006", vec![5, -1006])] {
+    for (text, ids) in
+        [("5", vec![5]), ("5, -1006", vec![5, -1006]), ("[5, -1006]", vec![5, -1006])]
+    {
         let config = load("", &[("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", text)]).unwrap();
         assert_eq!(config.telegram.allowed_chats, ids);
     }

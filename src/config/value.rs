@@ -138,7 +138,10 @@ pub(super) fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<Vec<i64>, E> {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            let bare = text.trim();
+            let inner = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            let parts = inner.unwrap_or(bare).split(',').map(str::trim);
+            let parts = parts.filter(|part| !part.is_empty());
             let parsed: Result<Vec<i64>, _> = parts.map(str::parse).collect();
             parsed.map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
         }

@@ -246,6 +246,42 @@ mod tests {
         }
     }
 
+    /// Whenever the demo is started, some window with more than 120 low readings closes within
+    /// 8 simulated hours: 40 s at the default speed.
+    #[test]
+    fn the_first_alert_comes_soon_for_every_seed_and_hour_of_starting() {
+        for seed in 1..=20 {
+            for phase in 0..12 {
+                let origin_ms = ORIGIN_MS + phase * 30 * MINUTE_MS;
+                let simulation = Simulation { seed, origin_ms };
+                let plant = &SAMPLES[usize::try_from(simulation.thirsty()).unwrap()];
+                let closes_at_ms = first_alert_ms(&simulation, plant);
+                let hours = (closes_at_ms - origin_ms) / HOUR_MS;
+                assert!((0..8).contains(&hours), "seed {seed}, phase {phase}: {hours} h");
+            }
+        }
+    }
+
+    /// When the first window after the origin with more than 120 low readings closes.
+    fn first_alert_ms(simulation: &Simulation, plant: &Sample) -> i64 {
+        let windows = crate::rooms::plants::fold::WINDOWS;
+        let mut start_ms = windows.start_of(simulation.origin_ms - windows.grace_ms);
+        let mut cycles = Cycles::default();
+        loop {
+            let mut low = 0;
+            let mut at_ms = start_ms - start_ms.rem_euclid(READING_EVERY_MS);
+            while at_ms < windows.end_of(start_ms) {
+                let moisture = simulation.reading(plant, &mut cycles, at_ms).0;
+                low += i64::from(moisture < f64::from(plant.moisture_low));
+                at_ms += READING_EVERY_MS;
+            }
+            if low > 120 && windows.closes_at(start_ms) >= simulation.origin_ms {
+                return windows.closes_at(start_ms);
+            }
+            start_ms = windows.end_of(start_ms);
+        }
+    }
+
     #[test]
     fn a_reading_depends_on_nothing_but_seed_plant_and_time() {
         let simulation = Simulation { seed: 7, origin_ms: ORIGIN_MS };

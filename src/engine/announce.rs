@@ -30,8 +30,7 @@ pub(super) async fn raise(
         return Ok(());
     }
     for place in places {
-        let say = Say::new(alert.text.clone());
-        outbox::say(db, place, Class::Alert, Target::New, &say, now_ms).await?;
+        outbox::alert(db, place, alert, now_ms).await?;
     }
     Ok(())
 }
@@ -49,8 +48,7 @@ pub(super) async fn tell_gathered(
         .bold(format!("{count} older {}", if count == 1 { "alert" } else { "alerts" }))
         .plain(" came up while I was catching up:");
     for alert in &newest {
-        let brief: Text = serde_json::from_str(&alert.brief)?;
-        text = text.below(brief);
+        text = text.below(alert.brief());
     }
     let unnamed = count - i64::try_from(newest.len()).unwrap_or(0);
     if unnamed > 0 {

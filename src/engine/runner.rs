@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::fold::Place;
 use super::session::Session;
 use super::{EngineError, Views, Workshop};
+use crate::kernel::time::SteadyClock;
 
 /// The first and the longest wait before a failed session is begun again.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -31,6 +32,14 @@ pub struct FoldSummary {
 /// Offsets below which batches are folded with care, because one of their records panicked.
 pub(super) type Careful = HashMap<Place, i64>;
 
+/// What a runner keeps from one session to the next.
+#[derive(Clone, Default)]
+pub(super) struct Kept {
+    pub(super) careful: Careful,
+    /// A session that begins again must not believe a jumped clock sooner than the last would have.
+    pub(super) clock: SteadyClock,
+}
+
 /// Runs one pipeline.
 pub struct Runner<V: Views> {
     room: Arc<V>,
@@ -49,19 +58,23 @@ impl<V: Views> Runner<V> {
     /// Folds until `stop` turns true. A transient fault begins the session again; any other ends
     /// the runner with the reason.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), EngineError> {
-        let mut careful = Careful::new();
+        let mut kept = Kept::default();
         let mut wait = FIRST_RETRY;
         while !*stop.borrow() {
             let began = Instant::now();
-            let error = match self.session(&careful).await {
+            let error = match self.session(&kept).await {
                 Ok(mut session) => match session.run(&mut stop).await {
                     Ok(()) => return Ok(()),
-                    Err(error) => error,
+                    Err(error) => {
+                        session.settle().await;
+                        kept.clock = session.clock();
+                        error
+                    }
                 },
                 Err(error) => error,
             };
             if let Some((place, below)) = self.culprit(&error) {
-                careful.insert(place, below);
+                kept.careful.insert(place, below);
                 continue;
             }
             if !error.is_transient() {
@@ -89,16 +102,18 @@ impl<V: Views> Runner<V> {
     /// was.
     pub async fn catch_up(&self) -> Result<FoldSummary, EngineError> {
         let began = Instant::now();
-        let mut careful = Careful::new();
+        let mut kept = Kept::default();
         let mut summary = FoldSummary::default();
         loop {
-            let mut session = self.session(&careful).await?;
+            let mut session = self.session(&kept).await?;
             let result = session.catch_up().await;
+            session.settle().await;
+            kept.clock = session.clock();
             session.add_to(&mut summary);
             match result {
                 Ok(()) => break,
                 Err(error) => match self.culprit(&error) {
-                    Some((place, below)) => careful.insert(place, below),
+                    Some((place, below)) => kept.careful.insert(place, below),
                     None => return Err(error),
                 },
             };
@@ -111,8 +126,8 @@ impl<V: Views> Runner<V> {
         Ok(summary)
     }
 
-    async fn session(&self, careful: &Careful) -> Result<Session<V>, EngineError> {
-        Session::open(Arc::clone(&self.room), self.workshop.clone(), careful.clone()).await
+    async fn session(&self, kept: &Kept) -> Result<Session<V>, EngineError> {
+        Session::open(Arc::clone(&self.room), self.workshop.clone(), kept.clone()).await
     }
 
     /// The batch to fold with care, when a fold panicked.

@@ -12,8 +12,9 @@ use tokio::task::JoinHandle;
 
 use super::commit::{self, Commit, Committed};
 use super::fold::{FoldError, Folding, Place, Step};
-use super::runner::{Careful, FoldSummary};
+use super::runner::{Careful, FoldSummary, Kept, error_chain};
 use super::sources::Sources;
+use super::tables::Gone;
 use super::{EngineError, Views, Workshop, tables};
 use crate::crash;
 use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
@@ -39,6 +40,7 @@ pub(super) struct Session<V: Views> {
     workshop: Workshop,
     careful: Careful,
     tables: V::Tables,
+    gone: Gone,
     live_tables: Sources,
     streams: Sources,
     times: BTreeMap<Place, PartitionTime>,
@@ -64,12 +66,14 @@ impl<V: Views> Session<V> {
     pub(super) async fn open(
         room: Arc<V>,
         workshop: Workshop,
-        careful: Careful,
+        kept: Kept,
     ) -> Result<Session<V>, EngineError> {
         let mut in_memory = V::Tables::default();
+        let mut gone = Gone::new();
         let mut table_topics = Vec::new();
         for (table, name) in room.tables().iter().enumerate() {
-            let follow = tables::first_pass(&room, &workshop, table, &mut in_memory).await?;
+            let follow =
+                tables::first_pass(&room, &workshop, table, &mut in_memory, &mut gone).await?;
             table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
         }
         let live_tables = Sources::open(workshop.log.as_ref(), table_topics).await?;
@@ -79,12 +83,13 @@ impl<V: Views> Session<V> {
         Ok(Session {
             room,
             workshop,
-            careful,
+            careful: kept.careful,
             tables: in_memory,
+            gone,
             live_tables,
             streams,
             times,
-            clock: SteadyClock::default(),
+            clock: kept.clock,
             watermark_ms,
             next_open_ms,
             step: Step::default(),
@@ -120,6 +125,27 @@ impl<V: Views> Session<V> {
             self.advance().await?;
         }
         Ok(())
+    }
+
+    /// Lets the commit that is under way land. Whoever begins again begins behind it: a commit that
+    /// has not reached the store's queue yet would be stored beside what is folded again.
+    pub(super) async fn settle(&mut self) {
+        if self.in_flight.is_none() {
+            return;
+        }
+        let landed = land(&mut self.in_flight).await;
+        if let Err(error) = self.landed(landed) {
+            tracing::warn!(
+                pipeline = self.room.name(),
+                error = %error_chain(&error),
+                "the last step of a session that failed could not be stored either"
+            );
+        }
+    }
+
+    /// What this session made of the clocks.
+    pub(super) fn clock(&self) -> SteadyClock {
+        self.clock
     }
 
     pub(super) fn add_to(&self, summary: &mut FoldSummary) {
@@ -168,7 +194,8 @@ impl<V: Views> Session<V> {
         match fetched {
             Fetched::End { .. } => Ok(()),
             Fetched::Batch(batch) => {
-                tables::follow(&self.room, &self.workshop, table, &batch, &mut self.tables).await
+                let (tables, gone) = (&mut self.tables, &mut self.gone);
+                tables::follow(&self.room, &self.workshop, table, &batch, tables, gone).await
             }
         }
     }
@@ -324,14 +351,6 @@ impl<V: Views> Session<V> {
     }
 }
 
-impl<V: Views> Drop for Session<V> {
-    fn drop(&mut self) {
-        // A commit that is under way finishes by itself; it is not repeated, because the next
-        // session begins from the positions that it stores, and waits behind it in the queue.
-        self.in_flight.take();
-    }
-}
-
 /// Waits for the commit that is under way; for ever when there is none.
 async fn land<D>(
     in_flight: &mut Option<InFlight<D>>,
@@ -345,7 +364,7 @@ async fn land<D>(
 type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
 
 /// Where the pipeline stands in its streams: our own positions, and nobody else's. Read through the
-/// writer's queue, so that a commit which a failed session left under way is seen.
+/// writer's queue, behind whatever is on its way to the store.
 async fn resume<V: Views>(room: &V, workshop: &Workshop) -> Result<Resumed, EngineError> {
     let name = room.name();
     let (row, stored) = workshop

@@ -30,6 +30,10 @@ pub(super) struct Change<R> {
     version: Version,
 }
 
+/// Deleted keys by table, and what deleted them. The views forget a deleted row, so an older row of
+/// it in another partition (a topic that grew) would come back. As many as the topic's tombstones.
+pub(super) type Gone = HashMap<(usize, Vec<u8>), Version>;
+
 /// Where a table's reader came to stand in one partition.
 #[derive(Debug, Clone, Copy)]
 struct Reached {
@@ -44,6 +48,7 @@ pub(super) async fn first_pass<V: Views>(
     workshop: &Workshop,
     table: usize,
     tables: &mut V::Tables,
+    gone: &mut Gone,
 ) -> Result<Vec<Start>, EngineError> {
     let topic = workshop.topics.get(room.tables()[table])?;
     let partitions = workshop.log.partitions(&topic.log_name).await?;
@@ -66,10 +71,13 @@ pub(super) async fn first_pass<V: Views>(
         Ok(())
     })
     .await?;
-    let rows: Vec<TableRow<V::Row>> = newest
-        .into_iter()
-        .filter_map(|(key, (row, version))| Some(TableRow { key, row: row?, version }))
-        .collect();
+    let mut rows = Vec::new();
+    for (key, (row, version)) in newest {
+        match row {
+            Some(row) => rows.push(TableRow { key, row, version }),
+            None => drop(gone.insert((table, key), version)),
+        }
+    }
     *tables = V::Tables::default();
     for row in &rows {
         room.set_row(tables, table, &row.key, Some(&row.row));
@@ -147,6 +155,7 @@ pub(super) async fn follow<V: Views>(
     table: usize,
     batch: &Batch,
     tables: &mut V::Tables,
+    gone: &mut Gone,
 ) -> Result<(), EngineError> {
     let topic = workshop.topics.get(room.tables()[table])?;
     let mut changes = Vec::new();
@@ -154,7 +163,13 @@ pub(super) async fn follow<V: Views>(
     for entry in entries(room.as_ref(), table, topic, batch)? {
         match entry {
             Entry::Poison(letter) => letters.push(letter),
-            Entry::Row(key, row, version) => changes.push(Change { key, row, version }),
+            Entry::Row(key, row, version) => {
+                let place = (table, key);
+                let buried = gone.get(&place).is_some_and(|deleted| !version.beats(deleted));
+                if !buried {
+                    changes.push(Change { key: place.1, row, version });
+                }
+            }
         }
     }
     let at = Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
@@ -178,6 +193,11 @@ pub(super) async fn follow<V: Views>(
         .await?;
     for change in applied {
         room.set_row(tables, table, &change.key, change.row.as_ref());
+        let place = (table, change.key);
+        match change.row {
+            Some(_) => drop(gone.remove(&place)),
+            None => drop(gone.insert(place, change.version)),
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 use crate::kernel::alert::Alert;
+use crate::kernel::text::Text;
 
 /// What became of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,15 @@ pub struct Recorded {
     pub rule: String,
     pub subject: String,
     pub event_ms: i64,
-    pub brief: String,
+    brief: String,
+}
+
+impl Recorded {
+    /// The alert in one line; by its identity where another version wrote it.
+    pub fn brief(&self) -> Text {
+        let identity = |_| Text::of(&self.rule).plain(" · ").data(&self.subject);
+        serde_json::from_str(&self.brief).unwrap_or_else(identity)
+    }
 }
 
 /// The newest alerts by event time.
@@ -91,5 +100,11 @@ pub async fn gathered(
 /// The old news has been told.
 pub async fn settle_gathered(db: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query("update alert set told = 'sent' where told = 'gathered'").execute(db).await?;
+    Ok(())
+}
+
+/// Forgets alerts whose events lie before `before_ms`.
+pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from alert where event_ms < ?").bind(before_ms).execute(db).await?;
     Ok(())
 }

@@ -36,7 +36,8 @@ pub async fn load(db: &mut SqliteConnection, holder: Holder) -> Result<Option<Dr
     .fetch_optional(db)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let state = serde_json::from_str(&row.state)?;
+    // A state that cannot be read is the room's to apologise for.
+    let state = serde_json::from_str(&row.state).unwrap_or_default();
     Ok(Some(Draft { room: row.room, version: row.version, state }))
 }
 

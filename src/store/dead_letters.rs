@@ -54,3 +54,9 @@ pub async fn summary(db: &mut SqliteConnection) -> Result<(i64, Option<String>),
         .await?;
     Ok((count, newest))
 }
+
+/// Forgets what was buried before `before_ms`.
+pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from dead_letter where buried_at < ?").bind(before_ms).execute(db).await?;
+    Ok(())
+}

@@ -19,6 +19,7 @@ pub mod alerts;
 pub mod bulk;
 pub mod conversation;
 pub mod dead_letters;
+pub mod digest;
 pub mod inbox;
 pub mod lock;
 pub mod outbox;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::StoreError;
+use crate::kernel::alert::Alert;
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::effect::Say;
 use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
@@ -61,6 +62,17 @@ pub struct Body {
     pub text: Text,
     pub keyboard: Keyboard,
     pub silent: bool,
+    /// An alert in one line, for a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brief: Option<Brief>,
+}
+
+/// What a digest says of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Brief {
+    pub line: Text,
+    /// Urgent ones come first.
+    pub urgent: bool,
 }
 
 /// A plain call of a Bot API method.
@@ -109,7 +121,7 @@ pub async fn say(
     let mut row_id = 0;
     for (index, text) in parts.into_iter().enumerate() {
         let keyboard = if index == last { message.keyboard.clone() } else { Keyboard::new() };
-        let body = Body { text, keyboard, silent: message.silent };
+        let body = Body { text, keyboard, silent: message.silent, brief: None };
         let action = match target {
             // Only the first part can take the place of an earlier message.
             Target::Message(_) | Target::Row(_) if index == 0 => Action::Edit(target, body),
@@ -118,6 +130,22 @@ pub async fn say(
         row_id = insert(db, place, class, &action, now_ms, None).await?;
     }
     Ok(row_id)
+}
+
+/// Puts an alert into the outbox.
+pub async fn alert(
+    db: &mut SqliteConnection,
+    place: Place,
+    alert: &Alert,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let brief = Brief { line: alert.brief.clone(), urgent: alert.urgent };
+    for text in alert.text.split(MESSAGE_LIMIT_UTF16) {
+        let keyboard = Keyboard::new();
+        let body = Body { text, keyboard, silent: false, brief: Some(brief.clone()) };
+        insert(db, place, Class::Alert, &Action::Say(body), now_ms, None).await?;
+    }
+    Ok(())
 }
 
 /// Puts a plain call into the outbox.
@@ -171,8 +199,16 @@ async fn insert(
     Ok(result.last_insert_rowid())
 }
 
-/// The first waiting row of every chat: each chat's row that may be sent next.
-pub async fn heads(db: &mut SqliteConnection) -> Result<Vec<Row>, StoreError> {
+/// The first waiting row of every chat.
+#[derive(Debug, Default)]
+pub struct Heads {
+    /// Each chat's row that may be sent next.
+    pub rows: Vec<Row>,
+    /// Rows that another version of us wrote and that cannot be read.
+    pub unreadable: Vec<i64>,
+}
+
+pub async fn heads(db: &mut SqliteConnection) -> Result<Heads, StoreError> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
                 next_at, created_at, expires_at
@@ -182,7 +218,15 @@ pub async fn heads(db: &mut SqliteConnection) -> Result<Vec<Row>, StoreError> {
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(RawRow::parse).collect()
+    let mut heads = Heads::default();
+    for row in rows {
+        let row_id = row.id;
+        match row.parse() {
+            Ok(row) => heads.rows.push(row),
+            Err(_) => heads.unreadable.push(row_id),
+        }
+    }
+    Ok(heads)
 }
 
 #[derive(sqlx::FromRow)]

@@ -97,7 +97,9 @@ pub async fn say_saved(db: &mut SqliteConnection, now_ms: i64) -> Result<(), Sto
     .await?;
     for edit in visible {
         let place = Place { chat_id: edit.chat_id, thread_id: edit.thread_id };
-        let saved: Text = serde_json::from_str(&edit.saved)?;
+        // Words of another version: the fact is still true.
+        let saved = serde_json::from_str(&edit.saved);
+        let saved: Text = saved.unwrap_or_else(|_| Text::of("Your edit has been saved."));
         let target = edit.queued_row.map_or(Target::New, Target::Row);
         outbox::say(db, place, Class::Reply, target, &Say::new(saved), now_ms).await?;
         sqlx::query("delete from publication where id = ?").bind(edit.id).execute(&mut *db).await?;
@@ -124,7 +126,8 @@ pub async fn say_queued(db: &mut SqliteConnection, now_ms: i64) -> Result<(), St
     .fetch_all(&mut *db)
     .await?;
     for (id, chat_id, thread_id, queued) in slow {
-        let say = Say::new(serde_json::from_str(&queued)?);
+        let queued: Result<Text, _> = serde_json::from_str(&queued);
+        let say = Say::new(queued.unwrap_or_else(|_| Text::of("⏳ Your edit is queued.")));
         let place = Place { chat_id, thread_id };
         let row = outbox::say(db, place, Class::Reply, Target::New, &say, now_ms).await?;
         sqlx::query("update publication set queued_row = ? where id = ?")

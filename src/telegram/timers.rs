@@ -1,7 +1,7 @@
 //! Timers of people: conversations that ran out of time, edits that take long, and old rows.
 //! Each is a column of the row it belongs to, so it survives a restart by itself.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
@@ -13,10 +13,16 @@ use crate::kernel::text::Text;
 use crate::kernel::time::DAY_MS;
 use crate::rooms;
 use crate::store::outbox::{self, Class, Target};
-use crate::store::{Store, StoreError, Urgency, conversation, inbox, publication};
+use crate::store::{
+    Store, StoreError, Urgency, alerts, conversation, dead_letters, inbox, publication,
+};
 
 /// Handled updates and sent messages are remembered for this long.
 const MEMORY_MS: i64 = 7 * DAY_MS;
+/// Alerts and dead letters are kept for this long.
+const RECORD_MS: i64 = 366 * DAY_MS;
+/// What has outlived its time is swept this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// The clock is looked at least this often: a suspended machine wakes up late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
@@ -24,9 +30,10 @@ const FAULT_PAUSE: Duration = Duration::from_secs(1);
 /// Rings until `stop` turns true.
 pub async fn run(store: Store, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
     let mut changes = store.changes();
+    let mut swept: Option<Instant> = None;
     while !*stop.borrow() {
         changes.mark_unchanged();
-        let sleep = match ring_due(&store).await {
+        let sleep = match look(&store, &mut swept).await {
             Ok(sleep) => sleep,
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
@@ -41,6 +48,29 @@ pub async fn run(store: Store, mut stop: watch::Receiver<bool>) -> Result<(), St
         }
     }
     Ok(())
+}
+
+async fn look(store: &Store, swept: &mut Option<Instant>) -> Result<Duration, StoreError> {
+    if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+        sweep(store).await?;
+        *swept = Some(Instant::now());
+    }
+    ring_due(store).await
+}
+
+/// Forgets what has outlived its time, so that nothing grows for ever.
+async fn sweep(store: &Store) -> Result<(), StoreError> {
+    store
+        .write(Urgency::Bulk, |db| {
+            Box::pin(async move {
+                let now_ms = clock::now_ms();
+                inbox::forget(db, now_ms - MEMORY_MS).await?;
+                outbox::forget(db, now_ms - MEMORY_MS).await?;
+                alerts::forget(db, now_ms - RECORD_MS).await?;
+                dead_letters::forget(db, now_ms - RECORD_MS).await
+            })
+        })
+        .await
 }
 
 /// Rings what is due and says how long nothing else is.
@@ -81,7 +111,5 @@ async fn ring(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> 
         let say = Say::new(Text::of(words));
         outbox::say(db, holder.place, Class::Reply, Target::New, &say, now_ms).await?;
     }
-    publication::say_queued(db, now_ms).await?;
-    inbox::forget(db, now_ms - MEMORY_MS).await?;
-    outbox::forget(db, now_ms - MEMORY_MS).await
+    publication::say_queued(db, now_ms).await
 }

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, so that the crate is linked once.
 
 #![cfg(test)]
+
 mod bot;
 mod botapi;
 mod botapi_faults;
@@ -10,8 +11,12 @@ mod browser;
 mod config_cli;
 mod crash_once;
 mod deliveries;
+mod demo_page;
+mod digest;
+mod house;
 mod kill_seeds;
 mod log_conformance;
+mod model;
 mod privacy;
 mod python_bot;
 mod starting;
@@ -19,3 +24,4 @@ mod support;
 mod teloxide_bot;
 mod tool;
 mod topic_cli;
+mod update_plant;

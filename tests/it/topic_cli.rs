@@ -272,7 +272,7 @@ fn an_unknown_topic_is_wrong_usage() {
     for verb in ["read", "write"] {
         let ran = run(dir.path(), &["topic", verb, "socks"]).expect_code(2);
         let expected = format!(
-            "windowsill: there is no topic \"socks\"; the topics are {READINGS}, {METADATA}\n"
+            "windowsill: there is no topic \"socks\"; the topics are {METADATA}, {READINGS}\n"
         );
         assert_eq!(ran.stderr, expected);
     }

@@ -8,7 +8,7 @@ use crate::kernel::when;
 pub const DRY: &str = "plants.dry";
 
 /// A closed window of a plant that has metadata: names as they are now.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DryWindow {
     pub plant_id: i32,
     pub given_name: String,

@@ -1,8 +1,9 @@
 //! The SQL of the plants' views: merging a delta and closing windows. Questions are in `lookup`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
+use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 
 use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
@@ -12,6 +13,7 @@ use super::types::PlantId;
 use super::wire::Houseplant;
 use super::{Plants, plant_id_of_key};
 use crate::engine::{Closed, Due, TableRow, Version, Views};
+use crate::kernel::alert::Alert;
 use crate::kernel::time::DAY_MS;
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
@@ -122,18 +124,11 @@ impl Views for Plants {
     }
 
     async fn merge(&self, db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {
-        // In the order of the tables' keys, so that a large step writes each page once.
-        let mut lows: Vec<(Slot, i64)> = delta.lows.iter().map(|(k, v)| (*k, *v)).collect();
-        lows.sort_unstable_by_key(|(slot, _)| *slot);
-        MERGE_WINDOWS.run(db, &lows, |query, row| bind_low(query, *row)).await?;
-        let mut buckets: Vec<(Slot, Bucket)> =
-            delta.buckets.iter().map(|(k, v)| (*k, *v)).collect();
-        buckets.sort_unstable_by_key(|(slot, _)| *slot);
-        MERGE_BUCKETS.run(db, &buckets, |query, row| bind_bucket(query, *row)).await?;
-        let mut latest: Vec<(PlantId, Latest)> =
-            delta.latest.iter().map(|(k, v)| (*k, *v)).collect();
-        latest.sort_unstable_by_key(|(plant_id, _)| *plant_id);
-        MERGE_LATEST.run(db, &latest, |query, row| bind_latest(query, *row)).await
+        MERGE_WINDOWS.run(db, &sorted(&delta.lows), |query, row| bind_low(query, *row)).await?;
+        MERGE_BUCKETS
+            .run(db, &sorted(&delta.buckets), |query, row| bind_bucket(query, *row))
+            .await?;
+        MERGE_LATEST.run(db, &sorted(&delta.latest), |query, row| bind_latest(query, *row)).await
     }
 
     async fn close(
@@ -151,32 +146,11 @@ impl Views for Plants {
         .await?;
         let mut alerts = Vec::new();
         if windows > 0 {
-            let dry = dry_windows(
-                db,
-                due.first_start_ms,
-                due.end_start_ms,
-                None,
-                self.low_readings_limit,
-            )
-            .await?;
+            let limit = self.low_readings_limit;
+            let dry = dry_windows(db, due.first_start_ms, due.end_start_ms, limit).await?;
             alerts.extend(dry.iter().filter_map(|window| self.dry(window)));
         }
-        for slot in delta.lows.keys() {
-            let start_ms = slot.start_ms(WINDOWS.size_ms);
-            if start_ms >= due.first_start_ms {
-                continue;
-            }
-            // Closed before this step, and touched again by a record that is not late.
-            let again = dry_windows(
-                db,
-                start_ms,
-                start_ms + 1,
-                Some(slot.plant_id()),
-                self.low_readings_limit,
-            )
-            .await?;
-            alerts.extend(again.iter().filter_map(|window| self.dry(window)));
-        }
+        alerts.extend(self.touched_again(db, due, delta).await?);
         Ok(Closed { windows, alerts })
     }
 
@@ -206,9 +180,39 @@ impl Views for Plants {
 }
 
 impl Plants {
-    fn dry(&self, window: &DryWindow) -> Option<crate::kernel::alert::Alert> {
+    /// Windows that were closed before this step and that a record which is not late touched.
+    async fn touched_again(
+        &self,
+        db: &mut SqliteConnection,
+        due: Due,
+        delta: &Delta,
+    ) -> Result<Vec<Alert>, StoreError> {
+        let mut touched: BTreeMap<i64, HashSet<i32>> = BTreeMap::new();
+        for slot in delta.lows.keys() {
+            let start_ms = slot.start_ms(WINDOWS.size_ms);
+            if start_ms < due.first_start_ms {
+                touched.entry(start_ms).or_default().insert(slot.plant_id());
+            }
+        }
+        let mut alerts = Vec::new();
+        for (start_ms, plants) in touched {
+            let dry = dry_windows(db, start_ms, start_ms + 1, self.low_readings_limit).await?;
+            let again = dry.iter().filter(|window| plants.contains(&window.plant_id));
+            alerts.extend(again.filter_map(|window| self.dry(window)));
+        }
+        Ok(alerts)
+    }
+
+    fn dry(&self, window: &DryWindow) -> Option<Alert> {
         rules::dry(window, self.low_readings_limit, self.time_zone)
     }
+}
+
+/// A map's rows in the order of the table's key, so that a large step writes each page once.
+fn sorted<K: Copy + Ord, V: Copy>(map: &FxHashMap<K, V>) -> Vec<(K, V)> {
+    let mut rows: Vec<(K, V)> = map.iter().map(|(key, value)| (*key, *value)).collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows
 }
 
 /// Windows of plants with metadata that hold more than `limit` low readings.
@@ -216,25 +220,31 @@ async fn dry_windows(
     db: &mut SqliteConnection,
     first_start_ms: i64,
     end_start_ms: i64,
-    plant_id: Option<i32>,
     limit: i64,
 ) -> Result<Vec<DryWindow>, StoreError> {
-    Ok(sqlx::query_as(
+    let rows: Vec<(i32, String, String, String, f32, i64, i64)> = sqlx::query_as(
         "select w.plant_id, p.given_name, p.common_name, p.scientific_name,
-                p.moisture_low, w.start_ms, w.start_ms + ? as end_ms, w.low_count
+                p.moisture_low, w.start_ms, w.low_count
            from plant_window w join plant p using (plant_id)
           where w.start_ms >= ? and w.start_ms < ? and w.low_count > ?
-            and (? is null or w.plant_id = ?)
           order by w.start_ms, w.plant_id",
     )
-    .bind(WINDOWS.size_ms)
     .bind(first_start_ms)
     .bind(end_start_ms)
     .bind(limit)
-    .bind(plant_id)
-    .bind(plant_id)
     .fetch_all(db)
-    .await?)
+    .await?;
+    let window = |row: (i32, String, String, String, f32, i64, i64)| DryWindow {
+        plant_id: row.0,
+        given_name: row.1,
+        common_name: row.2,
+        scientific_name: row.3,
+        moisture_low: row.4,
+        start_ms: row.5,
+        end_ms: WINDOWS.end_of(row.5),
+        low_count: row.6,
+    };
+    Ok(rows.into_iter().map(window).collect())
 }
 
 async fn versions(db: &mut SqliteConnection) -> Result<HashMap<i32, Version>, StoreError> {

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use super::client::BotApi;
 use crate::clock;
 use crate::engine::error_chain;
-use crate::store::outbox::{self, Row};
+use crate::store::digest;
+use crate::store::outbox::{self, Class, Row};
 use crate::store::{Store, StoreError, Urgency};
 
 mod outcome;
@@ -71,18 +72,27 @@ impl Pump {
     async fn begin_sends(&mut self, sends: &mut JoinSet<i64>) -> Result<Duration, StoreError> {
         let heads = self.store.read(|db| Box::pin(async move { outbox::heads(db).await })).await?;
         let mut sleep = LONGEST_SLEEP;
-        for row in heads {
+        for row_id in heads.unreadable {
+            // Left in its place it would keep its chat waiting for ever.
+            tracing::error!(row_id, "a message of another version cannot be read; it is dropped");
+            self.drop_row(row_id, "unreadable").await?;
+        }
+        for row in heads.rows {
             if self.busy.contains_key(&row.place.chat_id) || sends.len() >= SENDS_AT_ONCE {
                 continue;
             }
             let now_ms = clock::now_ms();
             if row.expires_at.is_some_and(|expires_at| expires_at <= now_ms) {
-                self.expire(&row, now_ms).await?;
+                self.drop_row(row.id, "expired").await?;
                 continue;
             }
             let due_in_ms = row.next_at - now_ms;
             if due_in_ms > 0 {
                 sleep = sleep.min(Duration::from_millis(due_in_ms.unsigned_abs()));
+                continue;
+            }
+            if row.class == Class::Alert && self.gather(row.place.chat_id).await? {
+                // The digest is the chat's next row; the change of the store brings us back.
                 continue;
             }
             if let Err(wait) = self.pace.take(&row, clock::monotonic_ms()) {
@@ -95,11 +105,26 @@ impl Pump {
         Ok(sleep)
     }
 
-    async fn expire(&self, row: &Row, now_ms: i64) -> Result<(), StoreError> {
-        let row_id = row.id;
+    /// Alerts that piled up for one chat become a digest. Says whether they did.
+    async fn gather(&self, chat_id: i64) -> Result<bool, StoreError> {
+        let waiting = self
+            .store
+            .read(move |db| Box::pin(async move { digest::is_due(db, chat_id).await }))
+            .await?;
+        if !waiting {
+            return Ok(false);
+        }
         self.store
             .write(Urgency::People, move |db| {
-                Box::pin(async move { outbox::drop_row(db, row_id, "expired", now_ms).await })
+                Box::pin(async move { digest::gather(db, chat_id, clock::now_ms()).await })
+            })
+            .await
+    }
+
+    async fn drop_row(&self, row_id: i64, note: &'static str) -> Result<(), StoreError> {
+        self.store
+            .write(Urgency::People, move |db| {
+                Box::pin(async move { outbox::drop_row(db, row_id, note, clock::now_ms()).await })
             })
             .await
     }

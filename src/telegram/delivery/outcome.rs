@@ -140,6 +140,10 @@ fn log(row: &Row, outcome: &Outcome) {
         Outcome::Retry { note, .. } => {
             tracing::warn!(row_id, chat_id, note, "a message is tried again later");
         }
+        // A menu for somebody who never wrote to us: it is tried again at the next start.
+        Outcome::Drop(note) if row.class == Class::Menu => {
+            tracing::debug!(row_id, chat_id, note, "a menu was not taken");
+        }
         Outcome::Drop(note) => tracing::error!(row_id, chat_id, note, "a message was dropped"),
         Outcome::Unreachable(reason) => {
             tracing::warn!(chat_id, reason, "the chat cannot be reached; its alerts have ended");

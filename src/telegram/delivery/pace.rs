@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use crate::store::outbox::{Action, Row};
 
-/// Messages that may go at once after a quiet time.
-const BURST: f64 = 5.0;
+/// Messages that may go at once after a quiet time: a whole `/update_plant` in private.
+const PRIVATE_BURST: f64 = 20.0;
+const GROUP_BURST: f64 = 5.0;
 const PRIVATE_PER_SECOND: f64 = 1.0;
 const GROUP_PER_SECOND: f64 = 20.0 / 60.0;
 const ALL_PER_SECOND: f64 = 30.0;
@@ -59,12 +60,15 @@ impl Pace {
             return Ok(());
         }
         // Groups have negative ids (Bot API, `Chat.id`).
-        let per_second = if row.place.chat_id < 0 { GROUP_PER_SECOND } else { PRIVATE_PER_SECOND };
+        let (per_second, burst) = match row.place.chat_id < 0 {
+            true => (GROUP_PER_SECOND, GROUP_BURST),
+            false => (PRIVATE_PER_SECOND, PRIVATE_BURST),
+        };
         self.forget_quiet_chats(now_ms);
         self.all.fill(now_ms, ALL_PER_SECOND, ALL_BURST);
-        let fresh = Bucket { tokens: BURST, at_ms: now_ms };
+        let fresh = Bucket { tokens: burst, at_ms: now_ms };
         let chat = self.chats.entry(row.place.chat_id).or_insert(fresh);
-        chat.fill(now_ms, per_second, BURST);
+        chat.fill(now_ms, per_second, burst);
         if chat.tokens < 1.0 {
             return Err(chat.wait(per_second));
         }
@@ -81,7 +85,7 @@ impl Pace {
             return;
         }
         // After this long every bucket is full again.
-        let quiet_ms = Duration::from_secs_f64(BURST / GROUP_PER_SECOND).as_millis();
+        let quiet_ms = Duration::from_secs_f64(PRIVATE_BURST / PRIVATE_PER_SECOND).as_millis();
         self.chats
             .retain(|_, bucket| u128::from((now_ms - bucket.at_ms).unsigned_abs()) < quiet_ms);
     }
@@ -95,7 +99,8 @@ mod tests {
     use crate::store::outbox::{Body, Class};
 
     fn row(chat_id: i64) -> Row {
-        let body = Body { text: Text::of("x"), keyboard: Keyboard::new(), silent: false };
+        let body =
+            Body { text: Text::of("x"), keyboard: Keyboard::new(), silent: false, brief: None };
         Row {
             id: 1,
             place: Place { chat_id, thread_id: None },
@@ -121,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_chat_gets_a_burst_and_then_one_a_second() {
-        assert_eq!(sent_within(&[7], 10_000), 5 + 9);
+        assert_eq!(sent_within(&[7], 10_000), 20 + 9);
         assert_eq!(sent_within(&[-7], 60_000), 5 + 19);
     }
 

@@ -170,12 +170,8 @@ fn alerts(newest: &[Recorded], subscribed: bool, snapshot: &Snapshot) -> Text {
         Text::new().bold("The newest alerts")
     };
     for alert in newest {
-        let brief: Text = serde_json::from_str(&alert.brief).unwrap_or_else(|_| {
-            // A row of another version: its identity is still true.
-            Text::of(&alert.rule).plain(" · ").data(&alert.subject)
-        });
         let age = crate::kernel::when::ago(alert.event_ms, snapshot.pipeline_now_ms);
-        text = text.below(brief.plain(format!(" · {age}")));
+        text = text.below(alert.brief().plain(format!(" · {age}")));
     }
     let here = if subscribed {
         "New alerts come to this chat."

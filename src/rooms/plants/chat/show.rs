@@ -77,8 +77,6 @@ fn line(row: &PlantRow, snapshot: &Snapshot) -> Text {
     };
     Text::of(format!("{mark} "))
         .bold(&row.given_name)
-        .plain(" · ")
-        .data(&row.common_name)
         .plain(format!(" · {words} · /plant_{}", row.plant_id))
 }
 
@@ -88,7 +86,7 @@ fn reading_words(
     event_ms: i64,
     snapshot: &Snapshot,
 ) -> (&'static str, String) {
-    let band = format!("{} % of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
+    let band = format!("{}\u{a0}% of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
     if snapshot.pipeline_now_ms - event_ms > SILENT_MS {
         let age = when::ago(event_ms, snapshot.pipeline_now_ms);
         return ("⚫", format!("silent, {band} {age}"));
@@ -140,15 +138,15 @@ fn measure(
 ) -> Text {
     let text = Text::of(format!("{label}: "));
     let Some(value) = value else {
-        return text.plain(format!("unknown (band {low}–{high} {unit})"));
+        return text.plain(format!("unknown (band {low}–{high}\u{a0}{unit})"));
     };
     let verdict = match state(value, low, high) {
         State::Low => format!("too {below}"),
         State::Fine => "fine".to_owned(),
         State::High => format!("too {above}"),
     };
-    text.bold(format!("{} {unit}", tenths(value)))
-        .plain(format!(", {verdict} (band {low}–{high} {unit})"))
+    text.bold(format!("{}\u{a0}{unit}", tenths(value)))
+        .plain(format!(", {verdict} (band {low}–{high}\u{a0}{unit})"))
 }
 
 fn last_reading(row: &PlantRow, snapshot: &Snapshot) -> Text {
@@ -179,7 +177,7 @@ fn day_line(day: &Day) -> Text {
         })
         .collect();
     Text::of("24 h moisture: ").code(blocks).plain(format!(
-        " {}–{} %, mean {} %",
+        " {}–{}\u{a0}%, mean {}\u{a0}%",
         tenths(day.min),
         tenths(day.max),
         tenths(day.mean)

@@ -6,16 +6,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::fields::{self, Field, FieldValue, Kind};
-use crate::kernel::chat::{Button, Keyboard};
 use crate::kernel::effect::{Effect, Publish, Say};
 use crate::kernel::text::Text;
 use crate::rooms::plants::lookup::{Found, Offers, PlantRow};
 
-/// The topic that a confirmed edit goes to.
-pub const TOPIC: &str = "houseplant-metadata";
+mod confirm;
+mod questions;
 
 /// Where the conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,180 +275,6 @@ impl Edit {
         self.step = before;
         Next::Ask(self, None)
     }
-
-    fn confirm(mut self, looked: Looked) -> Next {
-        let Looked::Now(now) = looked else {
-            return self.repeat("Please confirm again.");
-        };
-        let seen = self.existing.as_ref().map(|known| (known.partition, known.offset));
-        let current = now.as_ref().map(|row| (row.record_partition, row.record_offset));
-        if seen == current {
-            return Next::Publish(Box::new(self.publish()));
-        }
-        let difference = difference(self.existing.as_ref(), now.as_ref());
-        self.existing = now.as_ref().map(Existing::of);
-        Next::Ask(self, Some(difference))
-    }
-
-    fn publish(&self) -> Publish {
-        let plant_id = self.plant_id.unwrap_or(0);
-        let mut value = json!({ "plant_id": plant_id });
-        for (field, given) in &self.values {
-            value[field.name()] = match given {
-                FieldValue::Number(number) => json!(number),
-                FieldValue::Name(name) => json!(name),
-            };
-        }
-        let name = self.shown_value(Field::GivenName);
-        Publish {
-            topic: TOPIC,
-            key: plant_id.to_string(),
-            value: Some(value),
-            saved: Text::of("You've confirmed your metadata entry, and it has been updated.\n")
-                .bold(&name)
-                .plain(format!(": /plant_{plant_id}")),
-            queued: Text::of("⏳ Your entry for ").bold(&name).plain(
-                " is queued: it is stored here, the log has not taken it yet. \
-                 I will say so when it is saved.",
-            ),
-        }
-    }
-
-    fn shown_value(&self, field: Field) -> String {
-        self.values.get(&field).map(|value| value.shown(field)).unwrap_or_default()
-    }
-
-    /// The question that this state is at; its buttons belong to `version`.
-    pub fn question(&self, version: i64) -> Say {
-        if let Some(again) = &self.discard_for {
-            return discard_question(again, version);
-        }
-        match self.step {
-            Step::PlantId => self.plant_question(version),
-            Step::Field(field) => self.field_question(field, version),
-            Step::Confirm => self.confirm_question(version),
-        }
-    }
-
-    fn plant_question(&self, version: i64) -> Say {
-        let text = Text::of(
-            "Please enter plant's id: one of yours to change it, or a new number for a new plant.",
-        );
-        let mut rows: Keyboard = self
-            .offers
-            .chunks(2)
-            .map(|pair| {
-                let button = |(id, name): &(i32, String)| {
-                    Button::of_draft(format!("{id} · {name}"), version, &format!("id-{id}"))
-                };
-                pair.iter().map(button).collect()
-            })
-            .collect();
-        let free_id = self.free_id;
-        rows.push(vec![
-            Button::of_draft(format!("➕ new: {free_id}"), version, &format!("id-{free_id}")),
-            Button::of_draft("Cancel", version, "cancel"),
-        ]);
-        Say::new(text).with(rows)
-    }
-
-    fn field_question(&self, field: Field, version: i64) -> Say {
-        let existing = self.existing.as_ref().and_then(|known| known.values.get(&field));
-        let keepable = existing.filter(|value| self.check(field, (*value).clone()).is_ok());
-        let default = self.default(field).ok();
-        let ending = match (existing, &default) {
-            (None, Some(_)) => " or /skip to use the default.",
-            (Some(_), _) => " or /skip to keep the present one.",
-            (None, None) => ".",
-        };
-        let mut text = Text::of(format!("Please enter plant's {}{ending}", field.label()));
-        if let Kind::Number { unit, least, most, .. } = field.kind() {
-            text = text.line().italic(format!("{unit}, between {least} and {most}"));
-        }
-        if let Some(value) = existing {
-            text = text.line().italic("Now: ").data(value.shown(field));
-        }
-        let mut row = Vec::new();
-        if let Some(value) = keepable {
-            let label = format!("Keep {}", value.shown(field));
-            row.push(Button::of_draft(shortened(&label), version, "keep"));
-        }
-        if let Some(value) = default {
-            let label = format!("Default {}", value.shown(field));
-            row.push(Button::of_draft(label, version, "default"));
-        }
-        let mut rows: Keyboard = Vec::new();
-        if !row.is_empty() {
-            rows.push(row);
-        }
-        rows.push(vec![
-            Button::of_draft("« Back", version, "back"),
-            Button::of_draft("Cancel", version, "cancel"),
-        ]);
-        Say::new(text).with(rows)
-    }
-
-    fn confirm_question(&self, version: i64) -> Say {
-        let plant_id = self.plant_id.unwrap_or(0);
-        let kind = if self.existing.is_some() { "Plant" } else { "New plant" };
-        let mut text =
-            Text::of("Please confirm your metadata entry.\n").bold(format!("{kind} {plant_id}"));
-        for (field, value) in &self.values {
-            let was = self.existing.as_ref().and_then(|known| known.values.get(field));
-            text = text.line().plain(format!("{}: ", field.label())).bold(value.shown(*field));
-            if let Some(was) = was.filter(|was| *was != value) {
-                text = text.plain(" (was ").data(was.shown(*field)).plain(")");
-            }
-        }
-        text = text.line().plain("/y sends it, /n does not.");
-        let rows = vec![
-            vec![Button::of_draft("✅ Yes", version, "y"), Button::of_draft("❌ No", version, "n")],
-            vec![
-                Button::of_draft("« Back", version, "back"),
-                Button::of_draft("Cancel", version, "cancel"),
-            ],
-        ];
-        Say::new(text).with(rows)
-    }
-
-    /// What an answered question becomes, so that its buttons go: the question and the answer.
-    pub fn answered(&self, answer: &Answer, version: i64) -> Say {
-        let words = match (answer, self.step) {
-            (Answer::Keep, _) => "kept",
-            (Answer::Default, _) => "default",
-            (Answer::Skip, _) => "skipped",
-            (Answer::Back, _) => "back",
-            (Answer::Cancel, _) => "cancelled",
-            (Answer::Yes, _) => "yes",
-            (Answer::No, _) => "no",
-            (Answer::Typed(typed), _) => typed,
-            (Answer::Again(_), _) => "begun again",
-        };
-        Say::new(self.question(version).text.line().plain("→ ").bold(words))
-    }
-}
-
-impl Existing {
-    fn of(row: &PlantRow) -> Existing {
-        let name = |text: &str| FieldValue::Name(text.to_owned());
-        let values = Field::ALL.map(|field| {
-            let value = match field {
-                Field::GivenName => name(&row.given_name),
-                Field::ScientificName => name(&row.scientific_name),
-                Field::CommonName => name(&row.common_name),
-                Field::TemperatureLow => FieldValue::Number(row.temperature_low),
-                Field::TemperatureHigh => FieldValue::Number(row.temperature_high),
-                Field::MoistureLow => FieldValue::Number(row.moisture_low),
-                Field::MoistureHigh => FieldValue::Number(row.moisture_high),
-            };
-            (field, value)
-        });
-        Existing {
-            partition: row.record_partition,
-            offset: row.record_offset,
-            values: values.into_iter().collect(),
-        }
-    }
 }
 
 /// What an answer needs looked up.
@@ -472,51 +297,6 @@ fn after(field: Field) -> Step {
 fn before(field: Field) -> Step {
     let earlier = Field::ALL.iter().take_while(|known| **known != field).last();
     earlier.map_or(Step::PlantId, |earlier| Step::Field(*earlier))
-}
-
-fn discard_question(again: &str, version: i64) -> Say {
-    let text = Text::of("You have an unfinished edit. Discard it and begin ")
-        .code(format!("/update_plant {again}").trim_end())
-        .plain("?\n/y discards it, /n goes on with it.");
-    Say::new(text).with(vec![vec![
-        Button::of_draft("🗑 Discard", version, "y"),
-        Button::of_draft("Go on", version, "n"),
-    ]])
-}
-
-/// Somebody else changed the plant meanwhile: what is different now.
-fn difference(before: Option<&Existing>, now: Option<&PlantRow>) -> Text {
-    let Some(now) = now else {
-        return Text::of("Somebody deleted this plant meanwhile. Confirming adds it again.");
-    };
-    let Some(before) = before else {
-        return Text::of("Somebody added a plant with this id meanwhile: ")
-            .bold(&now.given_name)
-            .plain(". Confirming replaces it.");
-    };
-    let mut text = Text::of("Somebody changed this plant meanwhile:");
-    for (field, value) in Existing::of(now).values {
-        let was = before.values.get(&field);
-        if let Some(was) = was.filter(|was| **was != value) {
-            text = text
-                .line()
-                .plain(format!("{}: ", field.label()))
-                .data(was.shown(field))
-                .plain(" → ")
-                .bold(value.shown(field));
-        }
-    }
-    text.line().plain("Confirming overwrites that.")
-}
-
-/// A button's label, short enough for a phone.
-fn shortened(label: &str) -> String {
-    const LABEL_CHARS: usize = 32;
-    let mut short: String = label.chars().take(LABEL_CHARS).collect();
-    if label.chars().nth(LABEL_CHARS).is_some() {
-        short.push('…');
-    }
-    crate::kernel::text::shown(&short).into_owned()
 }
 
 /// A state as it is stored.

@@ -1,0 +1,201 @@
+//! How long people wait: start to the first answer, update in to reply on the wire, record appended
+//! to alert on the wire; beside what one fsync costs here. The real binary against a Bot API
+//! server on loopback.
+//!
+//! `cargo bench --bench latency` prints a table; it takes about a minute, because Telegram's pace
+//! (a message a second in a chat) is kept.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that fails panics")]
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use windowsill::demo::botapi::{BotApiServer, Handle, Options};
+use windowsill::kernel::record::NewRecord;
+use windowsill::kernel::topic::TopicKind;
+use windowsill::log::EventLog;
+use windowsill::log::codec::Codec;
+use windowsill::log::embedded::EmbeddedLog;
+use windowsill::rooms;
+
+const OWNER: i64 = 42;
+const TOKEN: &str = "1:bench";
+const WITHIN: Duration = Duration::from_secs(30);
+const WINDOW_MS: i64 = 6 * 3_600_000;
+const GRACE_MS: i64 = 600_000;
+/// The contract: more than this many low readings are an alert.
+const LOW_LIMIT: i64 = 120;
+const REPLIES: i64 = 200;
+const ALERTS: i32 = 40;
+
+/// The bot's process; it ends with the bench.
+struct Bot(Child);
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let dir = tempfile::tempdir().unwrap();
+    println!("{:<38} {:>8} {:>10} {:>10}", "", "samples", "p50 ms", "p99 ms");
+    print("one 4 KiB write with fsync", fsyncs(dir.path()));
+    let log = EmbeddedLog::open(&dir.path().join("log.db")).await.unwrap();
+    nearly_dry_plants(&log).await;
+    let options = Options {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        token: Some(TOKEN.to_owned()),
+        history: None,
+        page: false,
+    };
+    let server = BotApiServer::bind(options).await.unwrap();
+    let (handle, address) = (server.handle(), server.address());
+    tokio::spawn(server.run_until(std::future::pending()));
+    let api_url = format!("http://{address}");
+
+    let mut starts = Vec::new();
+    for _ in 0..10 {
+        let began = Instant::now();
+        let before = handle.performed("sendMessage");
+        handle.say(OWNER, OWNER, "/plant plant 1");
+        let bot = start(dir.path(), &api_url);
+        let sent = handle.wait_for(WITHIN, "first answer", |handle| {
+            (handle.performed("sendMessage") > before).then_some(Instant::now())
+        });
+        starts.push(sent.await.unwrap() - began);
+        drop(bot);
+    }
+    print("start to the first look-up's answer", starts);
+
+    let _bot = start(dir.path(), &api_url);
+    print("update in to reply on the wire", replies(&handle).await);
+    print("record appended to alert on the wire", alerts(&handle, &log).await);
+}
+
+fn start(dir: &Path, api_url: &str) -> Bot {
+    let chats: Vec<i64> = (1..=REPLIES).map(|number| 5_000 + number).collect();
+    let child = Command::new(env!("CARGO_BIN_EXE_windowsill"))
+        .args(["run", "--data-dir", dir.to_str().unwrap()])
+        .env("TELEGRAM_BOT_TOKEN", TOKEN)
+        .env("WINDOWSILL_TELEGRAM__API_URL", api_url)
+        .env("WINDOWSILL_TELEGRAM__OWNERS", format!("[{OWNER}]"))
+        .env("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", format!("{chats:?}"))
+        .env("WINDOWSILL_LOG_FILTER", "error")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    Bot(child.unwrap())
+}
+
+/// One look-up in each of many chats, below the pace of all chats together.
+async fn replies(handle: &Handle) -> Vec<Duration> {
+    let mut took = Vec::new();
+    for number in 1..=REPLIES {
+        let chat_id = 5_000 + number;
+        let began = Instant::now();
+        handle.say(chat_id, chat_id, "/plant plant 1");
+        took.push(first_call(handle, chat_id, began).await - began);
+        tokio::time::sleep(Duration::from_millis(45)).await;
+    }
+    took
+}
+
+async fn first_call(handle: &Handle, chat_id: i64, after: Instant) -> Instant {
+    let seen = handle.wait_for(WITHIN, "answer", |handle| {
+        let calls = handle.calls_of("sendMessage");
+        let of_chat = |call: &&windowsill::demo::botapi::Call| {
+            call.chat_id() == Some(chat_id) && call.at > after
+        };
+        calls.iter().rev().take_while(|call| call.at > after).find(of_chat).map(|call| call.at)
+    });
+    seen.await.unwrap()
+}
+
+/// The reading that makes a closed window dry, for one plant after the other.
+async fn alerts(handle: &Handle, log: &EmbeddedLog) -> Vec<Duration> {
+    let codec = codec("houseplant-readings");
+    let mut took = Vec::new();
+    for plant in 1..=ALERTS {
+        // Every place that is subscribed gets the alert; the owner's own chat is measured.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        let began = Instant::now();
+        let record = low_reading(&codec, plant, LOW_LIMIT);
+        log.append("houseplant-readings", vec![record]).await.unwrap();
+        took.push(first_call(handle, OWNER, began).await - began);
+    }
+    took
+}
+
+/// Plants with exactly as many low readings in the newest closed window as are no alert yet.
+async fn nearly_dry_plants(log: &EmbeddedLog) {
+    log.create("houseplant-metadata", TopicKind::Table, 1).await.unwrap();
+    log.create("houseplant-readings", TopicKind::Stream, 1).await.unwrap();
+    let metadata = codec("houseplant-metadata");
+    let plants = (1..=ALERTS).map(|plant| {
+        let value = json!({
+            "plant_id": plant, "given_name": format!("Plant {plant}"), "common_name": "Fern",
+            "scientific_name": "Nephrolepis exaltata", "temperature_low": 15,
+            "temperature_high": 30, "moisture_low": 30, "moisture_high": 60,
+        });
+        record(&metadata, plant, closed_window_ms(), &value)
+    });
+    log.append("houseplant-metadata", plants.collect()).await.unwrap();
+    let readings = codec("houseplant-readings");
+    for number in 0..LOW_LIMIT {
+        let step = (1..=ALERTS).map(|plant| low_reading(&readings, plant, number));
+        log.append("houseplant-readings", step.collect()).await.unwrap();
+    }
+}
+
+fn low_reading(codec: &Codec, plant: i32, number: i64) -> NewRecord {
+    let value = json!({"plant_id": plant, "moisture": 20, "temperature": 21});
+    record(codec, plant, closed_window_ms() + number * 30_000, &value)
+}
+
+fn record(codec: &Codec, plant: i32, ts_ms: i64, value: &serde_json::Value) -> NewRecord {
+    NewRecord {
+        key: Some(plant.to_string().into_bytes()),
+        value: Some(codec.encode(value).unwrap()),
+        ts_ms,
+        ..NewRecord::default()
+    }
+}
+
+/// The start of the newest window that the clock has closed; read once.
+fn closed_window_ms() -> i64 {
+    static START: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    *START.get_or_init(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let now_ms = i64::try_from(now).unwrap() - GRACE_MS - 10_000;
+        now_ms / WINDOW_MS * WINDOW_MS - WINDOW_MS
+    })
+}
+
+fn codec(topic: &str) -> Codec {
+    let spec = rooms::topics().iter().find(|spec| spec.name == topic).unwrap();
+    Codec::avro(spec.schema).unwrap()
+}
+
+fn fsyncs(dir: &Path) -> Vec<Duration> {
+    let mut file = std::fs::File::create(dir.join("fsync")).unwrap();
+    let mut took = Vec::new();
+    for _ in 0..200 {
+        let began = Instant::now();
+        file.write_all(&[7; 4096]).unwrap();
+        file.sync_all().unwrap();
+        took.push(began.elapsed());
+    }
+    took
+}
+
+fn print(name: &str, mut took: Vec<Duration>) {
+    took.sort_unstable();
+    let at = |part: usize| took[(took.len() - 1) * part / 100].as_secs_f64() * 1000.0;
+    println!("{name:<38} {:>8} {:>10.2} {:>10.2}", took.len(), at(50), at(99));
+}

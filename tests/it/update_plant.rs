@@ -1,0 +1,189 @@
+//! `/update_plant` as a person meets it, through HTTP: the real bot, every answer it can be given.
+
+use serde_json::json;
+use windowsill::demo::botapi::ShownMessage;
+
+use crate::bot::past::{Log, plant};
+use crate::bot::{Bot, OWNER, SOON, until};
+
+/// Taps the newest button with this label and waits for what the bot says next.
+async fn taps(bot: &Bot, label: &str, part: &str) -> ShownMessage {
+    let after = bot.handle().messages(OWNER).last().map_or(0, |message| message.id);
+    bot.handle().press_label(OWNER, OWNER, label).unwrap();
+    bot.handle().wait_for_text(SOON, OWNER, after, part).await.unwrap()
+}
+
+/// The labels under a message.
+fn labels(message: &ShownMessage) -> Vec<String> {
+    message.buttons.iter().flatten().map(|button| button.label.clone()).collect()
+}
+
+/// Waits until the bot's views show something, asked beside it.
+async fn sees(bot: &Bot, text: &str, part: &str) {
+    let shows = async || {
+        let asked = bot.command(&["ask", text]).output().unwrap();
+        String::from_utf8_lossy(&asked.stdout).contains(part)
+    };
+    until(SOON, part, shows).await;
+}
+
+async fn with_plants() -> (Bot, Log) {
+    let mut bot = Bot::new().await;
+    let log = Log::open(&bot.data_dir(), 1).await;
+    log.describe(&plant(0, "Cyril", 30.0)).await;
+    log.describe(&plant(1, "Nicholas", 20.0)).await;
+    bot.started().await;
+    (bot, log)
+}
+
+#[tokio::test]
+async fn a_new_plant_is_described_by_typing_and_lands_on_the_compacted_topic() {
+    let (bot, log) = with_plants().await;
+    let asked = bot.answers(OWNER, "/update_plant", "Please enter plant's id").await;
+    assert!(labels(&asked).iter().any(|label| label.contains("new: 2")), "{asked:?}");
+    bot.answers(OWNER, "20.5", "“20.5” is neither a plant's id").await;
+    bot.answers(OWNER, "-3", "“-3” is neither a plant's id").await;
+    bot.answers(OWNER, "7", "Please enter plant's given name.").await;
+    bot.answers(OWNER, "/skip", "A new plant needs a given name").await;
+    bot.answers(OWNER, "Ginny", "Please enter plant's scientific name.").await;
+    bot.answers(OWNER, "Rhaphidophora tetrasperma", "Please enter plant's common name.").await;
+    bot.answers(
+        OWNER,
+        "Mini Monstera",
+        "Please enter plant's low temperature threshold or /skip to use the default.",
+    )
+    .await;
+    bot.answers(OWNER, "/skip", "high temperature threshold or /skip to use the default.").await;
+    bot.answers(OWNER, "15", "must be above the low one, which is 15 °C").await;
+    bot.answers(OWNER, "abc", "“abc” is not a number I can read").await;
+    bot.answers(OWNER, "31,5 °C", "low moisture threshold or /skip to use the default.").await;
+    bot.answers(OWNER, "1000000000", "must lie between 0 and 100 %").await;
+    bot.answers(OWNER, "nan", "“nan” is not a number I can read").await;
+    bot.answers(OWNER, "40.5", "Please enter plant's high moisture threshold").await;
+    let summary = bot.answers(OWNER, "70", "Please confirm your metadata entry.").await;
+    for part in ["New plant 7", "Ginny", "15 °C", "31.5 °C", "40.5 %", "70 %"] {
+        assert!(summary.text.contains(part), "{part} in {}", summary.text);
+    }
+    bot.answers(OWNER, "maybe", "Please answer /y or /n").await;
+    bot.answers(OWNER, "/y", "You've confirmed your metadata entry, and it has been updated.")
+        .await;
+    // "Saved" is said when the next look-up shows it.
+    bot.answers(OWNER, "/plants", "3 plants").await;
+    bot.answers(OWNER, "/plant ginny", "Rhaphidophora tetrasperma · plant 7").await;
+    let described = log.described(7).await;
+    let expected = json!({
+        "plant_id": 7, "given_name": "Ginny", "scientific_name": "Rhaphidophora tetrasperma",
+        "common_name": "Mini Monstera", "temperature_low": 15.0, "temperature_high": 31.5,
+        "moisture_low": 40.5, "moisture_high": 70.0,
+    });
+    assert_eq!(described.iter().map(|(_, value)| value).collect::<Vec<_>>(), [&expected]);
+}
+
+#[tokio::test]
+async fn a_known_plant_is_changed_with_buttons() {
+    let (bot, log) = with_plants().await;
+    bot.answers(OWNER, "/update_plant", "Please enter plant's id").await;
+    let name = taps(&bot, "0 · Cyril", "Please enter plant's given name").await;
+    assert!(name.text.contains("Now: Cyril"), "{}", name.text);
+    taps(&bot, "Keep Cyril", "scientific name").await;
+    bot.answers(OWNER, "/skip", "common name").await;
+    bot.answers(OWNER, "/keep", "low temperature threshold").await;
+    taps(&bot, "Default 15 °C", "high temperature threshold").await;
+    taps(&bot, "« Back", "low temperature threshold").await;
+    bot.answers(OWNER, "16", "high temperature threshold").await;
+    taps(&bot, "Default 30 °C", "low moisture threshold").await;
+    let high = bot.answers(OWNER, "95", "high moisture threshold").await;
+    // What no longer fits above the new low threshold is not offered.
+    assert!(!labels(&high).iter().any(|label| label.contains("Keep")), "{high:?}");
+    assert!(!labels(&high).iter().any(|label| label.contains("Default")), "{high:?}");
+    let summary = bot.answers(OWNER, "99", "Please confirm your metadata entry.").await;
+    assert!(summary.text.contains("95 % (was 30 %)"), "{}", summary.text);
+    taps(&bot, "✅ Yes", "it has been updated.").await;
+    let described = log.described(0).await;
+    assert_eq!(described.last().unwrap().1["moisture_low"], 95.0);
+    assert_eq!(described.last().unwrap().1["temperature_low"], 16.0);
+}
+
+#[tokio::test]
+async fn the_ways_out_change_nothing() {
+    let (bot, log) = with_plants().await;
+    bot.answers(OWNER, "/cancel", "There is nothing to cancel.").await;
+    bot.answers(OWNER, "/update_plant cyril", "Please enter plant's given name").await;
+    bot.answers(OWNER, "/cancel", "Cancelled metadata update.").await;
+    bot.answers(OWNER, "/update_plant 0", "Please enter plant's given name").await;
+    for _ in 0..6 {
+        bot.answers(OWNER, "/skip", "Please enter plant's").await;
+    }
+    bot.answers(OWNER, "/skip", "Please confirm your metadata entry.").await;
+    bot.answers(OWNER, "/n", "Your metadata was not sent; please use /update_plant to re-try.")
+        .await;
+    assert_eq!(log.described(0).await.len(), 1);
+}
+
+#[tokio::test]
+async fn look_ups_are_answered_inside_a_conversation_and_its_question_is_asked_again() {
+    let (bot, _log) = with_plants().await;
+    bot.answers(OWNER, "/update_plant cyril", "Please enter plant's given name").await;
+    let after = bot.handle().messages(OWNER).last().unwrap().id;
+    bot.handle().say(OWNER, OWNER, "/plants");
+    let list = bot.handle().wait_for_text(SOON, OWNER, after, "2 plants").await.unwrap();
+    bot.handle()
+        .wait_for_text(SOON, OWNER, list.id, "Please enter plant's given name")
+        .await
+        .unwrap();
+    bot.answers(OWNER, "/help", "What I can do").await;
+    bot.answers(OWNER, "/update_plant nicholas", "You have an unfinished edit. Discard it").await;
+    bot.answers(OWNER, "/n", "Going on where we were.").await;
+    bot.answers(OWNER, "/update_plant nicholas", "You have an unfinished edit. Discard it").await;
+    let next = taps(&bot, "🗑 Discard", "Please enter plant's given name").await;
+    assert!(next.text.contains("Now: Nicholas"), "{}", next.text);
+}
+
+#[tokio::test]
+async fn a_button_of_an_earlier_step_has_expired() {
+    let (bot, _log) = with_plants().await;
+    let first = bot.answers(OWNER, "/update_plant cyril", "Please enter plant's given name").await;
+    let data = first.button("Keep Cyril").unwrap().data.clone().unwrap();
+    taps(&bot, "Keep Cyril", "scientific name").await;
+    bot.handle().press(OWNER, OWNER, first.id, &data);
+    let answered = bot.handle().wait_for(SOON, "expired", |handle| {
+        let calls = handle.calls_of("answerCallbackQuery");
+        calls.iter().find(|call| call.param("text") == "This button has expired.").map(|_| ())
+    });
+    answered.await.unwrap();
+    // The conversation stands where it was.
+    bot.answers(OWNER, "Schefflera", "Please enter plant's common name").await;
+}
+
+#[tokio::test]
+async fn somebody_elses_change_is_shown_before_it_is_overwritten() {
+    let (bot, log) = with_plants().await;
+    bot.answers(OWNER, "/update_plant cyril", "Please enter plant's given name").await;
+    for _ in 0..6 {
+        bot.answers(OWNER, "/skip", "Please enter plant's").await;
+    }
+    bot.answers(OWNER, "/skip", "Please confirm your metadata entry.").await;
+    log.describe(&plant(0, "Cyrus", 30.0)).await;
+    sees(&bot, "/plant 0", "Cyrus").await;
+    let shown = bot.answers(OWNER, "/y", "Somebody changed this plant meanwhile").await;
+    assert!(shown.text.contains("given name: Cyril → Cyrus"), "{}", shown.text);
+    bot.answers(OWNER, "/y", "it has been updated.").await;
+    assert_eq!(log.described(0).await.last().unwrap().1["given_name"], "Cyril");
+}
+
+#[tokio::test]
+async fn names_match_without_case_two_are_a_choice_and_none_suggests_the_nearest() {
+    let (bot, log) = with_plants().await;
+    log.describe(&plant(2, "cyril", 40.0)).await;
+    sees(&bot, "/plants", "3 plants").await;
+    bot.answers(OWNER, "/plant NICHOLAS", "plant 1").await;
+    let choice = bot.answers(OWNER, "/plant CYRIL", "2 plants are called “CYRIL”").await;
+    assert_eq!(choice.buttons.len(), 2, "{choice:?}");
+    let nearest = bot.answers(OWNER, "/plant nicolas", "Did you mean").await;
+    assert_eq!(labels(&nearest), ["Nicholas"]);
+    taps(&bot, "Nicholas", "plant 1").await;
+    bot.answers(OWNER, "/plant zzzz", "I know no plant called “zzzz”").await;
+    bot.answers(OWNER, "/plants moisture_low > 25", "2 plants with moisture_low > 25").await;
+    bot.answers(OWNER, "/plants moisture", "I cannot read the filter").await;
+    bot.answers(OWNER, "/plnts", "Did you mean /plants?").await;
+}
