@@ -224,14 +224,15 @@ impl Life {
         *self.ended.borrow()
     }
 
-    pub(crate) fn ending(&self) -> watch::Receiver<Option<ExitStatus>> {
-        self.ended.clone()
+    pub(crate) async fn ended(&self) -> ExitStatus {
+        let mut ended = self.ended.clone();
+        let exit = *ended.wait_for(Option::is_some).await.unwrap();
+        exit.unwrap()
     }
 
     pub(crate) async fn ended_within(&self, within: Duration) -> ExitStatus {
-        let mut ended = self.ended.clone();
-        let waited = tokio::time::timeout(within, ended.wait_for(Option::is_some)).await;
-        waited.unwrap_or_else(|_| panic!("it still runs after {within:?}")).unwrap().unwrap()
+        let waited = tokio::time::timeout(within, self.ended()).await;
+        waited.unwrap_or_else(|_| panic!("it still runs after {within:?}"))
     }
 
     /// Sends a signal, unless the process has ended.

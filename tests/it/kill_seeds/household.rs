@@ -1,11 +1,10 @@
 //! One run: a bot that is killed and restarted while readings arrive and a person talks with it.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use windowsill::demo::botapi::Handle;
 
 use super::person::{self, Answer, Turn};
@@ -207,12 +206,6 @@ impl Keeper {
     }
 }
 
-/// The end of a life.
-async fn end_of(ending: &mut watch::Receiver<Option<ExitStatus>>) -> ExitStatus {
-    let exit = *ending.wait_for(Option::is_some).await.unwrap();
-    exit.unwrap()
-}
-
 /// Starts the process again whenever it dies, each life with its own planned death.
 async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
     let mut planned = kills.into_iter();
@@ -225,11 +218,10 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
         }
         let polls = bot.handle().calls_of("getUpdates").len();
         bot.start();
-        let mut ending = bot.life().ending();
         let mut signalled = false;
         let exit = loop {
             tokio::select! {
-                exit = end_of(&mut ending) => break exit,
+                exit = bot.life().ended() => break exit,
                 () = shared.kill.notified() => {
                     signalled = true;
                     bot.life().signal("-9");
@@ -237,10 +229,9 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
                 () = shared.stop.notified() => {
                     stopping = true;
                     // A process that has only just begun takes no signals yet.
-                    let mut ending = bot.life().ending();
                     tokio::select! {
                         () = bot.polls_again(polls) => bot.life().signal("-TERM"),
-                        _ = end_of(&mut ending) => {}
+                        _ = bot.life().ended() => {}
                     }
                 }
             }
