@@ -96,7 +96,9 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
         }
         Topic::Read { topic: name, from, follow } => {
             let found = find(&name)?;
-            house::expect_log(config)?;
+            if !follow {
+                house::expect_log(config)?;
+            }
             let log = house::open_log_with(config, &topics).await?;
             let options = ReadOptions { begin: from, follow };
             topic::read(&log, found, options, &mut std::io::stdout().lock()).await?;

@@ -90,6 +90,8 @@ async fn an_owner_by_configuration_gets_the_whole_menu_when_they_first_write() {
 
 #[tokio::test]
 async fn the_first_owner_claims_it_with_the_printed_code_and_nobody_guesses_it() {
+    /// Somebody who comes with the code after it was used.
+    const LATECOMER: i64 = 23;
     const GUESSER: i64 = 21;
     const CLAIMER: i64 = 22;
     let mut bot = Bot::without_owner().await;
@@ -108,7 +110,7 @@ async fn the_first_owner_claims_it_with_the_printed_code_and_nobody_guesses_it()
     bot.answers(GUESSER, &format!("/start {code}"), "Too many wrong codes.").await;
     assert_eq!(commands(&bot, GUESSER), ["start"]);
     bot.answers(CLAIMER, &format!("/start {code}"), "You own this bot now").await;
-    bot.answers(GUESSER, &format!("/start {code}"), "This bot has an owner already").await;
+    bot.answers(LATECOMER, &format!("/start {code}"), "This bot has an owner already").await;
 
     let whole = |handle: &Handle| {
         let menu = handle.menu(CLAIMER, CLAIMER);

@@ -53,10 +53,6 @@ impl LineParser {
             LineFormat::Record => self.record(text, now_ms)?,
             LineFormat::Value => self.value(text, now_ms)?,
         };
-        if !(0..=LAST_EVENT_MS).contains(&record.ts_ms) {
-            let ts_ms = record.ts_ms;
-            return Err(format!("ts is {ts_ms}, expected ms since 1970, before the year 10000"));
-        }
         let size_bytes = record.size_bytes();
         if size_bytes > MAX_RECORD_BYTES {
             return Err(format!(
@@ -80,6 +76,7 @@ impl LineParser {
             (None, Some(encoded)) => Some(raw("key_base64", &encoded)?),
             (Some(_), Some(_)) => return Err("key and key_base64 are both given".to_owned()),
         };
+        let is_raw = line.value_base64.is_some();
         let value = match (line.value, line.value_base64) {
             (Some(value), None) => self.checked(key.as_deref(), &value)?,
             (None, Some(encoded)) => {
@@ -90,6 +87,9 @@ impl LineParser {
         };
         let headers = line.headers.into_iter().map(header).collect::<Result<Vec<Header>, _>>()?;
         let ts_ms = line.ts.unwrap_or(now_ms);
+        if !is_raw {
+            check_time(ts_ms)?;
+        }
         Ok(NewRecord { partition: line.partition, key, value, ts_ms, headers })
     }
 
@@ -98,6 +98,7 @@ impl LineParser {
         let key = line.key.map(String::into_bytes);
         let value = self.checked(key.as_deref(), &line.value)?;
         let ts_ms = line.ts_ms.unwrap_or(now_ms);
+        check_time(ts_ms)?;
         Ok(NewRecord { partition: None, key, value, ts_ms, headers: Vec::new() })
     }
 
@@ -134,6 +135,14 @@ struct Line<'a> {
     _topic: Option<IgnoredAny>,
     #[serde(rename = "offset")]
     _offset: Option<IgnoredAny>,
+}
+
+/// The fold buries what lies outside; raw values go in unchecked, times included.
+fn check_time(ts_ms: i64) -> Result<(), String> {
+    if (0..=LAST_EVENT_MS).contains(&ts_ms) {
+        return Ok(());
+    }
+    Err(format!("ts is {ts_ms}, expected ms since 1970, before the year 10000"))
 }
 
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
