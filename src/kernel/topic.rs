@@ -6,7 +6,7 @@ use crate::log::codec::Codec;
 /// How a topic is kept and read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TopicKind {
-    /// Events in order; old ones go by retention.
+    /// Events in order.
     Stream,
     /// The newest value of each key; a null value deletes (`cleanup.policy=compact`).
     Table,
