@@ -173,16 +173,7 @@ impl<P: Pipeline> Folding<'_, P> {
     }
 
     fn letter(&self, record: &RecordRef<'_>, reason: String) -> DeadLetter {
-        DeadLetter {
-            topic: self.topic.to_owned(),
-            partition: record.partition,
-            offset: record.offset,
-            ts_ms: record.ts_ms,
-            key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
-            headers: record.headers.to_vec(),
-            reason,
-        }
+        DeadLetter::of(self.topic, record, reason)
     }
 
     fn note(&self, partition: i32, moved: Move, step: &mut Step<P::Delta>) {

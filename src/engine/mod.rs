@@ -18,6 +18,7 @@ mod announce;
 mod commit;
 mod fold;
 pub mod publisher;
+mod resume;
 mod runner;
 mod session;
 mod sources;

@@ -12,14 +12,15 @@ use tokio::task::JoinHandle;
 
 use super::commit::{self, Commit, Committed};
 use super::fold::{FoldError, Folding, Place, Step};
+use super::resume::{check_identity, next_open, resume};
 use super::runner::{Careful, FoldSummary, Kept, error_chain};
 use super::sources::Sources;
 use super::tables::Gone;
 use super::{EngineError, Views, Workshop, tables};
 use crate::crash;
 use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
-use crate::log::{Batch, Fetched, Start};
-use crate::store::{StoreError, positions};
+use crate::log::{Batch, Fetched};
+use crate::store::StoreError;
 
 /// A step is cut at this many rows to write while nobody waits.
 const STEP_ENTRIES: usize = 100_000;
@@ -371,64 +372,4 @@ async fn land<D>(
     let landed = handle.await;
     *in_flight = None;
     landed.map_err(|_| StoreError::Closed)?
-}
-
-type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
-
-/// The positions must be those of this log: before anything of another log enters the views.
-async fn check_identity<V: Views>(room: &V, workshop: &Workshop) -> Result<(), EngineError> {
-    let name = room.name();
-    let (_, stored) = workshop
-        .store
-        .write(crate::store::Urgency::Bulk, move |db| Box::pin(positions::load(db, name)))
-        .await?;
-    match stored.into_iter().find(|position| position.log_id != workshop.log.id()) {
-        None => Ok(()),
-        Some(other) => Err(EngineError::OtherLog {
-            pipeline: name,
-            stored: other.log_id,
-            found: workshop.log.id().to_owned(),
-        }),
-    }
-}
-
-/// Where the pipeline stands in its streams: our own positions, and nobody else's. Read through the
-/// writer's queue, behind whatever is on its way to the store.
-async fn resume<V: Views>(room: &V, workshop: &Workshop) -> Result<Resumed, EngineError> {
-    let name = room.name();
-    let (row, stored) = workshop
-        .store
-        .write(crate::store::Urgency::Bulk, move |db| Box::pin(positions::load(db, name)))
-        .await?;
-    let mut times = BTreeMap::new();
-    let mut topics = Vec::new();
-    for (stream, topic_name) in room.streams().iter().enumerate() {
-        let topic = workshop.topics.get(topic_name)?;
-        let mut from = Vec::new();
-        for partition in 0..workshop.log.partitions(&topic.log_name).await? {
-            let known = stored
-                .iter()
-                .find(|position| position.topic == *topic_name && position.partition == partition);
-            let greatest_ms = known.and_then(|position| position.greatest_event_ms);
-            times.insert((stream, partition), PartitionTime { greatest_ms, at_end: false });
-            let offset = known.map_or(0, |position| position.next_offset);
-            from.push(Start { partition, offset });
-        }
-        topics.push((topic.log_name.clone(), from));
-    }
-    Ok((times, topics, row.watermark_ms))
-}
-
-async fn next_open<V: Views>(
-    room: &Arc<V>,
-    workshop: &Workshop,
-    watermark_ms: Option<i64>,
-) -> Result<Option<i64>, EngineError> {
-    let Some(watermark_ms) = watermark_ms else { return Ok(None) };
-    let room = Arc::clone(room);
-    let next = workshop
-        .store
-        .read(move |db| Box::pin(async move { room.next_open(db, watermark_ms).await }))
-        .await?;
-    Ok(next)
 }

@@ -261,16 +261,7 @@ fn entries<V: Views>(
                 };
                 Entry::Row(key.to_vec(), row, version)
             }
-            Err(reason) => Entry::Poison(DeadLetter {
-                topic: topic.spec.name.to_owned(),
-                partition: record.partition,
-                offset: record.offset,
-                ts_ms: record.ts_ms,
-                key: record.key.map(<[u8]>::to_vec),
-                value: record.value.map(<[u8]>::to_vec),
-                headers: record.headers.to_vec(),
-                reason,
-            }),
+            Err(reason) => Entry::Poison(DeadLetter::of(topic.spec.name, &record, reason)),
         });
     }
     Ok(decoded)

@@ -3,6 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::StoreError;
+use crate::kernel::record::RecordRef;
 
 /// A record on its way to the dead letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,22 @@ pub struct DeadLetter {
     pub headers: Vec<u8>,
     /// What was expected, and what came.
     pub reason: String,
+}
+
+impl DeadLetter {
+    /// A record as it was read, with the reason.
+    pub fn of(topic: &str, record: &RecordRef<'_>, reason: String) -> DeadLetter {
+        DeadLetter {
+            topic: topic.to_owned(),
+            partition: record.partition,
+            offset: record.offset,
+            ts_ms: record.ts_ms,
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: record.headers.to_vec(),
+            reason,
+        }
+    }
 }
 
 /// Buries a record; burying it again is nothing. Says whether it is new.
