@@ -22,6 +22,8 @@ const CLAIM_MS: i64 = 15 * MINUTE_MS;
 const CLAIM_CHARACTERS: usize = 8;
 /// RFC 4648 base32: no 0, 1, 8 or 9 to be mistaken for letters.
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// How long Telegram may take to say who we are before we go on without.
+const FIRST_QUESTION: Duration = Duration::from_secs(5);
 /// The longest wait between attempts to reach Telegram at the start.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
@@ -66,26 +68,37 @@ pub(super) fn spawn_bot(
     tasks.spawn("timers", timers::run(store.clone(), tasks.stop()));
 }
 
-/// Asks Telegram who we are, until it answers. A refused token ends it.
-pub(super) async fn who_am_i(api: &BotApi) -> Result<String, Failure> {
+/// Asks Telegram who we are, once. `None`: it is away. A refused token is the end.
+pub(super) async fn ask_once(api: &BotApi) -> Result<Option<String>, Failure> {
+    match api.call("getMe", &json!({}), FIRST_QUESTION).await {
+        Ok(me) => {
+            let name = me.get("username").and_then(Value::as_str).unwrap_or_default();
+            Ok(Some(name.to_owned()))
+        }
+        Err(CallError::Refused { code: 401 | 404, .. }) => {
+            let reason = "telegram does not know this token; @BotFather shows the right one under \
+                          /mybots";
+            Err(Failure::new(Exit::Usage, reason))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "telegram is away; still trying");
+            Ok(None)
+        }
+    }
+}
+
+/// The bot's name: as it is known already, or as Telegram says once it answers.
+pub(super) async fn who_am_i(api: &BotApi, known: Option<String>) -> Result<String, Failure> {
+    let mut known = known;
     let mut wait = Duration::from_millis(500);
     loop {
-        let answer = api.call("getMe", &json!({}), CALL_TIMEOUT).await;
-        match answer {
-            Ok(me) => {
-                let name = me.get("username").and_then(Value::as_str).unwrap_or_default();
-                return Ok(name.to_owned());
-            }
-            Err(CallError::Refused { code: 401 | 404, .. }) => {
-                let reason = "telegram does not know this token; @BotFather shows the right one \
-                              under /mybots";
-                return Err(Failure::new(Exit::Usage, reason));
-            }
-            Err(error) => {
-                tracing::warn!(%error, retry_ms = wait.as_millis(), "telegram is away; still trying");
-                tokio::time::sleep(jittered(wait)).await;
-                wait = (wait * 2).min(LONGEST_RETRY);
-            }
+        if let Some(name) = known {
+            return Ok(name);
+        }
+        known = ask_once(api).await?;
+        if known.is_none() {
+            tokio::time::sleep(jittered(wait)).await;
+            wait = (wait * 2).min(LONGEST_RETRY);
         }
     }
 }

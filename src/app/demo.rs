@@ -56,7 +56,7 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     }
     bot::open_access(&house.workshop.store, bot::fixed_access(&config)).await?;
     begin(&mut tasks, &house, &config, &simulated, options.speed).await?;
-    let bot_name = bot::who_am_i(&api).await?;
+    let bot_name = bot::who_am_i(&api, None).await?;
     bot::spawn_bot(&mut tasks, &house, &config, &api, bot_name);
     let ended = tasks.run_until(asked).await;
     house.close().await;

@@ -7,7 +7,7 @@ use super::house::{self, Failure, House};
 use super::tasks::{Tasks, asked_to_stop};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::telegram::client::BotApi;
+use crate::telegram::client::{self, BotApi};
 
 pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     let Some(token) = &config.telegram.token else {
@@ -15,10 +15,18 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
                       TELEGRAM_BOT_TOKEN, or try `windowsill demo`, which needs none";
         return Err(Failure::new(Exit::Usage, reason));
     };
+    if let Err(reason) = client::check_url(&config.telegram.api_url) {
+        return Err(Failure::new(Exit::Usage, reason));
+    }
     let api = BotApi::new(&config.telegram.api_url, token)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let stopped = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     tokio::pin!(stopped);
+    // Before anything is touched: a token that Telegram does not know ends it here.
+    let known = tokio::select! {
+        () = &mut stopped => return Ok(Exit::Done),
+        known = bot::ask_once(&api) => known?,
+    };
     // A log that another process holds can keep us waiting.
     let house = tokio::select! {
         () = &mut stopped => return Ok(Exit::Done),
@@ -29,7 +37,7 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     bot::spawn_engine(&mut tasks, &house, config);
     let bot_name = tokio::select! {
         () = &mut stopped => return finish(tasks, house).await,
-        name = bot::who_am_i(&api) => name?,
+        name = bot::who_am_i(&api, known) => name?,
     };
     tokio::select! {
         () = &mut stopped => return finish(tasks, house).await,

@@ -38,6 +38,16 @@ pub struct BotApi {
     base: Secret,
 }
 
+/// Is this a URL that calls can go to? `Err` says what was expected.
+pub fn check_url(api_url: &str) -> Result<(), String> {
+    let expected = "expected a URL such as https://api.telegram.org";
+    match reqwest::Url::parse(api_url) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
+        Ok(_) => Err(format!("telegram.api_url is {api_url:?}, {expected}")),
+        Err(error) => Err(format!("telegram.api_url is {api_url:?}, {expected}: {error}")),
+    }
+}
+
 #[derive(Deserialize)]
 struct Answer {
     ok: bool,

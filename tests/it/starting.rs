@@ -47,6 +47,15 @@ async fn a_token_that_telegram_does_not_know_is_refused_and_not_repeated() {
     let bot = Bot::new().await.with("TELEGRAM_BOT_TOKEN", "4711:somebody-elses");
     let said = refused(bot.command(&["run"]), 2).await;
     assert!(said.contains("@BotFather") && !said.contains("somebody-elses"), "{said}");
+    assert!(!bot.data_dir().exists());
+}
+
+#[tokio::test]
+async fn an_api_url_that_is_none_is_refused_before_anything_is_touched() {
+    let bot = Bot::new().await.with("WINDOWSILL_TELEGRAM__API_URL", "not a url");
+    let said = refused(bot.command(&["run"]), 2).await;
+    assert!(said.contains("https://api.telegram.org"), "{said}");
+    assert!(!bot.data_dir().exists());
 }
 
 #[tokio::test]

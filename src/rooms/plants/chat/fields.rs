@@ -157,6 +157,12 @@ pub fn check_number(field: Field, number: f32, below: Option<f32>) -> Result<Fie
             field.label()
         )));
     }
+    if matches!(field.kind(), Kind::Number { above: None, .. }) && number >= most {
+        return Err(Text::of(format!(
+            "The {} must be below {most} {unit}, so that there is room for a high one.",
+            field.label()
+        )));
+    }
     if let Some(low) = below.filter(|low| number <= *low) {
         return Err(Text::of(format!(
             "The {} must be above the low one, which is {low} {unit}; {number} is not.",
