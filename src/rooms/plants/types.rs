@@ -1,7 +1,6 @@
 //! What a plant's numbers and names are: each type's constructor is its only check.
 //!
-//! Invariant: a float in here is finite. Outside a sensible range it is kept all the same, for a
-//! sensor may say 101 per cent; what people type is held to ranges where they type it.
+//! Invariant: a value of one of these types has passed the check that it names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -67,58 +66,6 @@ impl fmt::Display for PlantId {
     }
 }
 
-/// Soil moisture in per cent.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct Percent(f32);
-
-/// The temperature of the soil in degrees Celsius.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct Celsius(f32);
-
-impl Percent {
-    pub fn get(self) -> f32 {
-        self.0
-    }
-}
-
-impl Celsius {
-    pub fn get(self) -> f32 {
-        self.0
-    }
-}
-
-impl TryFrom<f32> for Percent {
-    type Error = TypeError;
-
-    fn try_from(number: f32) -> Result<Percent, TypeError> {
-        finite(number).map(Percent)
-    }
-}
-
-impl TryFrom<f32> for Celsius {
-    type Error = TypeError;
-
-    fn try_from(number: f32) -> Result<Celsius, TypeError> {
-        finite(number).map(Celsius)
-    }
-}
-
-impl FromStr for Percent {
-    type Err = TypeError;
-
-    fn from_str(text: &str) -> Result<Percent, TypeError> {
-        number(text).map(Percent)
-    }
-}
-
-impl FromStr for Celsius {
-    type Err = TypeError;
-
-    fn from_str(text: &str) -> Result<Celsius, TypeError> {
-        number(text).map(Celsius)
-    }
-}
-
 /// A name that a person gives: trimmed, 1 to 64 characters, nothing that writes backwards or
 /// moves a terminal's cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,29 +100,10 @@ pub enum TypeError {
     NegativePlantId(i32),
     #[error("{0:?} is not a plant id, expected a whole number such as 4")]
     NotAPlantId(String),
-    #[error("{0:?} is not a number, expected one such as 20.5")]
-    NotANumber(String),
-    #[error("{0} is not a finite number")]
-    NotFinite(f32),
     #[error("a name has 1 to {NAME_CHARS} characters, this one has {chars}")]
     NameLength { chars: usize },
     #[error("a name has no control characters, such as a line break")]
     NameControls,
-}
-
-fn finite(number: f32) -> Result<f32, TypeError> {
-    if number.is_finite() {
-        return Ok(number);
-    }
-    Err(TypeError::NotFinite(number))
-}
-
-fn number(text: &str) -> Result<f32, TypeError> {
-    let text = text.trim();
-    // "inf" and "nan" are numbers to Rust, but not to people.
-    let sober = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+'));
-    let parsed = sober.then(|| text.parse().ok()).flatten();
-    finite(parsed.ok_or_else(|| TypeError::NotANumber(text.to_owned()))?)
 }
 
 #[cfg(test)]
@@ -189,15 +117,6 @@ mod tests {
             assert!(text.parse::<PlantId>().is_err(), "{text:?}");
         }
         assert_eq!(PlantId::try_from(-1), Err(TypeError::NegativePlantId(-1)));
-    }
-
-    #[test]
-    fn numbers_are_finite() {
-        assert_eq!("20.5".parse::<Percent>().map(Percent::get), Ok(20.5));
-        assert_eq!("-3".parse::<Celsius>().map(Celsius::get), Ok(-3.0));
-        for text in ["", "nan", "inf", "1e9", "abc", "99999999999999999999999999999999999999999"] {
-            assert!(text.parse::<Celsius>().is_err(), "{text:?}");
-        }
     }
 
     #[test]
