@@ -1,6 +1,7 @@
-//! Named points at which a test build can be killed, to prove what survives.
+//! Named points at which a test build can be killed or made to panic, and tasks that can be made
+//! to end, to prove what survives.
 //!
-//! Only builds with debug assertions have them; in a release build [`point`] is empty.
+//! Only builds with debug assertions have them; in a release build all of this is empty.
 
 /// The points that exist, for the tests that must visit each.
 pub const POINTS: &[&str] = &[
@@ -13,35 +14,88 @@ pub const POINTS: &[&str] = &[
     "after-send",
 ];
 
-/// Ends the process as `kill -9` would, when `TEST_WINDOWSILL_CRASH` is `name:n` and this is the
-/// n-th visit of that point.
+/// Where `TEST_WINDOWSILL_CRASH` is `name:n` and this is the n-th visit of that point, ends the
+/// process as `kill -9` would; where `TEST_WINDOWSILL_PANIC` is, panics.
 #[cfg(debug_assertions)]
 pub fn point(name: &str) {
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    static PLAN: OnceLock<Option<(String, u64)>> = OnceLock::new();
-    static VISITS: AtomicU64 = AtomicU64::new(0);
-    let plan = PLAN.get_or_init(|| {
-        let text = std::env::var("TEST_WINDOWSILL_CRASH").ok()?;
-        let (point, visit) = text.split_once(':')?;
-        Some((point.to_owned(), visit.parse().ok()?))
-    });
-    let Some((planned, visit)) = plan else { return };
-    if planned == name && VISITS.fetch_add(1, Ordering::SeqCst) + 1 == *visit {
-        kill_self();
-    }
-}
-
-/// SIGKILL by way of the system's own tool: no unwinding, no destructors, no buffers flushed.
-#[cfg(debug_assertions)]
-fn kill_self() -> ! {
-    let own_id = std::process::id().to_string();
-    let killed = std::process::Command::new("kill").args(["-9", &own_id]).status();
-    // Where there is no `kill`, abort is as abrupt.
-    drop(killed);
-    std::process::abort()
+    plan::visit(name);
 }
 
 #[cfg(not(debug_assertions))]
 pub fn point(_name: &str) {}
+
+/// Resolves when the task of this name is to end as if by itself, with the reason it gives:
+/// `TEST_WINDOWSILL_END_TASK` is `name:error:milliseconds`, or `name:panic:milliseconds`.
+#[cfg(debug_assertions)]
+pub async fn end_of_task(name: &str) -> String {
+    plan::end_of_task(name).await
+}
+
+#[cfg(not(debug_assertions))]
+pub async fn end_of_task(_name: &str) -> String {
+    std::future::pending().await
+}
+
+#[cfg(debug_assertions)]
+mod plan {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    /// A point, the visit that counts, and the visits so far.
+    struct Planned {
+        point: String,
+        visit: u64,
+        visits: AtomicU64,
+    }
+
+    impl Planned {
+        fn of(variable: &str) -> Option<Planned> {
+            let text = std::env::var(variable).ok()?;
+            let (point, visit) = text.split_once(':')?;
+            let (point, visit) = (point.to_owned(), visit.parse().ok()?);
+            Some(Planned { point, visit, visits: AtomicU64::new(0) })
+        }
+
+        /// Is this the visit?
+        fn has_come(&self, name: &str) -> bool {
+            self.point == name && self.visits.fetch_add(1, Ordering::SeqCst) + 1 == self.visit
+        }
+    }
+
+    pub(super) fn visit(name: &str) {
+        static KILL: OnceLock<Option<Planned>> = OnceLock::new();
+        static PANIC: OnceLock<Option<Planned>> = OnceLock::new();
+        let kill = KILL.get_or_init(|| Planned::of("TEST_WINDOWSILL_CRASH"));
+        if kill.as_ref().is_some_and(|planned| planned.has_come(name)) {
+            kill_self();
+        }
+        let panic = PANIC.get_or_init(|| Planned::of("TEST_WINDOWSILL_PANIC"));
+        if panic.as_ref().is_some_and(|planned| planned.has_come(name)) {
+            panic!("a planned panic at {name}");
+        }
+    }
+
+    pub(super) async fn end_of_task(name: &str) -> String {
+        let text = std::env::var("TEST_WINDOWSILL_END_TASK").unwrap_or_default();
+        let parts: Vec<&str> = text.split(':').collect();
+        let [task, how, after_ms] = parts[..] else { return std::future::pending().await };
+        if task != name {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(Duration::from_millis(after_ms.parse().unwrap_or(0))).await;
+        if how == "panic" {
+            panic!("a planned panic of {name}");
+        }
+        "a planned error".to_owned()
+    }
+
+    /// SIGKILL by way of the system's own tool: no unwinding, no destructors, no buffers flushed.
+    fn kill_self() -> ! {
+        let own_id = std::process::id().to_string();
+        let killed = std::process::Command::new("kill").args(["-9", &own_id]).status();
+        // Where there is no `kill`, abort is as abrupt.
+        drop(killed);
+        std::process::abort()
+    }
+}

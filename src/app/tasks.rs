@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::crash;
 use crate::engine::error_chain;
 
 /// How long tasks may take to finish what they have begun.
@@ -46,7 +47,12 @@ impl Tasks {
     ) where
         E: std::error::Error + 'static,
     {
-        let handle = self.set.spawn(async move { task.await.map_err(|error| error_chain(&error)) });
+        let handle = self.set.spawn(async move {
+            tokio::select! {
+                result = task => result.map_err(|error| error_chain(&error)),
+                reason = crash::end_of_task(name) => Err(reason),
+            }
+        });
         self.names.insert(handle.id(), name);
     }
 
