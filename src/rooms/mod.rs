@@ -15,6 +15,7 @@ use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
 use crate::kernel::topic::TopicSpec;
 
+pub mod command;
 pub mod plants;
 pub mod turn;
 

@@ -9,6 +9,7 @@ use crate::kernel::chat::{ChatKind, Incoming, Snapshot, Standing};
 use crate::kernel::conversation::{Asked, Chat, CommandSpec};
 use crate::kernel::effect::{AccessChange, Effect, Say};
 use crate::kernel::text::Text;
+use crate::rooms::command;
 use crate::rooms::turn::{Route, Routes};
 use crate::store::access::Claim;
 use crate::store::alerts::Recorded;
@@ -210,17 +211,13 @@ fn help(standing: Standing) -> Text {
 
 /// The menu: the rooms' commands, then the household's.
 pub fn menu() -> Vec<CommandSpec> {
-    let own = Command::bot_commands().into_iter().map(|command| CommandSpec {
-        name: command.command.trim_start_matches('/').to_owned(),
-        description: command.description,
-    });
     let rooms = crate::rooms::all();
-    rooms.iter().flat_map(|room| (room.commands)()).chain(own).collect()
+    rooms.iter().flat_map(|room| (room.commands)()).chain(command::menu::<Command>()).collect()
 }
 
 /// Commands that stand by themselves.
 pub fn routes() -> Routes {
-    dptree::entry().branch(dptree::filter_map(command).endpoint(take))
+    dptree::entry().branch(dptree::filter_map(asked).endpoint(take))
 }
 
 /// An endpoint for one fixed ask.
@@ -233,13 +230,8 @@ pub async fn take(ask: Ask) -> Route {
     Arc::new(Asked { room: Arc::new(Household), ask })
 }
 
-fn command(incoming: Arc<Incoming>) -> Option<Ask> {
-    let (name, argument) = incoming.command()?;
-    let line = format!("/{} {argument}", name.to_lowercase());
-    let parsed = Command::parse(line.trim_end(), "");
-    // An argument to a command that takes none is passed over.
-    let parsed = parsed.or_else(|_| Command::parse(&format!("/{}", name.to_lowercase()), ""));
-    Some(match parsed.ok()? {
+fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
+    Some(match command::parse(&incoming)? {
         Command::Alerts => Ask::Alerts,
         Command::Status => Ask::Status,
         Command::Help => Ask::Help,

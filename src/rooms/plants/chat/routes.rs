@@ -2,28 +2,23 @@
 
 use std::sync::Arc;
 
-use teloxide::utils::command::BotCommands;
-
 use super::show::{EDIT, OPEN};
 use super::update::Answer;
 use super::{Ask, Command, PlantChat};
 use crate::kernel::chat::{Draft, Incoming, draft_button};
 use crate::kernel::conversation::{Asked, Chat, CommandSpec};
+use crate::rooms::command;
 use crate::rooms::turn::{Route, Routes};
 
 /// The room's part of the menu.
 pub fn commands() -> Vec<CommandSpec> {
-    let command = |command: teloxide::types::BotCommand| CommandSpec {
-        name: command.command.trim_start_matches('/').to_owned(),
-        description: command.description,
-    };
-    Command::bot_commands().into_iter().map(command).collect()
+    command::menu::<Command>()
 }
 
 /// Commands and buttons that stand by themselves.
 pub fn routes() -> Routes {
     dptree::entry()
-        .branch(dptree::filter_map(command).endpoint(take))
+        .branch(dptree::filter_map(asked).endpoint(take))
         .branch(dptree::filter_map(card_command).endpoint(take))
         .branch(dptree::filter_map(button).endpoint(take))
 }
@@ -37,12 +32,9 @@ async fn take(ask: Ask) -> Route {
     Arc::new(Asked { room: PlantChat::shared(), ask })
 }
 
-fn command(incoming: Arc<Incoming>) -> Option<Ask> {
-    let (name, argument) = incoming.command()?;
-    let line = format!("/{} {argument}", name.to_lowercase());
-    Some(match Command::parse(line.trim_end(), "").ok()? {
+fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
+    Some(match command::parse(&incoming)? {
         Command::Plants(filter) => Ask::List(filter),
-        Command::Plant(typed) if typed.is_empty() => Ask::Show(String::new()),
         Command::Plant(typed) => Ask::Show(typed),
         Command::UpdatePlant(typed) => Ask::Begin(typed),
     })
