@@ -86,6 +86,7 @@ fn start(dir: &Path, api_url: &str) -> Bot {
         .env("WINDOWSILL_TELEGRAM__API_URL", api_url)
         .env("WINDOWSILL_TELEGRAM__OWNERS", format!("[{OWNER}]"))
         .env("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", format!("{chats:?}"))
+        .env("WINDOWSILL_HTTP__LISTEN", "127.0.0.1:0")
         .env("WINDOWSILL_LOG_FILTER", "error")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -5,6 +5,7 @@
 //! environment, flags.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,9 @@ mod value;
 pub use error::ConfigError;
 pub use load::Sources;
 pub use render::render;
-pub use value::{Secret, TimeZone};
+pub use value::{Secret, TimeZone, WebhookUrl};
 
-use value::{ids, optional_path, optional_text, path, text};
+use value::{address, ids, optional_path, optional_text, path, text};
 
 /// A key as `windowsill config` explains it.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +78,10 @@ section! {
         pub clock_lag_ms: u64,
         /// The bot.
         pub telegram: Telegram,
+        /// How Telegram reaches the bot, where the bot does not poll.
+        pub webhook: Webhook,
+        /// The HTTP server of `run`.
+        pub http: Http,
         /// Houseplants.
         pub plants: Plants,
         /// Topics by their default name, quoted where it has dots: `[topics."unifi.ace.user"]`.
@@ -104,6 +109,34 @@ section! {
         /// People, by their number, who own the bot from the start.
         #[serde(deserialize_with = "ids")]
         pub owners: Vec<i64>,
+    }
+}
+
+section! {
+    /// The `[webhook]` section.
+    pub struct Webhook {
+        /// The https address at which Telegram reaches `http.listen`, such as
+        /// `https://bot.example.org/telegram`, or `ngrok` to take it from a local ngrok agent.
+        /// Without it the bot polls.
+        pub url: Option<WebhookUrl>,
+        /// What Telegram's calls are known by: letters, digits, `_` and `-`. Without it the bot
+        /// makes one up and keeps it.
+        pub secret: Option<Secret>,
+        /// A file that holds the secret instead.
+        #[serde(deserialize_with = "optional_path")]
+        pub secret_file: Option<PathBuf>,
+        /// Where the local ngrok agent answers.
+        #[serde(deserialize_with = "text")]
+        pub ngrok_api: String,
+    }
+}
+
+section! {
+    /// The `[http]` section.
+    pub struct Http {
+        /// Where health, metrics and the webhook are served. Port 0 picks a free one.
+        #[serde(deserialize_with = "address")]
+        pub listen: SocketAddr,
     }
 }
 
@@ -136,6 +169,8 @@ impl Default for Config {
             alert_max_age_hours: 12,
             clock_lag_ms: 2000,
             telegram: Telegram::default(),
+            webhook: Webhook::default(),
+            http: Http::default(),
             plants: Plants::default(),
             topics: BTreeMap::new(),
             origins: BTreeMap::new(),
@@ -152,6 +187,23 @@ impl Default for Telegram {
             allowed_chats: Vec::new(),
             owners: Vec::new(),
         }
+    }
+}
+
+impl Default for Webhook {
+    fn default() -> Webhook {
+        Webhook {
+            url: None,
+            secret: None,
+            secret_file: None,
+            ngrok_api: "http://127.0.0.1:4040".to_owned(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
     }
 }
 
@@ -179,13 +231,46 @@ impl Config {
     }
 }
 
+/// The sections with their keys, `topics` left out.
+const SECTIONS: &[(&str, &[Key])] = &[
+    ("telegram", Telegram::KEYS),
+    ("webhook", Webhook::KEYS),
+    ("http", Http::KEYS),
+    ("plants", Plants::KEYS),
+];
+
+/// A secret's key, its value, and the file that may hold it instead.
+struct SecretKey<'a> {
+    name: &'static str,
+    value: &'a mut Option<Secret>,
+    file: Option<&'a PathBuf>,
+}
+
+impl Config {
+    /// Every secret. Each has a key `<name>_file` beside it.
+    fn secrets(&mut self) -> [SecretKey<'_>; 2] {
+        let (telegram, webhook) = (&mut self.telegram, &mut self.webhook);
+        [
+            SecretKey {
+                name: "telegram.token",
+                value: &mut telegram.token,
+                file: telegram.token_file.as_ref(),
+            },
+            SecretKey {
+                name: "webhook.secret",
+                value: &mut webhook.secret,
+                file: webhook.secret_file.as_ref(),
+            },
+        ]
+    }
+}
+
 /// The paths of all keys, sections and the parts of `topics` left out.
 fn key_paths() -> Vec<String> {
-    let sections = [("telegram", Telegram::KEYS), ("plants", Plants::KEYS)];
     let top = Config::KEYS.iter().filter(|key| key.name != "origins");
     let top = top.map(|key| key.name.to_owned());
-    let inner = sections
-        .into_iter()
+    let inner = SECTIONS
+        .iter()
         .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{}", key.name)));
     top.chain(inner).collect()
 }

@@ -10,7 +10,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::engine::{jittered, publisher};
 use crate::exit::Exit;
+use crate::http::{Operations, WatchedPipeline};
 use crate::kernel::time::MINUTE_MS;
+use crate::rooms::Pipe;
 use crate::store::{Store, StoreError, Urgency, access};
 use crate::telegram::access::{Access, FixedAccess};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
@@ -36,12 +38,30 @@ pub(super) fn fixed_access(config: &Config) -> FixedAccess {
 }
 
 /// The pipelines and the pump of edits: what works without Telegram.
-pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, config: &Config) {
-    for pipeline in house.pipelines(config) {
+pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, pipelines: Vec<Box<dyn Pipe>>) {
+    for pipeline in pipelines {
         let stop = tasks.stop();
         tasks.spawn(pipeline.name(), async move { pipeline.run(stop).await });
     }
     tasks.spawn("publisher", publisher::run(house.workshop.clone(), tasks.stop()));
+}
+
+/// What the pages for whoever runs the bot look at.
+pub(super) fn operations(
+    house: &House,
+    config: &Config,
+    pipelines: &[Box<dyn Pipe>],
+    api: &BotApi,
+) -> Operations {
+    Operations {
+        workshop: house.workshop.clone(),
+        data_dir: config.data_dir.clone(),
+        pipelines: pipelines
+            .iter()
+            .map(|pipeline| WatchedPipeline::of(pipeline.as_ref()))
+            .collect(),
+        telegram: api.meter().clone(),
+    }
 }
 
 /// What talks with Telegram.

@@ -14,6 +14,7 @@ use crate::demo::botapi::{BotApiServer, Options, PAGE_USER};
 use crate::demo::clock::DemoClock;
 use crate::demo::feed::{self, Feed};
 use crate::exit::Exit;
+use crate::http;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
@@ -45,6 +46,10 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     let url = format!("http://{address}/");
     let api = BotApi::new(url.trim_end_matches('/'), &Secret::new(token))
         .map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
+    let pipelines = house.pipelines(&config);
+    // The page's own server: two demos must not fight over another port.
+    let operations = bot::operations(&house, &config, &pipelines, &api);
+    let server = server.joined_by(http::routes(operations));
     let mut tasks = Tasks::new();
     let mut stop = tasks.stop();
     let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
@@ -55,7 +60,8 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
         tracing::warn!(%error, "the bot api server did not take the settings");
     }
     bot::open_access(&house.workshop.store, bot::fixed_access(&config)).await?;
-    begin(&mut tasks, &house, &config, &simulated, options.speed).await?;
+    begin(&mut tasks, &house, &simulated, options.speed).await?;
+    bot::spawn_engine(&mut tasks, &house, pipelines);
     let bot_name = bot::who_am_i(&api, None).await?;
     bot::spawn_bot(&mut tasks, &house, &config, &api, bot_name);
     let ended = tasks.run_until(asked).await;
@@ -119,12 +125,11 @@ async fn refuse_real_folder(log: &EmbeddedLog, config: &Config) -> Result<(), Fa
     Err(Failure::new(Exit::Usage, reason))
 }
 
-/// Writes what a fresh simulation starts with, then begins the feed and the pipelines. Whatever an
-/// interrupted start left out is made up for.
+/// Writes what a fresh simulation starts with, then begins the feed. Whatever an interrupted start
+/// left out is made up for.
 async fn begin(
     tasks: &mut Tasks,
     house: &House,
-    config: &Config,
     simulated: &Simulated,
     speed: u32,
 ) -> Result<(), Failure> {
@@ -140,7 +145,6 @@ async fn begin(
     }
     let mut feed = Feed::from(workshop.topics.clone(), clock, simulated.ended_ms);
     feed.catch_up(log.as_ref(), &mut Default::default()).await.map_err(failed)?;
-    bot::spawn_engine(tasks, house, config);
     tasks.spawn("simulated sensors", feed.run(log, tasks.stop()));
     Ok(())
 }

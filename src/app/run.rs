@@ -7,6 +7,8 @@ use super::house::{self, Failure, House};
 use super::tasks::{Tasks, asked_to_stop};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::http::{self, Server};
+use crate::store::{StoreError, lock};
 use crate::telegram::client::{self, BotApi};
 
 pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
@@ -20,6 +22,7 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     }
     let api = BotApi::new(&config.telegram.api_url, token)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let server = listen(config).await?;
     let stopped = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     tokio::pin!(stopped);
     // Before anything is touched: a token that Telegram does not know ends it here.
@@ -34,7 +37,13 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     };
     house::refuse_demo_folder(&house.log, config).await?;
     let mut tasks = Tasks::new();
-    bot::spawn_engine(&mut tasks, &house, config);
+    let pipelines = house.pipelines(config);
+    let operations = bot::operations(&house, config, &pipelines, &api);
+    let address = server.address();
+    tasks.spawn("http server", server.run(http::routes(operations), tasks.stop()));
+    // A closed standard output is no reason not to run, here and below.
+    let _ = writeln!(std::io::stdout(), "listening on http://{address}");
+    bot::spawn_engine(&mut tasks, &house, pipelines);
     let bot_name = tokio::select! {
         () = &mut stopped => return finish(tasks, house).await,
         name = bot::who_am_i(&api, known) => name?,
@@ -57,6 +66,18 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     let ended = tasks.run_until(stopped).await;
     house.close().await;
     ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
+}
+
+/// Takes the port of the HTTP server: one that is in use must not leave anything behind.
+async fn listen(config: &Config) -> Result<Server, Failure> {
+    match Server::bind(config.http.listen).await {
+        Ok(server) => Ok(server),
+        // By whom, most likely.
+        Err(_) if lock::is_held(&config.data_dir) => {
+            Err(StoreError::Locked(config.data_dir.clone()).into())
+        }
+        Err(error) => Err(Failure::new(Exit::Usage, error.to_string())),
+    }
 }
 
 async fn finish(tasks: Tasks, house: House) -> Result<Exit, Failure> {

@@ -17,6 +17,8 @@ const DEFAULT_FILE: &str = "windowsill.toml";
 /// The longest name that Kafka allows a topic.
 const TOPIC_NAME_CHARS: usize = 249;
 const MAX_PARTITIONS: i32 = 1000;
+/// The longest `secret_token` that Telegram takes.
+const SECRET_CHARS: usize = 256;
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -82,7 +84,8 @@ impl Config {
             figment = figment.merge(Single::new("--data-dir", "data_dir", &text));
         }
         let mut config: Config = figment.extract().map_err(ConfigError::new)?;
-        read_secret_file(&figment, &mut config, sources)?;
+        read_secret_files(&figment, &mut config, sources)?;
+        check_webhook(&figment, &config)?;
         check_topics(&figment, &config)?;
         config.origins = super::key_paths()
             .into_iter()
@@ -102,31 +105,49 @@ fn origin_of(figment: &Figment, key: &str) -> Option<String> {
     })
 }
 
-fn read_secret_file(
+/// Fills secrets from their files.
+fn read_secret_files(
     figment: &Figment,
     config: &mut Config,
     sources: &Sources,
 ) -> Result<(), ConfigError> {
-    let key = "telegram.token";
-    let file_key = "telegram.token_file";
-    let telegram = &mut config.telegram;
-    let Some(path) = &telegram.token_file else {
-        return Ok(());
-    };
     let origin = |key: &str| origin_of(figment, key).unwrap_or_default();
-    if telegram.token.is_some() {
-        let (origin, file_origin) = (origin(key), origin(file_key));
-        return Err(ConfigError::Both { key: key.to_owned(), origin, file_origin });
+    for secret in config.secrets() {
+        let Some(path) = secret.file else { continue };
+        let key = secret.name.to_owned();
+        if secret.value.is_some() {
+            let (origin, file_origin) = (origin(&key), origin(&format!("{key}_file")));
+            return Err(ConfigError::Both { key, origin, file_origin });
+        }
+        let path = sources.working_dir.join(path);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| ConfigError::Read { path: path.clone(), reason: error.to_string() })?;
+        if text.trim().is_empty() {
+            let reason = "it is empty, expected the secret".to_owned();
+            return Err(ConfigError::Read { path, reason });
+        }
+        *secret.value = Some(Secret::new(text.trim().to_owned()));
     }
-    let path = sources.working_dir.join(path);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| ConfigError::Read { path: path.clone(), reason: error.to_string() })?;
-    if text.trim().is_empty() {
-        let reason = "it is empty, expected the secret".to_owned();
-        return Err(ConfigError::Read { path, reason });
-    }
-    telegram.token = Some(Secret::new(text.trim().to_owned()));
     Ok(())
+}
+
+/// Telegram takes a webhook's secret of these characters only.
+fn check_webhook(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
+    let Some(secret) = &config.webhook.secret else { return Ok(()) };
+    let allowed = |char: char| char.is_ascii_alphanumeric() || "_-".contains(char);
+    let text = secret.reveal();
+    if (1..=SECRET_CHARS).contains(&text.len()) && text.chars().all(allowed) {
+        return Ok(());
+    }
+    let key = ["webhook.secret", "webhook.secret_file"]
+        .into_iter()
+        .find(|key| origin_of(figment, key).is_some())
+        .unwrap_or("webhook.secret");
+    Err(ConfigError::Refused {
+        origin: origin_of(figment, key).unwrap_or_default(),
+        key: key.to_owned(),
+        reason: format!("expected 1 to {SECRET_CHARS} letters, digits, '_' and '-'"),
+    })
 }
 
 fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {

@@ -4,28 +4,28 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
 use serde_json::Value;
 
-use super::{Config, Key, Plants, Telegram, Topic};
-
-/// What of `Config` is not a plain key.
-const SECTIONS: [&str; 4] = ["telegram", "plants", "topics", "origins"];
+use super::{Config, Key, SECTIONS, Topic};
 
 /// The configuration with each key's comment and origin.
 pub fn render(config: &Config) -> String {
     let mut out = String::new();
-    let top = Config::KEYS.iter().filter(|key| !SECTIONS.contains(&key.name));
-    keys(&mut out, config, "", top, config);
-    section(&mut out, config, "telegram", Telegram::KEYS, &config.telegram);
-    section(&mut out, config, "plants", Plants::KEYS, &config.plants);
+    let is_section = |name: &str| SECTIONS.iter().any(|(section, _)| *section == name);
+    let is_plain = |name: &str| !is_section(name) && !["topics", "origins"].contains(&name);
+    let values = serde_json::to_value(config).unwrap_or_default();
+    keys(&mut out, config, "", Config::KEYS.iter().filter(|key| is_plain(key.name)), &values);
+    for (name, known) in SECTIONS {
+        section(&mut out, config, name, known, &values[name]);
+    }
     for (name, topic) in &config.topics {
-        section(&mut out, config, &format!("topics.{}", text(name)), Topic::KEYS, topic);
+        let values = serde_json::to_value(topic).unwrap_or_default();
+        section(&mut out, config, &format!("topics.{}", text(name)), Topic::KEYS, &values);
     }
     out
 }
 
-fn section(out: &mut String, config: &Config, name: &str, known: &[Key], values: &impl Serialize) {
+fn section(out: &mut String, config: &Config, name: &str, known: &[Key], values: &Value) {
     let _ = writeln!(out, "\n[{name}]");
     keys(out, config, &format!("{name}."), known.iter(), values);
 }
@@ -35,9 +35,8 @@ fn keys<'a>(
     config: &Config,
     prefix: &str,
     known: impl Iterator<Item = &'a Key>,
-    values: &impl Serialize,
+    values: &Value,
 ) {
-    let values = serde_json::to_value(values).unwrap_or_default();
     for key in known {
         for line in key.doc {
             let _ = writeln!(out, "#{line}");

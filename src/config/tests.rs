@@ -57,6 +57,49 @@ fn the_token_has_two_variables_and_a_file() {
 }
 
 #[test]
+fn every_secret_may_stand_in_a_file_of_its_own() {
+    let mut config = Config::default();
+    let secrets: Vec<String> = config.secrets().iter().map(|key| key.name.to_owned()).collect();
+    for key in key_paths() {
+        let beside = key.strip_suffix("_file").map(str::to_owned);
+        assert!(beside.is_none_or(|secret| secrets.contains(&secret)), "{key}");
+    }
+    for secret in secrets {
+        assert!(key_paths().contains(&format!("{secret}_file")), "{secret}");
+    }
+    let (dir, sources) = sources("[webhook]\nsecret_file = 'secret'", &[]);
+    std::fs::write(dir.path().join("secret"), "a-Secret_1\n").unwrap();
+    assert_eq!(Config::load(&sources).unwrap().webhook.secret.unwrap().reveal(), "a-Secret_1");
+    std::fs::write(dir.path().join("secret"), "not for Telegram\n").unwrap();
+    let error = Config::load(&sources).unwrap_err().to_string();
+    assert!(error.contains("webhook.secret_file: expected 1 to 256 letters"), "{error}");
+    assert!(!error.contains("not for"), "{error}");
+}
+
+#[test]
+fn a_webhooks_address_is_one_or_ngrok() {
+    let of = |url: &str| load(&format!("[webhook]\nurl = '{url}'"), &[]);
+    for (url, shown, path) in [
+        ("https://bot.example.org/", "https://bot.example.org/telegram", "/telegram"),
+        ("https://bot.example.org/a/b", "https://bot.example.org/a/b", "/a/b"),
+        ("ngrok", "ngrok", "/telegram"),
+    ] {
+        let config = of(url).unwrap();
+        assert_eq!(config.webhook.url.as_ref().unwrap().path(), path);
+        assert!(render(&config).contains(&format!("url = \"{shown}\"")));
+    }
+    let odd =
+        ["bot.example.org", "ftp://x/", "https://x/?a=b", "https://x/{a}", "https://x/metrics"];
+    for url in odd {
+        let error = of(url).unwrap_err();
+        assert!(error.contains("https://bot.example.org/telegram, or ngrok"), "{url}: {error}");
+    }
+    refused("[http]\nlisten = '8080'", &[], "expected an address and a port such as");
+    let config = load("", &[("WINDOWSILL_HTTP__LISTEN", "0.0.0.0:80")]).unwrap();
+    assert_eq!(config.http.listen.port(), 80);
+}
+
+#[test]
 fn a_secret_given_twice_is_refused() {
     let file = "[telegram]\ntoken_file = 'secret'";
     refused(file, &[("TELEGRAM_BOT_TOKEN", "1:a")], "both telegram.token (TELEGRAM_BOT_TOKEN)");

@@ -3,8 +3,10 @@
 //! Invariant: a secret shows itself to `reveal` only.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use reqwest::Url;
 use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -48,6 +50,78 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
         text(deserializer).map(Secret)
     }
+}
+
+/// Where Telegram finds the webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebhookUrl {
+    /// Wherever the local ngrok agent's tunnel begins.
+    Ngrok,
+    Fixed(Url),
+}
+
+impl WebhookUrl {
+    /// Where the webhook is served if the URL names no path.
+    const PATH: &str = "/telegram";
+    /// Paths that the HTTP server has another use for.
+    const TAKEN: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/topics"];
+
+    /// The path at which the webhook is served.
+    pub fn path(&self) -> &str {
+        match self {
+            WebhookUrl::Fixed(url) => url.path(),
+            WebhookUrl::Ngrok => WebhookUrl::PATH,
+        }
+    }
+
+    /// Parses what a person wrote. Paths keep to characters that no router reads a meaning into.
+    fn parse(text: &str) -> Option<WebhookUrl> {
+        if text.eq_ignore_ascii_case("ngrok") {
+            return Some(WebhookUrl::Ngrok);
+        }
+        let mut url = Url::parse(text).ok()?;
+        let is_bare = url.query().is_none() && url.fragment().is_none();
+        let names_nobody = url.username().is_empty() && url.password().is_none();
+        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_plain = |char: char| char.is_ascii_alphanumeric() || "/-_.~".contains(char);
+        if !(is_bare && names_nobody && is_web && url.path().chars().all(is_plain)) {
+            return None;
+        }
+        if WebhookUrl::TAKEN.iter().any(|taken| url.path().starts_with(taken)) {
+            return None;
+        }
+        if url.path() == "/" {
+            url.set_path(WebhookUrl::PATH);
+        }
+        Some(WebhookUrl::Fixed(url))
+    }
+}
+
+impl Serialize for WebhookUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            WebhookUrl::Ngrok => serializer.serialize_str("ngrok"),
+            WebhookUrl::Fixed(url) => serializer.serialize_str(url.as_str()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for WebhookUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WebhookUrl, D::Error> {
+        let written = text(deserializer)?;
+        let expected = "an address such as https://bot.example.org/telegram, or ngrok";
+        WebhookUrl::parse(&written)
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&written), &expected))
+    }
+}
+
+/// An address to listen on.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let written = text(deserializer)?;
+    written.parse().map_err(|_| {
+        let expected = "an address and a port such as 127.0.0.1:8080";
+        D::Error::invalid_value(Unexpected::Str(&written), &expected)
+    })
 }
 
 /// A time zone by its name in the tz database.

@@ -17,6 +17,8 @@ use crate::store::{Store, StoreError};
 mod announce;
 mod commit;
 mod fold;
+mod lag;
+mod phase;
 pub mod publisher;
 mod resume;
 mod runner;
@@ -24,6 +26,8 @@ mod session;
 mod sources;
 mod tables;
 
+pub use lag::{Lag, LogEnds};
+pub use phase::Phase;
 pub use runner::{FoldSummary, Runner};
 pub(crate) use runner::{error_chain, jittered};
 

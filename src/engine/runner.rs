@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::fold::Place;
 use super::session::Session;
-use super::{EngineError, Views, Workshop};
+use super::{EngineError, Phase, Views, Workshop};
 use crate::kernel::time::SteadyClock;
 
 /// The first and the longest wait before a failed session is begun again.
@@ -44,11 +44,23 @@ pub(super) struct Kept {
 pub struct Runner<V: Views> {
     room: Arc<V>,
     workshop: Workshop,
+    phase: watch::Sender<Phase>,
 }
 
 impl<V: Views> Runner<V> {
     pub fn new(room: V, workshop: Workshop) -> Runner<V> {
-        Runner { room: Arc::new(room), workshop }
+        let phase = watch::Sender::new(Phase::ReadingTables);
+        Runner { room: Arc::new(room), workshop, phase }
+    }
+
+    /// How far the runner's session is, at every time.
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// The topics that it reads, by default name.
+    pub fn topics(&self) -> Vec<&'static str> {
+        [self.room.streams(), self.room.tables()].concat()
     }
 
     pub fn name(&self) -> &'static str {
@@ -62,15 +74,19 @@ impl<V: Views> Runner<V> {
         let mut wait = FIRST_RETRY;
         while !*stop.borrow() {
             let began = Instant::now();
+            self.phase.send_replace(Phase::ReadingTables);
             let error = match self.session(&kept).await {
-                Ok(mut session) => match session.run(&mut stop).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) => {
-                        session.settle().await;
-                        kept.clock = session.clock();
-                        error
+                Ok(mut session) => {
+                    self.phase.send_replace(Phase::Folding);
+                    match session.run(&mut stop).await {
+                        Ok(()) => return Ok(()),
+                        Err(error) => {
+                            session.settle().await;
+                            kept.clock = session.clock();
+                            error
+                        }
                     }
-                },
+                }
                 Err(error) => error,
             };
             if let Some((place, below)) = self.culprit(&error) {
@@ -83,6 +99,7 @@ impl<V: Views> Runner<V> {
             if began.elapsed() > LONGEST_RETRY {
                 wait = FIRST_RETRY;
             }
+            self.phase.send_replace(Phase::Pausing(error_chain(&error)));
             tracing::warn!(
                 pipeline = self.room.name(),
                 error = %error_chain(&error),

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::engine::{EngineError, FoldSummary, Runner, Views, Workshop};
+use crate::engine::{EngineError, FoldSummary, Phase, Runner, Views, Workshop};
 use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
@@ -62,6 +62,9 @@ pub fn unfinished(room: &str) -> &'static str {
 /// A room's pipeline with its types erased.
 pub trait Pipe: Send + Sync {
     fn name(&self) -> &'static str;
+    /// The topics that it reads, by default name.
+    fn topics(&self) -> Vec<&'static str>;
+    fn phase(&self) -> watch::Receiver<Phase>;
     fn run(&self, stop: watch::Receiver<bool>) -> BoxFuture<'_, Result<(), EngineError>>;
     fn catch_up(&self) -> BoxFuture<'_, Result<FoldSummary, EngineError>>;
 }
@@ -69,6 +72,14 @@ pub trait Pipe: Send + Sync {
 impl<V: Views> Pipe for Runner<V> {
     fn name(&self) -> &'static str {
         Runner::name(self)
+    }
+
+    fn topics(&self) -> Vec<&'static str> {
+        Runner::topics(self)
+    }
+
+    fn phase(&self) -> watch::Receiver<Phase> {
+        Runner::phase(self)
     }
 
     fn run(&self, stop: watch::Receiver<bool>) -> BoxFuture<'_, Result<(), EngineError>> {

@@ -108,3 +108,18 @@ pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), Sto
     sqlx::query("delete from alert where event_ms < ?").bind(before_ms).execute(db).await?;
     Ok(())
 }
+
+/// How many alerts are on record, by what became of them.
+pub async fn count_by_told(
+    db: &mut SqliteConnection,
+) -> Result<Vec<(&'static str, i64)>, StoreError> {
+    let mut counts = Vec::new();
+    for told in [Told::Sent, Told::Gathered, Told::Nobody] {
+        let count = sqlx::query_scalar("select count(*) from alert where told = ?")
+            .bind(told.name())
+            .fetch_one(&mut *db)
+            .await?;
+        counts.push((told.name(), count));
+    }
+    Ok(counts)
+}

@@ -77,3 +77,12 @@ pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), Sto
     sqlx::query("delete from dead_letter where buried_at < ?").bind(before_ms).execute(db).await?;
     Ok(())
 }
+
+/// How many were ever buried: the numbers of rows that are gone count too.
+pub async fn buried_ever(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let last: Option<i64> =
+        sqlx::query_scalar("select seq from sqlite_sequence where name = 'dead_letter'")
+            .fetch_optional(db)
+            .await?;
+    Ok(last.unwrap_or(0))
+}

@@ -138,3 +138,20 @@ pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), Sto
     .await?;
     Ok(())
 }
+
+/// How many updates wait, and how many were set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Depth {
+    pub waiting: i64,
+    pub parked: i64,
+}
+
+pub async fn depth(db: &mut SqliteConnection) -> Result<Depth, StoreError> {
+    Ok(sqlx::query_as(
+        "select count(*) filter (where state = 'waiting') as waiting,
+                count(*) filter (where state = 'parked') as parked
+           from inbox where state <> 'done'",
+    )
+    .fetch_one(db)
+    .await?)
+}

@@ -394,6 +394,29 @@ pub async fn depth(db: &mut SqliteConnection) -> Result<(i64, Option<i64>), Stor
         .await?)
 }
 
+/// How many rows of a class wait, and since when the oldest does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassDepth {
+    pub class: &'static str,
+    pub waiting: i64,
+    pub oldest_at: Option<i64>,
+}
+
+/// The depth of each class, those of which nothing waits too.
+pub async fn depth_by_class(db: &mut SqliteConnection) -> Result<Vec<ClassDepth>, StoreError> {
+    let mut depths = Vec::new();
+    for class in [Class::Alert, Class::Reply, Class::Tap, Class::Menu] {
+        let (waiting, oldest_at) = sqlx::query_as(
+            "select count(*), min(created_at) from outbox where state = 'waiting' and class = ?",
+        )
+        .bind(class.name())
+        .fetch_one(&mut *db)
+        .await?;
+        depths.push(ClassDepth { class: class.name(), waiting, oldest_at });
+    }
+    Ok(depths)
+}
+
 /// Forgets rows that were settled before `before_ms`.
 pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
     sqlx::query("delete from outbox where state <> 'waiting' and settled_at < ?")

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -14,6 +14,7 @@ use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::StoreError;
+use crate::meter::{Counter, Histogram};
 
 /// Jobs that may wait in each queue; more callers wait to enqueue.
 const QUEUE_JOBS: usize = 256;
@@ -41,6 +42,29 @@ pub struct Writer {
     bulk: mpsc::Sender<Job>,
     liveliness: Arc<Liveliness>,
     changes: Arc<watch::Sender<u64>>,
+    meter: Arc<WriterMeter>,
+}
+
+/// What is counted of the writer's work.
+#[derive(Debug, Default)]
+pub struct WriterMeter {
+    /// From the begin of a transaction to its end.
+    pub write_times: Histogram,
+    pub failures: Counter,
+    /// The newest transaction failed for the database's sake.
+    is_failing: AtomicBool,
+}
+
+impl WriterMeter {
+    pub fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, took: Duration, is_fit: bool) {
+        self.write_times.record(took);
+        self.failures.add(u64::from(!is_fit));
+        self.is_failing.store(!is_fit, Ordering::Relaxed);
+    }
 }
 
 /// When a person's job last came in, so that bulk writers keep their transactions short.
@@ -64,7 +88,35 @@ impl Writer {
         let task = WriterTask { connection, options, wal_path, people_jobs, bulk_jobs };
         tokio::spawn(task.run());
         let changes = Arc::new(watch::Sender::new(0));
-        Writer { people, bulk, liveliness, changes }
+        Writer { people, bulk, liveliness, changes, meter: Arc::default() }
+    }
+
+    pub fn meter(&self) -> &WriterMeter {
+        &self.meter
+    }
+
+    /// Jobs that wait in the queues of people and of bulk.
+    pub fn waiting(&self) -> (usize, usize) {
+        let waiting = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
+        (waiting(&self.people), waiting(&self.bulk))
+    }
+
+    /// Resolves when the writer has come to this job: it works, and holds the write lock for it.
+    /// What waits for changes is not woken.
+    pub async fn answer(&self) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            Box::pin(async move {
+                let result =
+                    in_transaction(connection, |_| Box::pin(async { Ok::<(), StoreError>(()) }))
+                        .await;
+                let is_fit = result.is_ok();
+                let _ = answer.send(result);
+                is_fit
+            })
+        });
+        self.bulk.send(job).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
     }
 
     pub async fn write<T, F>(&self, urgency: Urgency, work: F) -> Result<T, StoreError>
@@ -75,10 +127,13 @@ impl Writer {
             + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let meter = Arc::clone(&self.meter);
         let job: Job = Box::new(move |connection| {
             Box::pin(async move {
+                let began = Instant::now();
                 let result = in_transaction(connection, work).await;
                 let is_fit = !matches!(result, Err(StoreError::Database(_)));
+                meter.count(began.elapsed(), is_fit);
                 // The caller may have gone away; the transaction stands either way.
                 let _ = answer.send(result);
                 is_fit

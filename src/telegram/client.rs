@@ -4,11 +4,13 @@
 //! every 5xx, cannot give an update's raw text, and does not tell "refused" from "unknown".
 //! The token is in every URL, so no error of this module carries one.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::meter::Meter;
 use crate::config::Secret;
 
 /// How long a connection may take.
@@ -36,6 +38,7 @@ pub struct BotApi {
     http: reqwest::Client,
     /// `https://api.telegram.org/bot<token>`: secret.
     base: Secret,
+    meter: Arc<Meter>,
 }
 
 /// Is this a URL that calls can go to? `Err` says what was expected.
@@ -71,11 +74,28 @@ impl BotApi {
             .build()
             .map_err(|error| CallError::Unsent(error.without_url().to_string()))?;
         let base = format!("{}/bot{}", api_url.trim_end_matches('/'), token.reveal());
-        Ok(BotApi { http, base: Secret::new(base) })
+        Ok(BotApi { http, base: Secret::new(base), meter: Arc::default() })
+    }
+
+    /// What is counted of these calls, and of what they are made for.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     /// Calls a method and gives its `result`.
     pub async fn call(
+        &self,
+        method: &str,
+        params: &Value,
+        timeout: Duration,
+    ) -> Result<Value, CallError> {
+        let began = Instant::now();
+        let result = self.attempt(method, params, timeout).await;
+        self.meter.count_call(method, began.elapsed(), &result);
+        result
+    }
+
+    async fn attempt(
         &self,
         method: &str,
         params: &Value,

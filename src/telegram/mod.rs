@@ -12,6 +12,7 @@ pub mod handle;
 pub mod household;
 pub mod ingress;
 pub mod menu;
+pub mod meter;
 pub mod parse;
 pub mod polling;
 pub mod routes;

@@ -14,6 +14,7 @@ mod deliveries;
 mod demo_page;
 mod digest;
 mod house;
+mod http;
 mod kill_seeds;
 mod log_conformance;
 mod model;

@@ -16,7 +16,7 @@ const CHATS: std::ops::Range<i64> = 1_000..1_060;
 const QUESTIONS: usize = 5;
 
 /// A run that ends by itself, with this code and one sentence on standard error.
-async fn refused(mut command: Command, code: i32) -> String {
+pub(crate) async fn refused(mut command: Command, code: i32) -> String {
     let ran = tokio::task::spawn_blocking(move || Ran::new(command.output().unwrap()));
     let ran = tokio::time::timeout(SOON, ran).await.expect("it runs on").unwrap();
     let ran = ran.expect_code(code);
@@ -131,7 +131,7 @@ async fn the_first_owner_claims_it_with_the_printed_code_and_nobody_guesses_it()
     assert!(!bot.log().contains(&code), "the code stands on the console only");
 
     bot.started().await;
-    assert_eq!(bot.printed(), printed, "an owned bot prints no code");
+    assert!(!bot.printed()[printed.len()..].contains("/start"), "an owned bot prints no code");
     bot.answers(CLAIMER, "/plants", "0 plants").await;
     bot.stop().await;
 }

@@ -115,6 +115,12 @@ impl BotApiServer {
         Handle::new(Arc::clone(&self.shared))
     }
 
+    /// Serves these pages too, on paths that the Bot API does not have.
+    #[must_use]
+    pub fn joined_by(self, pages: Router) -> BotApiServer {
+        BotApiServer { router: self.router.merge(pages), ..self }
+    }
+
     /// Answers until `stop` resolves; then long polls end and the port is free.
     pub async fn run_until(
         self,

@@ -144,6 +144,7 @@ async fn deliver(store: Store, api: BotApi, row: Row) -> i64 {
     if outcome.is_sent() {
         crate::crash::point("after-send");
     }
+    outcome::count(api.meter(), &row, &outcome);
     // Until the outcome is stored nothing else goes to this chat: a fault of the store here
     // must not let the same row be sent again and again.
     while let Err(error) = outcome::store(&store, &row, &outcome).await {

@@ -12,6 +12,7 @@ use crate::kernel::time::DAY_MS;
 use crate::store::outbox::{self, Action, Class, Row};
 use crate::store::{Store, StoreError, Urgency, access};
 use crate::telegram::client::CallError;
+use crate::telegram::meter::Meter;
 
 /// Waits between attempts; the last one repeats.
 const SCHEDULE: [Duration; 6] = [
@@ -105,6 +106,21 @@ fn retry(row: &Row, note: String, now_ms: i64) -> Outcome {
     let wait = jittered(SCHEDULE[attempt]);
     let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
     Outcome::Retry { at_ms: now_ms + wait_ms, note }
+}
+
+/// Counts what became of a message; taps and menus are none.
+pub(super) fn count(meter: &Meter, row: &Row, outcome: &Outcome) {
+    if matches!(row.action, Action::Call(_)) {
+        return;
+    }
+    let messages = &meter.messages;
+    match outcome {
+        Outcome::Sent(_) => messages.sent.add(1),
+        Outcome::Drop(_) | Outcome::Unreachable(_) => messages.refused.add(1),
+        Outcome::Retry { .. } | Outcome::MakeNew | Outcome::LeaveThread | Outcome::Migrated(_) => {
+            messages.retried.add(1);
+        }
+    }
 }
 
 /// Stores what follows, in one transaction.

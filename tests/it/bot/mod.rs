@@ -2,6 +2,7 @@
 //! stopped. When a test fails it prints what was said and what was logged.
 
 use std::fs::OpenOptions;
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -31,6 +32,8 @@ pub(crate) struct Bot {
     folder: TempDir,
     settings: Vec<(String, String)>,
     life: Option<Life>,
+    /// Bytes that earlier lives printed.
+    printed_before: usize,
     /// Printed first when a test fails.
     pub(crate) title: String,
 }
@@ -54,8 +57,9 @@ impl Bot {
         let settings = vec![
             ("WINDOWSILL_TELEGRAM__API_URL".to_owned(), world.base.clone()),
             ("TELEGRAM_BOT_TOKEN".to_owned(), TOKEN.to_owned()),
+            ("WINDOWSILL_HTTP__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
         ];
-        Bot { world, folder, settings, life: None, title: String::new() }
+        Bot { world, folder, settings, life: None, printed_before: 0, title: String::new() }
     }
 
     /// Sets a variable for the lives to come; an empty one is as good as none.
@@ -102,6 +106,7 @@ impl Bot {
             let path = self.folder.path().join(name);
             Stdio::from(OpenOptions::new().create(true).append(true).open(path).unwrap())
         };
+        self.printed_before = self.printed().len();
         let mut command = self.command(&["run"]);
         command.stdout(output("out.txt")).stderr(output("log.txt"));
         self.life = Some(Life::begin(&mut command));
@@ -169,6 +174,28 @@ impl Bot {
     /// Everything that all lives printed.
     pub(crate) fn printed(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("out.txt")).unwrap_or_default()
+    }
+
+    /// Where the present life answers over HTTP.
+    pub(crate) async fn http_address(&self) -> SocketAddr {
+        let mut found = None;
+        until(SOON, "the address", async || {
+            let printed = self.printed()[self.printed_before..].to_owned();
+            let mut lines = printed.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            found = lines
+                .find_map(|line| line.trim_end().strip_prefix("listening on http://"))
+                .map(|address| address.parse().unwrap());
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
+    }
+
+    /// A page of the present life: its status and its text.
+    pub(crate) async fn page(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.http_address().await);
+        let response = self.world.client().get(url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
     }
 
     /// Somebody writes in private, and the bot's answer has `part` in it.

@@ -1,0 +1,12 @@
+//! How far a pipeline's present session is, for whoever asks whether it works.
+
+/// A pipeline's phase. It changes with each session; nothing of it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Its tables are read from their beginning; records wait for that.
+    ReadingTables,
+    /// Records are folded as they come.
+    Folding,
+    /// A session failed for this reason; another one begins after a pause.
+    Pausing(String),
+}

@@ -1,0 +1,107 @@
+//! The HTTP server of a running instance: one listener for whoever runs the bot, and for Telegram.
+//!
+//! Invariant: what is for whoever runs the bot is not there for a request that came through a
+//! proxy or tunnel: a webhook opens this port to the world, and these pages are not for it.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+mod exposition;
+mod health;
+mod metrics;
+mod operations;
+
+pub use operations::{Operations, WatchedPipeline};
+
+/// How long open connections may take to end when the server stops.
+const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// What proxies and tunnels add to a request that they pass on.
+const FORWARDED: [&str; 2] = ["x-forwarded-for", "forwarded"];
+
+/// Why the server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Something else listens there.
+    #[error(
+        "{0} is in use by another program; set http.listen to a free address, or to \
+         127.0.0.1:0 to let the system pick a port"
+    )]
+    InUse(SocketAddr),
+    #[error("cannot listen on {listen} (http.listen): {reason}")]
+    Unusable { listen: SocketAddr, reason: String },
+}
+
+/// A server that listens already and answers once it runs.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    pub async fn bind(listen: SocketAddr) -> Result<Server, BindError> {
+        let refused = |error: std::io::Error| match error.kind() {
+            ErrorKind::AddrInUse => BindError::InUse(listen),
+            _ => BindError::Unusable { listen, reason: error.to_string() },
+        };
+        let listener = TcpListener::bind(listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        Ok(Server { listener, address })
+    }
+
+    /// Where it listens: the port is the one that was picked.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` turns true; requests that are under way are answered.
+    pub async fn run(
+        self,
+        router: Router,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), std::io::Error> {
+        let serve =
+            axum::serve(self.listener, router).with_graceful_shutdown(stopped(stop.clone()));
+        let too_long = async {
+            stopped(stop).await;
+            tokio::time::sleep(LAST_ANSWERS_WITHIN).await;
+        };
+        tokio::select! {
+            result = serve => result,
+            // Whoever keeps a connection open longer finds it closed.
+            () = too_long => Ok(()),
+        }
+    }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A sender that is gone has stopped too.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// The pages for whoever runs the bot.
+pub fn routes(operations: Operations) -> Router {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::page))
+        .layer(middleware::from_fn(only_direct))
+        .with_state(operations)
+}
+
+async fn only_direct(request: Request, next: Next) -> Response {
+    let is_forwarded = FORWARDED.iter().any(|name| request.headers().contains_key(*name));
+    if is_forwarded {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    next.run(request).await
+}
