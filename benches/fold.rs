@@ -78,7 +78,7 @@ async fn fill(dir: &Path, case: &Case, first_ms: i64) -> HashMap<(i64, i32), i64
     let log = EmbeddedLog::open(&dir.join("log.db")).await.unwrap();
     let codec = |name: &str| {
         let spec = rooms::topics().iter().find(|spec| spec.name == name).unwrap();
-        Codec::avro(spec.schema).unwrap()
+        Codec::of(spec.format).unwrap()
     };
     log.create("houseplant-metadata", TopicKind::Table, 1).await.unwrap();
     log.create("houseplant-readings", TopicKind::Stream, 1).await.unwrap();

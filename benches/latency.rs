@@ -180,7 +180,7 @@ fn closed_window_ms() -> i64 {
 
 fn codec(topic: &str) -> Codec {
     let spec = rooms::topics().iter().find(|spec| spec.name == topic).unwrap();
-    Codec::avro(spec.schema).unwrap()
+    Codec::of(spec.format).unwrap()
 }
 
 fn fsyncs(dir: &Path) -> Vec<Duration> {

@@ -173,7 +173,7 @@ fn through_the_binary(count: usize) {
 
 fn codec() -> Codec {
     let spec = rooms::topics().iter().find(|spec| spec.name == TOPIC).unwrap();
-    Codec::avro(spec.schema).unwrap()
+    Codec::of(spec.format).unwrap()
 }
 
 fn record(codec: &Codec, number: usize) -> NewRecord {

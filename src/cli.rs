@@ -60,6 +60,15 @@ Examples:
   windowsill topic read houseplant-readings --from end --follow
   windowsill topic read houseplant-metadata | jq .value.given_name"#;
 
+const REPLAY_HELP: &str = r#"The original bytes are appended to the same topic again, with their key, headers and time, and a
+header that says which dead letter they repeat. It works beside a running bot, which marks the
+letter when it meets the replay. A letter is replayed once; one that fails again is a new letter
+that names the first, and is only tried again by its ID.
+
+Examples:
+  windowsill dead-letters replay 17 18
+  windowsill dead-letters replay --topic houseplant-readings"#;
+
 /// Plants that dry out, devices that look for Wi-Fi, hearts, carts and socks: events become
 /// alerts and answers in a Telegram chat.
 #[derive(Debug, Parser)]
@@ -92,6 +101,9 @@ pub enum Command {
     /// Look into the event log, or write to it.
     #[command(subcommand, after_help = EXIT_CODES)]
     Topic(Topic),
+    /// See the records that could not be used, or try them again.
+    #[command(subcommand, after_help = EXIT_CODES)]
+    DeadLetters(DeadLetters),
     /// Process what is in the log until caught up, and exit.
     #[command(after_help = EXIT_CODES)]
     Fold(Fold),
@@ -146,6 +158,37 @@ pub enum Topic {
         /// What a line is.
         #[arg(long, value_enum, default_value_t = LineFormat::Record)]
         format: LineFormat,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLetters {
+    /// Print the newest dead letters, with the reason of each.
+    List {
+        /// Only those of this topic.
+        #[arg(long, value_name = "TOPIC")]
+        topic: Option<String>,
+        /// As a JSON list, with the original bytes.
+        #[arg(long)]
+        json: bool,
+        /// How many at most.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+    },
+    /// Append dead letters to their topics again, each once.
+    #[command(after_help = REPLAY_HELP)]
+    #[group(id = "which", required = true, multiple = false, args = ["ids", "topic", "all"])]
+    Replay {
+        /// The letters' numbers, as `list` shows them.
+        #[arg(value_name = "ID")]
+        ids: Vec<i64>,
+        /// Every letter of this topic that was never replayed.
+        #[arg(long, value_name = "TOPIC")]
+        topic: Option<String>,
+        /// Every letter of every stream that was never replayed. Tables are left out: an old
+        /// record could undo a newer one.
+        #[arg(long)]
+        all: bool,
     },
 }
 

@@ -37,13 +37,15 @@ pub(super) fn fixed_access(config: &Config) -> FixedAccess {
     }
 }
 
-/// The pipelines and the pump of edits: what works without Telegram.
+/// The pipelines and the pumps to the log: what works without Telegram.
 pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, pipelines: Vec<Box<dyn Pipe>>) {
     for pipeline in pipelines {
         let stop = tasks.stop();
         tasks.spawn(pipeline.name(), async move { pipeline.run(stop).await });
     }
     tasks.spawn("publisher", publisher::run(house.workshop.clone(), tasks.stop()));
+    let letters = publisher::run_letters(house.workshop.clone(), tasks.stop());
+    tasks.spawn("dead letters", letters);
 }
 
 /// What the pages for whoever runs the bot look at.
@@ -85,7 +87,7 @@ pub(super) fn spawn_bot(
     tasks.spawn("polling", polling::run(store.clone(), api.clone(), fixed, tasks.stop()));
     tasks.spawn("inbox", dispatch::run(store.clone(), desk, tasks.stop()));
     tasks.spawn("outbox", delivery::run(store.clone(), api.clone(), tasks.stop()));
-    tasks.spawn("timers", timers::run(store.clone(), tasks.stop()));
+    tasks.spawn("timers", timers::run(store.clone(), fixed_access(config), tasks.stop()));
 }
 
 /// Asks Telegram who we are, once. `None`: it is away. A refused token is the end.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::house::{Failure, House};
 use crate::config::Config;
-use crate::engine::{FoldSummary, error_chain};
+use crate::engine::{EngineError, FoldSummary, error_chain, publisher};
 use crate::exit::Exit;
 
 pub(super) async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure> {
@@ -18,6 +18,15 @@ pub(super) async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure
             Failure::new(Exit::Errors, reason)
         })?;
         summaries.push(summary);
+    }
+    let publish = async {
+        while publisher::publish_letters(&house.workshop).await? > 0 {}
+        Ok(())
+    };
+    let published: Result<(), EngineError> = publish.await;
+    if let Err(error) = published {
+        // They are in the store; the next start carries them on.
+        tracing::warn!(error = %error_chain(&error), "dead letters could not be published");
     }
     house.close().await;
     print(&summaries, as_json);

@@ -14,6 +14,7 @@ use crate::ops::topic::{self, ReadOptions, TopicError, WriteOptions};
 
 mod ask;
 mod bot;
+mod dead_letters;
 mod demo;
 mod fold;
 mod house;
@@ -53,6 +54,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Run => run::run(&config).await,
         Command::Demo(options) => demo::demo(config, &options).await,
         Command::Fold(options) => fold::fold(&config, options.json).await,
+        Command::DeadLetters(verb) => dead_letters::run(&config, verb).await,
         Command::Ask(options) => ask::ask(&config, &options.text, options.json).await,
     };
     result.unwrap_or_else(|failure| failed(failure.exit, &failure.reason))

@@ -52,8 +52,10 @@ pub(super) async fn store<V: Views>(
                 room.merge(db, &step.delta).await?;
                 let mut letters = 0;
                 for letter in &step.letters {
-                    let new = dead_letters::bury(db, &log_id, letter, now_ms).await?;
-                    letters += u64::from(new);
+                    letters += u64::from(dead_letters::bury(db, letter, now_ms).await?);
+                }
+                for origin in &step.replayed {
+                    dead_letters::mark_replayed(db, origin, now_ms).await?;
                 }
                 move_positions(room.as_ref(), db, &log_id, &step, &commit).await?;
                 let closed = room.close(db, due(room.windows(), &commit), &step.delta).await?;

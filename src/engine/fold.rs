@@ -10,8 +10,8 @@ use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::record::RecordRef;
 use crate::kernel::time::{LAST_EVENT_MS, MAX_AHEAD_MS, PartitionTime, Tumbling};
 use crate::log::codec::Codec;
+use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
 use crate::log::{Batch, LogError};
-use crate::store::dead_letters::DeadLetter;
 
 /// A partition of one of the pipeline's topics: the stream's index and the partition's number.
 pub(super) type Place = (usize, i32);
@@ -25,24 +25,45 @@ pub(super) struct Move {
     pub(super) late: i64,
 }
 
+/// What one dead letter counts among a step's entries: it is written by a statement of its own.
+const LETTER_ENTRIES: usize = 20;
+/// And so many bytes of it count as one more.
+const LETTER_BYTES_PER_ENTRY: usize = 100;
+
 /// What has been folded and not yet stored.
 pub(super) struct Step<D> {
     pub(super) delta: D,
     pub(super) moves: BTreeMap<Place, Move>,
     pub(super) letters: Vec<DeadLetter>,
+    /// What the letters add to the step's size.
+    pub(super) letter_entries: usize,
+    /// Dead letters whose replays this step has met.
+    pub(super) replayed: Vec<Origin>,
     /// When the first record of the step was folded.
     pub(super) since: Option<Instant>,
 }
 
 impl<D: Default> Default for Step<D> {
     fn default() -> Self {
-        Step { delta: D::default(), moves: BTreeMap::new(), letters: Vec::new(), since: None }
+        Step {
+            delta: D::default(),
+            moves: BTreeMap::new(),
+            letters: Vec::new(),
+            letter_entries: 0,
+            replayed: Vec::new(),
+            since: None,
+        }
     }
 }
 
 impl<D> Step<D> {
     pub(super) fn is_empty(&self) -> bool {
         self.moves.is_empty()
+    }
+
+    fn bury(&mut self, letter: DeadLetter) {
+        self.letter_entries += LETTER_ENTRIES + letter.size_bytes() / LETTER_BYTES_PER_ENTRY;
+        self.letters.push(letter);
     }
 }
 
@@ -51,6 +72,7 @@ pub(super) struct Folding<'a, P: Pipeline> {
     pub(super) pipeline: &'a P,
     pub(super) tables: &'a P::Tables,
     pub(super) codec: &'a Codec,
+    pub(super) log_id: &'a str,
     pub(super) topic: &'static str,
     pub(super) stream: usize,
     /// The clock that says which records come from the future.
@@ -89,6 +111,7 @@ impl<P: Pipeline> Folding<'_, P> {
             let record = record?;
             moved.records += 1;
             moved.last_ts_ms = Some(record.ts_ms);
+            step.replayed.extend(replay_of(record.headers));
             match self.judge(&record) {
                 Ok((event, event_ms)) => {
                     let late = windows.is_late(event_ms, time.greatest_ms);
@@ -97,7 +120,7 @@ impl<P: Pipeline> Folding<'_, P> {
                     self.pipeline.fold(&mut step.delta, &event, at, late, self.tables);
                     time.observe(event_ms);
                 }
-                Err(reason) => step.letters.push(self.letter(&record, reason)),
+                Err(reason) => step.bury(self.letter(&record, reason)),
             }
         }
         self.note(batch.partition, moved, step);
@@ -118,6 +141,7 @@ impl<P: Pipeline> Folding<'_, P> {
             let record = record?;
             moved.records += 1;
             moved.last_ts_ms = Some(record.ts_ms);
+            step.replayed.extend(replay_of(record.headers));
             let folded =
                 catch_unwind(AssertUnwindSafe(|| self.alone(&record, windows, time.greatest_ms)));
             match folded {
@@ -126,10 +150,10 @@ impl<P: Pipeline> Folding<'_, P> {
                     self.pipeline.absorb(&mut step.delta, delta);
                     time.observe(event_ms);
                 }
-                Ok(Err(reason)) => step.letters.push(self.letter(&record, reason)),
+                Ok(Err(reason)) => step.bury(self.letter(&record, reason)),
                 Err(_) => {
                     let reason = "folding this record failed inside windowsill (a bug)".to_owned();
-                    step.letters.push(self.letter(&record, reason));
+                    step.bury(self.letter(&record, reason));
                 }
             }
         }
@@ -173,7 +197,7 @@ impl<P: Pipeline> Folding<'_, P> {
     }
 
     fn letter(&self, record: &RecordRef<'_>, reason: String) -> DeadLetter {
-        DeadLetter::of(self.topic, record, reason)
+        DeadLetter::of(self.log_id, self.topic, record, reason)
     }
 
     fn note(&self, partition: i32, moved: Move, step: &mut Step<P::Delta>) {

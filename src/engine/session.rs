@@ -163,7 +163,7 @@ impl<V: Views> Session<V> {
         if self.in_flight.is_none() && self.should_cut() {
             self.cut();
         }
-        let has_room = self.room.entries(&self.step.delta) < self.entries_limit();
+        let has_room = self.entries() < self.entries_limit();
         let tick = self.until_tick();
         tokio::select! {
             biased;
@@ -221,6 +221,7 @@ impl<V: Views> Session<V> {
             pipeline: self.room.as_ref(),
             tables: &self.tables,
             codec: &self.workshop.topics.get(topic)?.codec,
+            log_id: self.workshop.log.id(),
             topic,
             stream,
             now_ms,
@@ -252,7 +253,7 @@ impl<V: Views> Session<V> {
             return self.closes_a_window();
         }
         let is_old = self.step.since.is_some_and(|since| since.elapsed() >= STEP_TIME);
-        self.at_end() || is_old || self.room.entries(&self.step.delta) >= self.entries_limit()
+        self.at_end() || is_old || self.entries() >= self.entries_limit()
     }
 
     fn closes_a_window(&mut self) -> bool {
@@ -280,7 +281,7 @@ impl<V: Views> Session<V> {
             self.records += moved.records;
             self.late += moved.late;
         }
-        let entries = self.room.entries(&step.delta);
+        let entries = self.room.entries(&step.delta) + step.letter_entries;
         let room = Arc::clone(&self.room);
         let workshop = self.workshop.clone();
         self.in_flight = Some(tokio::spawn(async move {
@@ -313,6 +314,11 @@ impl<V: Views> Session<V> {
             );
         }
         Ok(())
+    }
+
+    /// How much the step will write.
+    fn entries(&self) -> usize {
+        self.room.entries(&self.step.delta) + self.step.letter_entries
     }
 
     fn entries_limit(&self) -> usize {

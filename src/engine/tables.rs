@@ -10,9 +10,10 @@ use sqlx::SqliteConnection;
 
 use super::{EngineError, TableRow, Version, Views, Workshop};
 use crate::kernel::record::RecordRef;
+use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
 use crate::log::topics::Topic;
 use crate::log::{Batch, Fetched, LogReader, Start};
-use crate::store::dead_letters::{self, DeadLetter};
+use crate::store::dead_letters;
 use crate::store::positions::{self, Position};
 use crate::store::{StoreError, Urgency, publication};
 
@@ -21,6 +22,26 @@ enum Entry<R> {
     /// `None` deletes.
     Row(Vec<u8>, Option<R>, Version),
     Poison(DeadLetter),
+}
+
+/// What a table's records held beside its rows.
+#[derive(Default)]
+struct Beside {
+    letters: Vec<DeadLetter>,
+    /// Dead letters whose replays were among the records.
+    replayed: Vec<Origin>,
+}
+
+impl Beside {
+    async fn store(&self, db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+        for letter in &self.letters {
+            dead_letters::bury(db, letter, now_ms).await?;
+        }
+        for origin in &self.replayed {
+            dead_letters::mark_replayed(db, origin, now_ms).await?;
+        }
+        Ok(())
+    }
 }
 
 /// One decoded change of a table.
@@ -55,11 +76,12 @@ pub(super) async fn first_pass<V: Views>(
     let from = (0..partitions).map(|partition| Start { partition, offset: 0 }).collect();
     let mut reader = workshop.log.read(&topic.log_name, from).await?;
     let mut newest: HashMap<Vec<u8>, (Option<V::Row>, Version)> = HashMap::new();
-    let mut letters = Vec::new();
+    let log_id = workshop.log.id();
+    let mut beside = Beside::default();
     let reached = read_to_end(reader.as_mut(), partitions, |batch| {
-        for entry in entries(room.as_ref(), table, topic, batch)? {
+        for entry in entries(room.as_ref(), table, log_id, topic, batch, &mut beside.replayed)? {
             match entry {
-                Entry::Poison(letter) => letters.push(letter),
+                Entry::Poison(letter) => beside.letters.push(letter),
                 Entry::Row(key, row, version) => {
                     let beaten = newest.get(&key).is_some_and(|(_, old)| !version.beats(old));
                     if !beaten {
@@ -82,7 +104,7 @@ pub(super) async fn first_pass<V: Views>(
     for row in &rows {
         room.set_row(tables, table, &row.key, Some(&row.row));
     }
-    swap_in(room, workshop, table, rows, letters, &reached).await?;
+    swap_in(room, workshop, table, rows, beside, &reached).await?;
     let follow = reached
         .iter()
         .map(|(partition, at)| Start { partition: *partition, offset: at.next_offset });
@@ -121,7 +143,7 @@ async fn swap_in<V: Views>(
     workshop: &Workshop,
     table: usize,
     rows: Vec<TableRow<V::Row>>,
-    letters: Vec<DeadLetter>,
+    beside: Beside,
     reached: &HashMap<i32, Reached>,
 ) -> Result<(), EngineError> {
     let topic_name = room.tables()[table];
@@ -137,7 +159,7 @@ async fn swap_in<V: Views>(
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 room.replace_table(db, table, &rows).await?;
-                bury_all(db, &log_id, &letters, now_ms).await?;
+                beside.store(db, now_ms).await?;
                 for position in &moves {
                     positions::advance(db, room.name(), position).await?;
                 }
@@ -159,10 +181,11 @@ pub(super) async fn follow<V: Views>(
 ) -> Result<(), EngineError> {
     let topic = workshop.topics.get(room.tables()[table])?;
     let mut changes = Vec::new();
-    let mut letters = Vec::new();
-    for entry in entries(room.as_ref(), table, topic, batch)? {
+    let log_id = workshop.log.id().to_owned();
+    let mut beside = Beside::default();
+    for entry in entries(room.as_ref(), table, &log_id, topic, batch, &mut beside.replayed)? {
         match entry {
-            Entry::Poison(letter) => letters.push(letter),
+            Entry::Poison(letter) => beside.letters.push(letter),
             Entry::Row(key, row, version) => {
                 let place = (table, key);
                 let buried = gone.get(&place).is_some_and(|deleted| !version.beats(deleted));
@@ -173,7 +196,6 @@ pub(super) async fn follow<V: Views>(
         }
     }
     let at = Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
-    let log_id = workshop.log.id().to_owned();
     let position = table_position(topic.spec.name, &log_id, batch.partition, at);
     let writing = std::sync::Arc::clone(room);
     let applied = workshop
@@ -183,7 +205,7 @@ pub(super) async fn follow<V: Views>(
                 Box::pin(async move {
                     let applied = apply(writing.as_ref(), db, table, changes).await?;
                     let now_ms = crate::clock::now_ms();
-                    bury_all(db, &log_id, &letters, now_ms).await?;
+                    beside.store(db, now_ms).await?;
                     positions::advance(db, writing.name(), &position).await?;
                     publication::say_saved(db, now_ms).await?;
                     Ok(applied)
@@ -218,18 +240,6 @@ async fn apply<V: Views>(
     Ok(applied)
 }
 
-async fn bury_all(
-    db: &mut SqliteConnection,
-    log_id: &str,
-    letters: &[DeadLetter],
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    for letter in letters {
-        dead_letters::bury(db, log_id, letter, now_ms).await?;
-    }
-    Ok(())
-}
-
 fn table_position(topic: &str, log_id: &str, partition: i32, at: Reached) -> Position {
     Position {
         topic: topic.to_owned(),
@@ -246,12 +256,15 @@ fn table_position(topic: &str, log_id: &str, partition: i32, at: Reached) -> Pos
 fn entries<V: Views>(
     room: &V,
     table: usize,
+    log_id: &str,
     topic: &Topic,
     batch: &Batch,
+    replayed: &mut Vec<Origin>,
 ) -> Result<Vec<Entry<V::Row>>, EngineError> {
     let mut decoded = Vec::new();
     for record in batch.records() {
         let record = record?;
+        replayed.extend(replay_of(record.headers));
         decoded.push(match decode(room, table, topic, &record) {
             Ok((key, row)) => {
                 let version = Version {
@@ -261,7 +274,7 @@ fn entries<V: Views>(
                 };
                 Entry::Row(key.to_vec(), row, version)
             }
-            Err(reason) => Entry::Poison(DeadLetter::of(topic.spec.name, &record, reason)),
+            Err(reason) => Entry::Poison(DeadLetter::of(log_id, topic.spec.name, &record, reason)),
         });
     }
     Ok(decoded)

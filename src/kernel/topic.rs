@@ -21,6 +21,15 @@ impl TopicKind {
     }
 }
 
+/// What bytes the values of a topic are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Avro single-object encoding with this schema (JSON text of the `.avsc`).
+    Avro(&'static str),
+    /// Any bytes; those that are UTF-8 are shown as text.
+    Raw,
+}
+
 /// A line of `topic write --format value`, taken apart: what the system's own producer would send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueLine {
@@ -41,8 +50,7 @@ pub struct TopicSpec {
     pub kind: TopicKind,
     /// Partitions when we create the topic on Kafka; the embedded log has one unless configured.
     pub kafka_partitions: i32,
-    /// The Avro schema of the value (JSON text of the `.avsc`).
-    pub schema: &'static str,
+    pub format: Format,
     /// Would this encoded record fold? `Err` says what was expected; the same check that makes a
     /// record a dead letter refuses a line of `topic write`.
     pub check: Check,

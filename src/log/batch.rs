@@ -217,12 +217,26 @@ pub fn headers(encoded: &[u8]) -> Result<Vec<Header>, LogError> {
     let mut rest = encoded;
     let mut found = Vec::new();
     while !rest.is_empty() {
-        found.push(take_header(&mut rest).map_err(|reason| LogError::Damaged {
+        let (name, value) = take_header(&mut rest).map_err(|reason| LogError::Damaged {
             place: "the headers of a record".to_owned(),
             reason: reason.to_owned(),
-        })?);
+        })?;
+        found.push(Header { name: name.to_owned(), value: value.map(<[u8]>::to_vec) });
     }
     Ok(found)
+}
+
+/// The value of the first header of this name, without decoding the others.
+pub fn find_header<'a>(encoded: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut rest = encoded;
+    while !rest.is_empty() {
+        // Headers that cannot be read have no value; whoever needs them all is told why.
+        let (found, value) = take_header(&mut rest).ok()?;
+        if found == name {
+            return value;
+        }
+    }
+    None
 }
 
 fn encode_headers(headers: &[Header]) -> Vec<u8> {
@@ -235,12 +249,11 @@ fn encode_headers(headers: &[Header]) -> Vec<u8> {
     encoded
 }
 
-fn take_header(rest: &mut &[u8]) -> Result<Header, &'static str> {
+fn take_header<'a>(rest: &mut &'a [u8]) -> Result<(&'a str, Option<&'a [u8]>), &'static str> {
     let name_len = number(varint::take(rest))?;
     let name = std::str::from_utf8(take_bytes(rest, name_len)?)
         .map_err(|_| "a header's name that is not UTF-8")?;
-    let value = take_nullable(rest)?;
-    Ok(Header { name: name.to_owned(), value: value.map(<[u8]>::to_vec) })
+    Ok((name, take_nullable(rest)?))
 }
 
 fn put_nullable(bytes: &mut Vec<u8>, value: Option<&[u8]>) {

@@ -3,11 +3,13 @@
 //! Invariant: no bytes make it panic or allocate more than they could justify; what it refuses it
 //! refuses with a text that names the field and what was expected.
 //!
-//! A codec is an enum over formats. There is one so far, Avro single-object encoding: C3 01, the
-//! CRC-64-AVRO fingerprint of the schema (little endian), and the datum.
+//! A codec is an enum over formats. Avro single-object encoding is C3 01, the CRC-64-AVRO
+//! fingerprint of the schema (little endian), and the datum. Raw bytes are what they are.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::kernel::topic::Format;
 
 mod avro;
 mod decode;
@@ -92,8 +94,10 @@ impl std::fmt::Display for Place {
 
 /// How the values of one topic are written.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a topic, not one a record")]
 pub enum Codec {
     Avro(AvroCodec),
+    Raw,
 }
 
 impl Codec {
@@ -103,10 +107,22 @@ impl Codec {
         AvroCodec::new(schema_text).map(Codec::Avro)
     }
 
+    /// The codec of a topic's format.
+    pub fn of(format: Format) -> Result<Codec, CodecError> {
+        match format {
+            Format::Avro(schema_text) => Codec::avro(schema_text),
+            Format::Raw => Ok(Codec::Raw),
+        }
+    }
+
     /// The bytes of a value given as JSON.
     pub fn encode(&self, value: &Value) -> Result<Vec<u8>, CodecError> {
         match self {
             Codec::Avro(avro) => avro.encode(value),
+            Codec::Raw => match value {
+                Value::String(text) => Ok(text.clone().into_bytes()),
+                other => Err(CodecError::Refused(format!("the value is {other}, expected text"))),
+            },
         }
     }
 
@@ -114,6 +130,10 @@ impl Codec {
     pub fn decode_json(&self, bytes: &[u8]) -> Result<Value, CodecError> {
         match self {
             Codec::Avro(avro) => avro.decode_json(bytes),
+            Codec::Raw => match std::str::from_utf8(bytes) {
+                Ok(text) => Ok(Value::from(text)),
+                Err(_) => Err(CodecError::Refused("the bytes are no text".to_owned())),
+            },
         }
     }
 
@@ -122,6 +142,7 @@ impl Codec {
     pub fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
             Codec::Avro(avro) => avro.decode(bytes),
+            Codec::Raw => Err(CodecError::Refused("raw bytes are no record".to_owned())),
         }
     }
 }

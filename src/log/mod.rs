@@ -11,6 +11,7 @@ use crate::kernel::topic::TopicKind;
 
 pub mod batch;
 pub mod codec;
+pub mod dead_letters;
 pub mod embedded;
 pub mod topics;
 mod varint;

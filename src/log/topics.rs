@@ -35,7 +35,7 @@ impl Topics {
                 spec: *spec,
                 log_name: config.topic_name(spec.name).to_owned(),
                 partitions: config.topic_partitions(spec.name).unwrap_or(1),
-                codec: Arc::new(Codec::avro(spec.schema)?),
+                codec: Arc::new(Codec::of(spec.format)?),
             };
             by_name.insert(spec.name, topic);
         }

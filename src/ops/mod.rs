@@ -1,3 +1,4 @@
 //! Verbs for whoever runs the program.
 
+pub mod dead_letters;
 pub mod topic;

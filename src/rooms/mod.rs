@@ -14,6 +14,7 @@ use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
 use crate::kernel::topic::TopicSpec;
+use crate::log::dead_letters;
 
 pub mod command;
 pub mod plants;
@@ -42,8 +43,10 @@ pub fn all() -> [Room; 1] {
 
 /// Every topic of the contract that this build knows.
 pub fn topics() -> &'static [TopicSpec] {
-    static TOPICS: LazyLock<Vec<TopicSpec>> =
-        LazyLock::new(|| all().iter().flat_map(|room| room.topics).copied().collect());
+    static TOPICS: LazyLock<Vec<TopicSpec>> = LazyLock::new(|| {
+        let rooms = all();
+        rooms.iter().flat_map(|room| room.topics).chain([&dead_letters::SPEC]).copied().collect()
+    });
     &TOPICS
 }
 

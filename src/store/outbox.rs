@@ -11,6 +11,11 @@ use crate::kernel::alert::Alert;
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::effect::Say;
 use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
+use crate::kernel::time::HOUR_MS;
+
+/// An answer that could not be sent for this long is not sent any more: what it looked up has
+/// changed, and the conversation that it belongs to has ended.
+const REPLY_MS: i64 = HOUR_MS;
 
 /// What kind of row it is: it decides what may happen to a late one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,11 +109,35 @@ pub struct Row {
 }
 
 /// Puts a message into the outbox, in as many parts as it needs; the buttons go with the last.
-/// Gives the id of the last row.
+/// A reply is worthless after a while. Gives the id of the last row.
 pub async fn say(
     db: &mut SqliteConnection,
     place: Place,
     class: Class,
+    target: Target,
+    message: &Say,
+    now_ms: i64,
+) -> Result<i64, StoreError> {
+    let expires_at = (class == Class::Reply).then_some(now_ms + REPLY_MS);
+    put(db, place, (class, expires_at), target, message, now_ms).await
+}
+
+/// Puts a message into the outbox that is worth its words however late it comes: what became of
+/// an edit, and what nobody asked for but should know.
+pub async fn tell(
+    db: &mut SqliteConnection,
+    place: Place,
+    target: Target,
+    message: &Say,
+    now_ms: i64,
+) -> Result<i64, StoreError> {
+    put(db, place, (Class::Reply, None), target, message, now_ms).await
+}
+
+async fn put(
+    db: &mut SqliteConnection,
+    place: Place,
+    (class, expires_at): (Class, Option<i64>),
     target: Target,
     message: &Say,
     now_ms: i64,
@@ -127,7 +156,7 @@ pub async fn say(
             Target::Message(_) | Target::Row(_) if index == 0 => Action::Edit(target, body),
             _ => Action::Say(body),
         };
-        row_id = insert(db, place, class, &action, now_ms, None).await?;
+        row_id = insert(db, place, class, &action, now_ms, expires_at).await?;
     }
     Ok(row_id)
 }

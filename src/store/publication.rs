@@ -7,7 +7,7 @@
 use sqlx::SqliteConnection;
 
 use super::StoreError;
-use super::outbox::{self, Class, Target};
+use super::outbox::{self, Target};
 use crate::kernel::chat::Place;
 use crate::kernel::effect::{Publish, Say};
 use crate::kernel::record::Placed;
@@ -101,7 +101,7 @@ pub async fn say_saved(db: &mut SqliteConnection, now_ms: i64) -> Result<(), Sto
         let saved = serde_json::from_str(&edit.saved);
         let saved: Text = saved.unwrap_or_else(|_| Text::of("Your edit has been saved."));
         let target = edit.queued_row.map_or(Target::New, Target::Row);
-        outbox::say(db, place, Class::Reply, target, &Say::new(saved), now_ms).await?;
+        outbox::tell(db, place, target, &Say::new(saved), now_ms).await?;
         sqlx::query("delete from publication where id = ?").bind(edit.id).execute(&mut *db).await?;
     }
     Ok(())
@@ -129,7 +129,7 @@ pub async fn say_queued(db: &mut SqliteConnection, now_ms: i64) -> Result<(), St
         let queued: Result<Text, _> = serde_json::from_str(&queued);
         let say = Say::new(queued.unwrap_or_else(|_| Text::of("⏳ Your edit is queued.")));
         let place = Place { chat_id, thread_id };
-        let row = outbox::say(db, place, Class::Reply, Target::New, &say, now_ms).await?;
+        let row = outbox::tell(db, place, Target::New, &say, now_ms).await?;
         sqlx::query("update publication set queued_row = ? where id = ?")
             .bind(row)
             .bind(id)

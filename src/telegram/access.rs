@@ -30,8 +30,7 @@ impl Access {
 
     /// Has the bot an owner at all?
     pub fn has_owner(&self) -> bool {
-        !self.fixed.owners.is_empty()
-            || self.members.iter().any(|member| member.standing == "owner")
+        !self.owners().is_empty()
     }
 
     pub fn standing(&self, user_id: Option<i64>, chat_id: i64) -> Standing {
@@ -58,6 +57,16 @@ impl Access {
             return self.standing(None, incoming.place.chat_id);
         }
         self.standing(user_id, incoming.place.chat_id)
+    }
+
+    /// Everybody who owns the bot; an owner's number is also that of their private chat.
+    pub fn owners(&self) -> Vec<i64> {
+        let members = self.members.iter().filter(|member| member.standing == "owner");
+        let mut owners: Vec<i64> = members.map(|member| member.user_id).collect();
+        owners.extend(&self.fixed.owners);
+        owners.sort_unstable();
+        owners.dedup();
+        owners
     }
 
     /// The private chats of owners and members: they get the whole menu.

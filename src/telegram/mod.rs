@@ -13,6 +13,7 @@ pub mod household;
 pub mod ingress;
 pub mod menu;
 pub mod meter;
+pub mod notices;
 pub mod parse;
 pub mod polling;
 pub mod routes;

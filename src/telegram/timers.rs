@@ -1,18 +1,20 @@
-//! Timers of people: conversations that ran out of time, edits that take long, and old rows.
-//! Each is a column of the row it belongs to, so it survives a restart by itself.
+//! Timers of people: conversations that ran out of time, edits that take long, notices, and old
+//! rows. Each is a column of the row it belongs to, so it survives a restart by itself.
 
 use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
+use super::access::FixedAccess;
+use super::notices;
 use crate::clock;
 use crate::engine::error_chain;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::time::DAY_MS;
 use crate::rooms;
-use crate::store::outbox::{self, Class, Target};
+use crate::store::outbox::{self, Target};
 use crate::store::{
     Store, StoreError, Urgency, alerts, conversation, dead_letters, inbox, publication,
 };
@@ -28,12 +30,16 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Rings until `stop` turns true.
-pub async fn run(store: Store, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
+pub async fn run(
+    store: Store,
+    fixed: FixedAccess,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), StoreError> {
     let mut changes = store.changes();
     let mut swept: Option<Instant> = None;
     while !*stop.borrow() {
         changes.mark_unchanged();
-        let sleep = match look(&store, &mut swept).await {
+        let sleep = match look(&store, &fixed, &mut swept).await {
             Ok(sleep) => sleep,
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
@@ -50,12 +56,16 @@ pub async fn run(store: Store, mut stop: watch::Receiver<bool>) -> Result<(), St
     Ok(())
 }
 
-async fn look(store: &Store, swept: &mut Option<Instant>) -> Result<Duration, StoreError> {
+async fn look(
+    store: &Store,
+    fixed: &FixedAccess,
+    swept: &mut Option<Instant>,
+) -> Result<Duration, StoreError> {
     if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
         sweep(store).await?;
         *swept = Some(Instant::now());
     }
-    ring_due(store).await
+    ring_due(store, fixed).await
 }
 
 /// Forgets what has outlived its time, so that nothing grows for ever.
@@ -74,13 +84,18 @@ async fn sweep(store: &Store) -> Result<(), StoreError> {
 }
 
 /// Rings what is due and says how long nothing else is.
-async fn ring_due(store: &Store) -> Result<Duration, StoreError> {
+async fn ring_due(store: &Store, fixed: &FixedAccess) -> Result<Duration, StoreError> {
     let now_ms = clock::now_ms();
-    let due = store.read(|db| Box::pin(async move { next_due(db).await })).await?;
+    let fixed = fixed.clone();
+    let asked = fixed.clone();
+    let due =
+        store.read(move |db| Box::pin(async move { next_due(db, &asked, now_ms).await })).await?;
     match due {
         Some(due_ms) if due_ms <= now_ms => {
             store
-                .write(Urgency::People, move |db| Box::pin(async move { ring(db, now_ms).await }))
+                .write(Urgency::People, move |db| {
+                    Box::pin(async move { ring(db, &fixed, now_ms).await })
+                })
                 .await?;
             Ok(Duration::ZERO)
         }
@@ -92,16 +107,22 @@ async fn ring_due(store: &Store) -> Result<Duration, StoreError> {
     }
 }
 
-async fn next_due(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+async fn next_due(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+    now_ms: i64,
+) -> Result<Option<i64>, StoreError> {
     let deadline = conversation::next_deadline(db).await?;
     let queued = publication::next_queued(db).await?;
-    Ok(match (deadline, queued) {
-        (Some(deadline), Some(queued)) => Some(deadline.min(queued)),
-        (deadline, queued) => deadline.or(queued),
-    })
+    let letters = notices::next_dead_letters(db, fixed, now_ms).await?;
+    Ok([deadline, queued, letters].into_iter().flatten().min())
 }
 
-async fn ring(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+async fn ring(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     for (holder, room) in conversation::end_overdue(db, now_ms).await? {
         let words = format!(
             "⌛ I waited 30 minutes for an answer and have closed {}. Nothing was changed; \
@@ -109,7 +130,8 @@ async fn ring(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> 
             rooms::unfinished(&room)
         );
         let say = Say::new(Text::of(words));
-        outbox::say(db, holder.place, Class::Reply, Target::New, &say, now_ms).await?;
+        outbox::tell(db, holder.place, Target::New, &say, now_ms).await?;
     }
-    publication::say_queued(db, now_ms).await
+    publication::say_queued(db, now_ms).await?;
+    notices::tell_dead_letters(db, fixed, now_ms).await
 }

@@ -10,6 +10,7 @@ mod botapi_world;
 mod browser;
 mod config_cli;
 mod crash_once;
+mod dead_letters;
 mod deliveries;
 mod demo_page;
 mod digest;

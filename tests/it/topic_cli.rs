@@ -10,6 +10,7 @@ use crate::support::{Ran, run, run_with_input, windowsill};
 
 const READINGS: &str = "houseplant-readings";
 const METADATA: &str = "houseplant-metadata";
+const DEAD_LETTERS: &str = "windowsill-dead-letters";
 
 fn write(dir: &Path, topic: &str, input: &str) -> Ran {
     run_with_input(dir, &["topic", "write", topic], input)
@@ -249,6 +250,8 @@ fn the_list_shows_every_topic() {
              "first_ts": null, "last_ts": null},
             {"name": READINGS, "kind": "stream", "partitions": 1, "records": 2,
              "first_ts": 1_600_000_000_000i64, "last_ts": 1_700_000_000_000i64},
+            {"name": DEAD_LETTERS, "kind": "stream", "partitions": 1, "records": 0,
+             "first_ts": null, "last_ts": null},
         ])
     );
     let table = run(dir.path(), &["topic", "list"]).expect_code(0).stdout;
@@ -271,9 +274,9 @@ fn an_unknown_topic_is_wrong_usage() {
     let dir = tempfile::tempdir().unwrap();
     for verb in ["read", "write"] {
         let ran = run(dir.path(), &["topic", verb, "socks"]).expect_code(2);
-        let expected = format!(
-            "windowsill: there is no topic \"socks\"; the topics are {METADATA}, {READINGS}\n"
-        );
+        let topics = [METADATA, READINGS, DEAD_LETTERS].join(", ");
+        let expected =
+            format!("windowsill: there is no topic \"socks\"; the topics are {topics}\n");
         assert_eq!(ran.stderr, expected);
     }
     run(dir.path(), &["topic", "fly"]).expect_code(2);

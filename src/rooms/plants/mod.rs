@@ -8,7 +8,7 @@ use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::poison::Poison;
 use crate::kernel::record::RecordRef;
 use crate::kernel::time::Tumbling;
-use crate::kernel::topic::{TopicKind, TopicSpec};
+use crate::kernel::topic::{Format, TopicKind, TopicSpec};
 use crate::log::codec::Codec;
 use crate::rooms::Room;
 
@@ -32,7 +32,7 @@ pub static TOPICS: [TopicSpec; 2] = [
         name: "houseplant-readings",
         kind: TopicKind::Stream,
         kafka_partitions: 6,
-        schema: include_str!("../../../schemas/houseplant-readings.avsc"),
+        format: Format::Avro(include_str!("../../../schemas/houseplant-readings.avsc")),
         check: wire::check_reading,
         value_line: wire::value_line,
     },
@@ -40,7 +40,7 @@ pub static TOPICS: [TopicSpec; 2] = [
         name: "houseplant-metadata",
         kind: TopicKind::Table,
         kafka_partitions: 6,
-        schema: include_str!("../../../schemas/houseplant-metadata.avsc"),
+        format: Format::Avro(include_str!("../../../schemas/houseplant-metadata.avsc")),
         check: wire::check_houseplant,
         value_line: wire::value_line,
     },

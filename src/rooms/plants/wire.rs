@@ -131,11 +131,11 @@ mod tests {
     use crate::rooms::plants::TOPICS;
 
     fn readings() -> Codec {
-        Codec::avro(TOPICS[0].schema).unwrap()
+        Codec::of(TOPICS[0].format).unwrap()
     }
 
     fn metadata() -> (Codec, Vec<u8>) {
-        let codec = Codec::avro(TOPICS[1].schema).unwrap();
+        let codec = Codec::of(TOPICS[1].format).unwrap();
         let cyril = json!({"plant_id": 0, "scientific_name": "Schefflera arboricola",
             "common_name": "Dwarf Umbrella Tree", "given_name": "Cyril", "temperature_low": 15,
             "temperature_high": 30, "moisture_low": 30, "moisture_high": 60});

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::send::Sent;
 use crate::clock;
 use crate::engine::jittered;
-use crate::kernel::time::DAY_MS;
 use crate::store::outbox::{self, Action, Class, Row};
 use crate::store::{Store, StoreError, Urgency, access};
 use crate::telegram::client::CallError;
@@ -23,8 +22,6 @@ const SCHEDULE: [Duration; 6] = [
     Duration::from_secs(60),
     Duration::from_secs(300),
 ];
-/// A reply that could not be sent for this long is not sent any more; an alert always is.
-const REPLY_EXPIRES_MS: i64 = DAY_MS;
 
 /// What follows from a send.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,9 +96,6 @@ fn refused(row: &Row, error: &CallError, description: &str, now_ms: i64) -> Outc
 }
 
 fn retry(row: &Row, note: String, now_ms: i64) -> Outcome {
-    if row.class != Class::Alert && now_ms - row.created_at > REPLY_EXPIRES_MS {
-        return Outcome::Drop(format!("too old to be of use; last: {note}"));
-    }
     let attempt = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(SCHEDULE.len() - 1);
     let wait = jittered(SCHEDULE[attempt]);
     let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);

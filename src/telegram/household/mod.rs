@@ -15,9 +15,11 @@ use crate::store::access::Claim;
 use crate::store::alerts::Recorded;
 
 mod claim;
+mod letters;
 mod read;
 mod status;
 
+pub use letters::LettersPage;
 pub use status::StatusFacts;
 
 /// The household's commands; their descriptions are the menu's.
@@ -28,6 +30,8 @@ pub enum Command {
     Alerts,
     #[command(description = "how the pipelines and the outbox are doing")]
     Status,
+    #[command(description = "records that could not be used")]
+    DeadLetters,
     #[command(description = "what I can do")]
     Help,
     #[command(description = "stop the present conversation")]
@@ -41,6 +45,8 @@ pub enum Command {
 pub enum Ask {
     Alerts,
     Status,
+    /// A page of the dead letters; the first is 0.
+    DeadLetters(i64),
     Help,
     /// `/cancel` outside a conversation.
     Cancel,
@@ -68,6 +74,7 @@ pub enum Known {
     Nothing,
     Alerts(Vec<Recorded>, bool),
     Status(Box<StatusFacts>),
+    DeadLetters(LettersPage),
     /// The claim code, and whether this stranger has been refused before.
     Claim(Option<Claim>, bool),
     /// The stranger has been refused before.
@@ -98,6 +105,12 @@ impl Chat for Household {
                 vec![say(alerts(&newest, subscribed, snapshot))]
             }
             (Ask::Status, Known::Status(facts)) => vec![say(facts.text(snapshot))],
+            (Ask::DeadLetters(_), _) if snapshot.standing != Standing::Owner => {
+                letters::acknowledged(incoming, say(Text::of("Only an owner can see these.")))
+            }
+            (Ask::DeadLetters(_), Known::DeadLetters(page)) => {
+                letters::acknowledged(incoming, Effect::Say(page.say(snapshot)))
+            }
             (Ask::Start(code), Known::Claim(claim, refused)) => {
                 claim::start(code, claim, refused, incoming, snapshot)
             }
@@ -141,7 +154,7 @@ fn plainly(ask: &Ask, incoming: &Incoming, snapshot: &Snapshot) -> Vec<Effect> {
             }],
             None => Vec::new(),
         },
-        Ask::Alerts | Ask::Status | Ask::Start(_) | Ask::Stranger => {
+        Ask::Alerts | Ask::Status | Ask::DeadLetters(_) | Ask::Start(_) | Ask::Stranger => {
             vec![say(Text::of("That could not be looked up. Please try again."))]
         }
         Ask::Chatter | Ask::Unreadable(_) | Ask::Edited | Ask::Nothing => Vec::new(),
@@ -200,7 +213,12 @@ fn unknown_command(name: &str) -> Text {
 fn help(standing: Standing) -> Text {
     let mut text = Text::new().bold("What I can do");
     for command in menu() {
-        if command.name == "update_plant" && !standing.may_edit() {
+        let hidden = match command.name.as_str() {
+            "update_plant" => !standing.may_edit(),
+            "dead_letters" => standing != Standing::Owner,
+            _ => false,
+        };
+        if hidden {
             continue;
         }
         text =
@@ -215,9 +233,11 @@ pub fn menu() -> Vec<CommandSpec> {
     rooms.iter().flat_map(|room| (room.commands)()).chain(command::menu::<Command>()).collect()
 }
 
-/// Commands that stand by themselves.
+/// Commands and buttons that stand by themselves.
 pub fn routes() -> Routes {
-    dptree::entry().branch(dptree::filter_map(asked).endpoint(take))
+    dptree::entry()
+        .branch(dptree::filter_map(asked).endpoint(take))
+        .branch(dptree::filter_map(letters::button).endpoint(take))
 }
 
 /// An endpoint for one fixed ask.
@@ -234,6 +254,7 @@ fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
     Some(match command::parse(&incoming)? {
         Command::Alerts => Ask::Alerts,
         Command::Status => Ask::Status,
+        Command::DeadLetters => Ask::DeadLetters(0),
         Command::Help => Ask::Help,
         Command::Cancel => Ask::Cancel,
         Command::Start(code) => Ask::Start(code),

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
-use super::{Ask, Household, Known, StatusFacts};
+use super::{Ask, Household, Known, LettersPage, StatusFacts};
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::{StoreError, access, alerts, dead_letters, outbox, positions};
 
@@ -25,6 +25,7 @@ impl Answers for Household {
                     Known::Alerts(newest, places.contains(&asker.place))
                 }
                 Ask::Status => Known::Status(Box::new(status(db).await?)),
+                Ask::DeadLetters(page) => Known::DeadLetters(LettersPage::read(db, *page).await?),
                 Ask::Start(_) => {
                     let refused = access::was_refused(db, asker.user_id).await?;
                     Known::Claim(access::claim(db, asker.user_id).await?, refused)

@@ -39,7 +39,7 @@ pub(crate) struct Log {
 
 /// Where they stand in an encoded reading (contract: `{plant_id:int, moisture, temperature}`).
 const ID_AT: usize = 10;
-const MOISTURE_AT: usize = 11;
+pub(crate) const MOISTURE_AT: usize = 11;
 
 impl Log {
     /// Opens the log of a folder, and creates it with so many partitions for readings.
@@ -71,6 +71,16 @@ impl Log {
             }
         };
         self.log.append(READINGS, readings.iter().map(record).collect()).await.unwrap();
+    }
+
+    /// The bytes of a value.
+    pub(crate) fn encode(&self, topic: &str, value: &Value) -> Vec<u8> {
+        self.topics.get(topic).unwrap().codec.encode(value).unwrap()
+    }
+
+    /// Appends records as they are, poison or not.
+    pub(crate) async fn append_raw(&self, topic: &str, records: Vec<NewRecord>) {
+        self.log.append(topic, records).await.unwrap();
     }
 
     /// Writes who a plant is.

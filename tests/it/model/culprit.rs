@@ -13,7 +13,7 @@ use windowsill::kernel::pipeline::{At, Pipeline};
 use windowsill::kernel::poison::Poison;
 use windowsill::kernel::record::RecordRef;
 use windowsill::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
-use windowsill::kernel::topic::{TopicKind, TopicSpec};
+use windowsill::kernel::topic::{Format, TopicKind, TopicSpec};
 use windowsill::log::codec::Codec;
 use windowsill::store::{Store, StoreError};
 
@@ -34,7 +34,9 @@ pub(crate) static TALLY_TOPICS: [TopicSpec; 1] = [TopicSpec {
     name: EVENTS,
     kind: TopicKind::Stream,
     kafka_partitions: 1,
-    schema: r#"{"type": "record", "name": "tally", "fields": [{"name": "number", "type": "int"}]}"#,
+    format: Format::Avro(
+        r#"{"type": "record", "name": "tally", "fields": [{"name": "number", "type": "int"}]}"#,
+    ),
     check: |_, _, _| Ok(()),
     value_line: |_| Err("not asked for".to_owned()),
 }];
