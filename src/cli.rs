@@ -7,15 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::exit;
 use crate::ops::topic::{Begin, LineFormat};
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0   done
-  1   the work met errors that were reported
-  2   wrong usage or configuration
-  3   another instance holds the data directory
-  70  an internal fault";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,13 +17,8 @@ Examples:
   windowsill ask '/plants'        what the bot would answer, in the terminal
   windowsill topic list           what the event log holds
   windowsill config               every setting, its value and where it came from
-
-Exit codes:
-  0   done
-  1   the work met errors that were reported
-  2   wrong usage or configuration
-  3   another instance holds the data directory
-  70  an internal fault";
+  windowsill check                is everything as it should be? It changes nothing
+  windowsill backup DIR           a copy of everything, while the bot runs";
 
 const WRITE_HELP: &str = r#"Lines are read from standard input. A bad line is reported on standard error as
 `line N: reason`; the rest goes on, and the exit code is 1 at the end.
@@ -69,10 +57,80 @@ Examples:
   windowsill dead-letters replay 17 18
   windowsill dead-letters replay --topic houseplant-readings"#;
 
+const LETTERS_HELP: &str = "\
+Examples:
+  windowsill dead-letters list
+  windowsill dead-letters replay 17";
+
+const RUN_HELP: &str = "\
+It polls Telegram until SIGTERM or Ctrl-C, and ends within 10 s; a second signal ends it at once.
+
+Examples:
+  TELEGRAM_BOT_TOKEN=123456:token windowsill run
+  windowsill --config /etc/windowsill.toml run";
+
+const DEMO_HELP: &str = "\
+Examples:
+  windowsill demo                         plants that live 720 times as fast
+  windowsill demo --speed 60 --seed 7     slower, and other weather
+  windowsill demo --listen 127.0.0.1:8080 the chat page on a port that stays";
+
+const CONFIG_HELP: &str = "\
+Examples:
+  windowsill config
+  windowsill config > windowsill.toml     a file to start from; put the secrets in by hand";
+
+const TOPIC_HELP: &str = "\
+Examples:
+  windowsill topic list
+  windowsill topic read houseplant-readings --follow
+  windowsill topic write houseplant-readings --format value < readings.jsonl";
+
+const LIST_HELP: &str = "\
+Examples:
+  windowsill topic list
+  windowsill topic list --json | jq '.[] | select(.records == 0).name'";
+
+const FOLD_HELP: &str = "\
+It needs the data directory for itself. Alerts that come of it are sent by the next `run`.
+
+Examples:
+  windowsill fold
+  windowsill fold --json | jq '.pipelines[].late'";
+
+const ASK_HELP: &str = "\
+It works beside a running bot, and needs no Telegram. What begins a conversation or changes
+something is refused.
+
+Examples:
+  windowsill ask '/plants moisture_low > 20'
+  windowsill ask /status --json";
+
+const BACKUP_HELP: &str = "\
+A backup is a folder: state.db, log.db, and manifest.json with their checksums. It appears under
+its name when it is whole, and never over another one. It works beside a running bot.
+
+Examples:
+  windowsill backup /mnt/usb/windowsill-before-the-holidays
+  windowsill backup --keep 7 /var/backups/windowsill";
+
+const RESTORE_HELP: &str = "\
+The data directory must be empty or not there yet, and nothing may run on it. Everything is checked
+before it is taken over. What happened after the backup is gone; alerts that were sent after it
+may be sent once more.
+
+Examples:
+  windowsill --data-dir /var/lib/windowsill restore /mnt/usb/windowsill-before-the-holidays";
+
+/// What follows a verb's options in `--help`.
+fn with_codes(text: &str) -> String {
+    format!("{text}\n\n{}", exit::table())
+}
+
 /// Plants that dry out, devices that look for Wi-Fi, hearts, carts and socks: events become
 /// alerts and answers in a Telegram chat.
 #[derive(Debug, Parser)]
-#[command(name = "windowsill", version, after_help = EXAMPLES)]
+#[command(name = "windowsill", version, after_help = with_codes(EXAMPLES))]
 pub struct Cli {
     /// The configuration file [default: windowsill.toml, if it is there].
     #[arg(long, global = true, value_name = "FILE")]
@@ -88,28 +146,37 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the bot.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = with_codes(RUN_HELP))]
     Run,
     /// Try everything in one process, with simulated plants and a chat in the browser.
     ///
     /// The chat page's address is the first line of standard output.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = with_codes(DEMO_HELP))]
     Demo(Demo),
     /// Print the configuration in force, with secrets left out.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = with_codes(CONFIG_HELP))]
     Config,
     /// Look into the event log, or write to it.
-    #[command(subcommand, after_help = EXIT_CODES)]
+    #[command(subcommand, after_help = with_codes(TOPIC_HELP))]
     Topic(Topic),
     /// See the records that could not be used, or try them again.
-    #[command(subcommand, after_help = EXIT_CODES)]
+    #[command(subcommand, after_help = with_codes(LETTERS_HELP))]
     DeadLetters(DeadLetters),
     /// Process what is in the log until caught up, and exit.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = with_codes(FOLD_HELP))]
     Fold(Fold),
     /// Print what the bot would answer its owner.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = with_codes(ASK_HELP))]
     Ask(Ask),
+    /// Copy the state and the event log into a folder, while the bot runs.
+    #[command(after_help = with_codes(BACKUP_HELP))]
+    Backup(Backup),
+    /// Fill an empty data directory from a backup.
+    #[command(after_help = with_codes(RESTORE_HELP))]
+    Restore {
+        /// The folder of the backup.
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -133,13 +200,14 @@ impl Demo {
 #[derive(Debug, Subcommand)]
 pub enum Topic {
     /// Print each topic's name, kind, partitions, records, first and last time.
+    #[command(after_help = with_codes(LIST_HELP))]
     List {
         /// As a JSON list.
         #[arg(long)]
         json: bool,
     },
     /// Print the records of a topic.
-    #[command(after_help = READ_HELP)]
+    #[command(after_help = with_codes(READ_HELP))]
     Read {
         /// The topic's name.
         topic: String,
@@ -151,7 +219,7 @@ pub enum Topic {
         follow: bool,
     },
     /// Write lines from standard input to a topic; it works beside a running bot.
-    #[command(after_help = WRITE_HELP)]
+    #[command(after_help = with_codes(WRITE_HELP))]
     Write {
         /// The topic's name.
         topic: String,
@@ -164,6 +232,7 @@ pub enum Topic {
 #[derive(Debug, Subcommand)]
 pub enum DeadLetters {
     /// Print the newest dead letters, with the reason of each.
+    #[command(after_help = with_codes(LETTERS_HELP))]
     List {
         /// Only those of this topic.
         #[arg(long, value_name = "TOPIC")]
@@ -176,7 +245,7 @@ pub enum DeadLetters {
         limit: u32,
     },
     /// Append dead letters to their topics again, each once.
-    #[command(after_help = REPLAY_HELP)]
+    #[command(after_help = with_codes(REPLAY_HELP))]
     #[group(id = "which", required = true, multiple = false, args = ["ids", "topic", "all"])]
     Replay {
         /// The letters' numbers, as `list` shows them.
@@ -208,6 +277,15 @@ pub struct Ask {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The folder to make; with `--keep` the folder that holds the backups.
+    pub dir: PathBuf,
+    /// Make a folder named by the time inside DIR, and keep only the newest N of them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub keep: Option<u32>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -217,6 +295,18 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_examples_and_the_exit_codes() {
+        fn look(command: &mut clap::Command) {
+            let help = command.render_long_help().to_string();
+            let name = command.get_name().to_owned();
+            assert!(help.contains("Examples:"), "{name} has no examples");
+            assert!(help.contains(&exit::table()), "{name} does not say its exit codes:\n{help}");
+            command.get_subcommands_mut().filter(|verb| verb.get_name() != "help").for_each(look);
+        }
+        look(&mut Cli::command());
     }
 
     #[test]

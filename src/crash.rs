@@ -3,7 +3,8 @@
 //!
 //! Only builds with debug assertions have them; in a release build all of this is empty.
 
-/// The points that exist, for the tests that must visit each.
+/// The points of the bot, for the tests that must visit each. `backup` and `restore` have one each,
+/// `between-copies` and `between-places`.
 pub const POINTS: &[&str] = &[
     "after-inbox-insert",
     "before-update-commit",

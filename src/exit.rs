@@ -2,22 +2,30 @@
 
 use std::process::{ExitCode, Termination};
 
-/// How a command ended.
+/// How a command ended; [`Exit::meaning`] says what each means to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
     Done,
-    /// The work met errors that were reported.
     Errors,
-    /// Wrong usage or configuration.
     Usage,
-    /// Another instance holds the data directory.
     Taken,
-    /// An internal fault.
     Fault,
 }
 
 impl Exit {
+    pub const ALL: [Exit; 5] = [Exit::Done, Exit::Errors, Exit::Usage, Exit::Taken, Exit::Fault];
+
+    /// As `--help` explains it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::Errors => "the work met errors that were reported",
+            Exit::Usage => "wrong usage or configuration",
+            Exit::Taken => "another instance holds the data directory",
+            Exit::Fault => "an internal fault",
+        }
+    }
+
     pub fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
@@ -27,6 +35,13 @@ impl Exit {
             Exit::Fault => 70,
         }
     }
+}
+
+/// The table of codes under every `--help`.
+pub fn table() -> String {
+    let line = |exit: Exit| format!("  {:<4}{}", exit.code(), exit.meaning());
+    let lines: Vec<String> = Exit::ALL.into_iter().map(line).collect();
+    format!("Exit codes:\n{}", lines.join("\n"))
 }
 
 impl Termination for Exit {

@@ -16,5 +16,6 @@ pub mod log;
 pub mod meter;
 pub mod ops;
 pub mod rooms;
+pub mod sqlite;
 pub mod store;
 pub mod telegram;

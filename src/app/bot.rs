@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError, Urgency, access};
 use crate::telegram::access::{Access, FixedAccess};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
 use crate::telegram::handle::Desk;
-use crate::telegram::{delivery, dispatch, menu, polling, routes, timers};
+use crate::telegram::{delivery, dispatch, leftovers, menu, polling, routes, timers};
 
 /// How long a claim code is good for.
 const CLAIM_MS: i64 = 15 * MINUTE_MS;
@@ -133,7 +133,8 @@ pub(super) async fn prepare(api: &BotApi) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Puts the menu where members see it. Gives a fresh claim code where the bot has no owner.
+/// Ends what another version left unreadable and puts the menu where members see it. Gives a fresh
+/// claim code where the bot has no owner.
 pub(super) async fn open_access(
     store: &Store,
     fixed: FixedAccess,
@@ -142,6 +143,7 @@ pub(super) async fn open_access(
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let now_ms = clock::now_ms();
+                leftovers::end_unreadable(db, now_ms).await?;
                 let access = Access::load(db, &fixed).await?;
                 for chat_id in access.menu_chats() {
                     menu::show_in(db, chat_id, now_ms).await?;

@@ -33,6 +33,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let exit = match error {
             StoreError::Locked(_) => Exit::Taken,
+            StoreError::Newer { .. } | StoreError::HalfRestored(_) => Exit::Usage,
             _ => Exit::Errors,
         };
         Failure::new(exit, crate::engine::error_chain(&error))
@@ -115,6 +116,7 @@ pub(super) fn topics(config: &Config) -> Result<Topics, Failure> {
 
 /// A command that only looks does not create what it looks at.
 pub(super) fn expect_log(config: &Config) -> Result<(), Failure> {
+    lock::expect_whole(&config.data_dir)?;
     if config.log_path().is_file() {
         return Ok(());
     }
@@ -128,6 +130,7 @@ pub(super) fn expect_log(config: &Config) -> Result<(), Failure> {
 /// Opens the event log of the data directory, creating the directory if it is missing.
 pub(super) async fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
     let dir = &config.data_dir;
+    lock::expect_whole(dir)?;
     std::fs::create_dir_all(dir).map_err(|error| {
         Failure::new(Exit::Errors, format!("cannot create {}: {error}", dir.display()))
     })?;

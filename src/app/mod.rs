@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::ops::topic::{self, ReadOptions, TopicError, WriteOptions};
 
 mod ask;
+mod backup;
 mod bot;
 mod dead_letters;
 mod demo;
@@ -55,6 +56,8 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Demo(options) => demo::demo(config, &options).await,
         Command::Fold(options) => fold::fold(&config, options.json).await,
         Command::DeadLetters(verb) => dead_letters::run(&config, verb).await,
+        Command::Backup(options) => backup::backup(&config, &options).await,
+        Command::Restore { dir } => backup::restore(&config, &dir).await,
         Command::Ask(options) => ask::ask(&config, &options.text, options.json).await,
     };
     result.unwrap_or_else(|failure| failed(failure.exit, &failure.reason))

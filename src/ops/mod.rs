@@ -1,4 +1,6 @@
 //! Verbs for whoever runs the program.
 
+pub mod backup;
 pub mod dead_letters;
+pub mod inspect;
 pub mod topic;

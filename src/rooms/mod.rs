@@ -59,7 +59,7 @@ pub fn question(draft: &Draft) -> Option<Say> {
 /// What an unfinished conversation of this room is called.
 pub fn unfinished(room: &str) -> &'static str {
     let found = all().into_iter().find(|known| known.chat.name() == room);
-    found.map_or("conversation", |room| room.chat.unfinished())
+    found.map_or("a conversation", |room| room.chat.unfinished())
 }
 
 /// A room's pipeline with its types erased.

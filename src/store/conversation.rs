@@ -41,6 +41,21 @@ pub async fn load(db: &mut SqliteConnection, holder: Holder) -> Result<Option<Dr
     Ok(Some(Draft { room: row.room, version: row.version, state }))
 }
 
+/// Every unfinished conversation.
+pub async fn all(db: &mut SqliteConnection) -> Result<Vec<(Holder, Draft)>, StoreError> {
+    let rows: Vec<(i64, i64, i32, String, i64, String)> = sqlx::query_as(
+        "select chat_id, user_id, thread_id, room, version, state from conversation",
+    )
+    .fetch_all(db)
+    .await?;
+    let drafts = rows.into_iter().map(|(chat_id, user_id, thread, room, version, state)| {
+        let thread_id = (thread != 0).then_some(thread);
+        let state = serde_json::from_str(&state).unwrap_or_default();
+        (Holder { place: Place { chat_id, thread_id }, user_id }, Draft { room, version, state })
+    });
+    Ok(drafts.collect())
+}
+
 pub async fn save(
     db: &mut SqliteConnection,
     holder: Holder,

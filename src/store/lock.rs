@@ -5,6 +5,11 @@ use std::path::Path;
 
 use super::StoreError;
 
+/// The lock's file in the data directory.
+pub const FILE: &str = "state.lock";
+/// Stands in a data directory while it is filled from a backup.
+pub const RESTORE_MARKER: &str = "restore.partial";
+
 /// Held while a process owns a data directory. The operating system drops the lock with the
 /// process, so a crash leaves nothing to clean up.
 #[derive(Debug)]
@@ -21,7 +26,7 @@ impl DirLock {
             .create(true)
             .truncate(false)
             .write(true)
-            .open(data_dir.join("state.lock"))
+            .open(data_dir.join(FILE))
             .map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => Ok(DirLock { _file: file }),
@@ -33,6 +38,14 @@ impl DirLock {
 
 /// Does a process hold the directory's lock at this moment? Takes nothing.
 pub fn is_held(data_dir: &Path) -> bool {
-    let Ok(file) = File::open(data_dir.join("state.lock")) else { return false };
+    let Ok(file) = File::open(data_dir.join(FILE)) else { return false };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Refuses a data directory that a restore has begun to fill and not finished.
+pub fn expect_whole(data_dir: &Path) -> Result<(), StoreError> {
+    match data_dir.join(RESTORE_MARKER).exists() {
+        true => Err(StoreError::HalfRestored(data_dir.to_owned())),
+        false => Ok(()),
+    }
 }

@@ -25,6 +25,7 @@ pub mod lock;
 pub mod outbox;
 pub mod positions;
 pub mod publication;
+pub mod schema;
 mod writer;
 
 pub use lock::DirLock;
@@ -46,9 +47,18 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A newer version of the program has changed the schema.
+    #[error(
+        "{path} was brought to schema {found} by {program}, and this version knows schemas up to \
+         {known}; run that version again, or restore a backup that this one made"
+    )]
+    Newer { path: PathBuf, found: i64, known: i64, program: String },
     /// The data directory is used by another process.
     #[error("another instance of windowsill holds {0}")]
     Locked(PathBuf),
+    /// A restore was interrupted.
+    #[error("a restore into {0} has not finished; run `windowsill restore` again")]
+    HalfRestored(PathBuf),
     /// The data directory cannot be used.
     #[error("the data directory {path} cannot be used")]
     Directory { path: PathBuf, source: std::io::Error },
@@ -83,7 +93,7 @@ impl Store {
     pub async fn open(data_dir: &Path) -> Result<Store, StoreError> {
         let options = options(&state_path(data_dir))?.create_if_missing(true);
         let mut connection = SqliteConnection::connect_with(&options).await?;
-        sqlx::migrate!("./migrations").run_direct(&mut connection).await?;
+        schema::bring_up_to_date(&mut connection, &state_path(data_dir)).await?;
         let wal_path = data_dir.join("state.db-wal");
         let writer = Writer::spawn(connection, options, wal_path);
         let readers = readers(&state_path(data_dir))?;

@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod handle;
 pub mod household;
 pub mod ingress;
+pub mod leftovers;
 pub mod menu;
 pub mod meter;
 pub mod notices;

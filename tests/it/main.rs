@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod backup;
 mod bot;
 mod botapi;
 mod botapi_faults;
@@ -27,3 +28,4 @@ mod teloxide_bot;
 mod tool;
 mod topic_cli;
 mod update_plant;
+mod upgrade;

@@ -147,6 +147,11 @@ impl Handle {
         })
     }
 
+    /// Every chat that there is.
+    pub fn chats(&self) -> Vec<i64> {
+        self.shared.look(|state| state.world.chats.keys().copied().collect())
+    }
+
     /// A chat as it is now, oldest message first.
     pub fn messages(&self, chat_id: i64) -> Vec<ShownMessage> {
         self.shared.look(|state| {
@@ -251,8 +256,8 @@ impl Handle {
     }
 
     fn transcripts(&self) -> String {
-        let chats: Vec<i64> = self.shared.look(|state| state.world.chats.keys().copied().collect());
-        let mut text: String = chats.into_iter().map(|chat_id| self.transcript(chat_id)).collect();
+        let mut text: String =
+            self.chats().into_iter().map(|chat_id| self.transcript(chat_id)).collect();
         for call in self.calls().iter().rev().filter(|call| call.method != "getUpdates").take(8) {
             let told = call.answer.as_ref().and_then(|answer| answer["description"].as_str());
             let told = told.unwrap_or(if call.succeeded() { "ok" } else { "no answer" });

@@ -17,6 +17,7 @@ use crate::log::{Bounds, EventLog, LogError, LogFuture, LogReader, Start, TopicS
 
 mod appender;
 mod catalog;
+mod inspect;
 mod joiner;
 mod placement;
 mod reader;
@@ -25,6 +26,7 @@ mod watcher;
 
 use appender::Job;
 use catalog::Topic;
+pub use inspect::{LogFile, inspect};
 use reader::{Cursor, EmbeddedReader};
 use watcher::OwnedTask;
 

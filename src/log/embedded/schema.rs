@@ -26,6 +26,8 @@ const CHECKPOINT_PAGES: &str = "4096";
 const APPLICATION_ID: i64 = 0x5753_696c;
 const SCHEMA_VERSION: i64 = 1;
 
+const LOG_ID: &str = "select value from meta where key = 'log_id'";
+
 const SCHEMA: &str = "
 create table meta (
     key text primary key,
@@ -178,20 +180,37 @@ async fn try_prepare(conn: &mut SqliteConnection, path: &Path) -> Result<String,
         sqlx::query("insert into meta (key, value) values ('log_id', lower(hex(randomblob(16))))")
             .execute(&mut *tx)
             .await?;
-    } else if application_id != APPLICATION_ID {
-        return Err(PrepareError::Log(refusal(path, "it is not an event log of Windowsill")));
-    } else if version != SCHEMA_VERSION {
+    } else {
+        expect_ours(path, application_id, version).map_err(PrepareError::Log)?;
+    }
+    let id: String = sqlx::query_scalar(LOG_ID).fetch_one(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The identity of a file that has to be a log already. Nothing is written.
+pub(super) async fn identity(conn: &mut SqliteConnection, path: &Path) -> Result<String, LogError> {
+    let failed = |fault: sqlx::Error| log_error(path, &fault);
+    let marks = "select application_id, user_version
+                   from pragma_application_id, pragma_user_version";
+    let (application_id, version): (i64, i64) =
+        sqlx::query_as(marks).fetch_one(&mut *conn).await.map_err(failed)?;
+    expect_ours(path, application_id, version)?;
+    sqlx::query_scalar(LOG_ID).fetch_one(conn).await.map_err(failed)
+}
+
+fn expect_ours(path: &Path, application_id: i64, version: i64) -> Result<(), LogError> {
+    if application_id != APPLICATION_ID {
+        return Err(refusal(path, "it is not an event log of Windowsill"));
+    }
+    if version != SCHEMA_VERSION {
         let reason = format!(
             "it has version {version} and this program knows version {SCHEMA_VERSION}; \
              a newer Windowsill wrote it"
         );
-        return Err(PrepareError::Log(refusal(path, &reason)));
+        return Err(refusal(path, &reason));
     }
-    let id: String = sqlx::query_scalar("select value from meta where key = 'log_id'")
-        .fetch_one(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(id)
+    Ok(())
 }
 
 fn refusal(path: &Path, reason: &str) -> LogError {

@@ -14,6 +14,7 @@ use windowsill::demo::botapi::{Handle, ShownMessage};
 
 use crate::botapi_world::{TOKEN, World};
 
+mod hygiene;
 pub(crate) mod past;
 pub(crate) mod state;
 
@@ -149,21 +150,6 @@ impl Bot {
     pub(crate) async fn stop(&self) {
         self.life().signal("-TERM");
         assert_eq!(self.life().ended_within(STOP).await.code(), Some(0));
-        self.log_is_clean();
-    }
-
-    /// No life has logged the token, or what the owner wrote.
-    pub(crate) fn log_is_clean(&self) {
-        const TELLING_CHARS: usize = 6;
-        let log = self.log();
-        let secret = TOKEN.split_once(':').unwrap().1;
-        assert!(!log.contains(secret), "the token is logged");
-        for message in self.handle().messages(OWNER).iter().filter(|it| !it.from_bot) {
-            let words = message.text.split_whitespace().filter(|word| !word.starts_with('/'));
-            for word in words.filter(|word| word.chars().count() >= TELLING_CHARS) {
-                assert!(!log.contains(word), "{word:?} is logged");
-            }
-        }
     }
 
     /// Everything that all lives logged.
@@ -231,7 +217,11 @@ impl Drop for Bot {
             let tail: Vec<&str> = log.lines().skip(first).collect();
             let chat = self.handle().transcript(OWNER);
             eprintln!("{}\n{chat}--- the log ends with\n{}", self.title, tail.join("\n"));
+            return;
         }
+        let leaks = hygiene::leaks(&self.log(), self.handle());
+        assert!(leaks.is_empty(), "this is in the log: {leaks:?}");
+        assert!(!self.printed().contains(TOKEN), "the token was printed");
     }
 }
 

@@ -56,6 +56,11 @@ impl Log {
         Log { log, topics, template }
     }
 
+    /// The log's identity.
+    pub(crate) fn id(&self) -> &str {
+        self.log.id()
+    }
+
     pub(crate) async fn append(&self, readings: &[Reading]) {
         let record = |reading: &Reading| {
             assert!(reading.plant_id < 64, "one byte of Avro");

@@ -187,8 +187,7 @@ impl Household {
         drop(state);
         self.keeper.shared.stop.notify_one();
         let task = self.keeper.task.take().expect("it is ended once");
-        let bot = self.ended.insert(task.await.unwrap());
-        bot.log_is_clean();
+        self.ended = Some(task.await.unwrap());
         self.keeper.shared.kills.lock().unwrap().clone()
     }
 }
