@@ -46,6 +46,23 @@ pub enum EngineError {
          put the old log back, or start with an empty data directory"
     )]
     OtherLog { pipeline: &'static str, stored: String, found: String },
+    /// The log holds another record where the last folded one was.
+    #[error(
+        "topic {topic} is not the one that pipeline {pipeline} has read: the record at offset \
+         {offset} of partition {partition} was of {stored}, and here it is of {found} (an older \
+         copy of the log that went on differently?). Put the right log back, or let `windowsill \
+         rebuild` begin anew from this one",
+        stored = iso(*stored_ms),
+        found = iso(*found_ms)
+    )]
+    OtherPast {
+        pipeline: &'static str,
+        topic: String,
+        partition: i32,
+        offset: i64,
+        stored_ms: i64,
+        found_ms: i64,
+    },
     /// A fold panicked on a record of this batch; the next session finds out which.
     #[error("folding {topic} partition {partition} panicked below offset {below}")]
     Panicked { topic: &'static str, partition: i32, below: i64 },
@@ -56,12 +73,20 @@ impl EngineError {
     pub fn is_transient(&self) -> bool {
         match self {
             EngineError::Log(LogError::Unavailable(_)) => true,
-            EngineError::Log(_) | EngineError::OtherLog { .. } => false,
+            EngineError::Log(_) | EngineError::OtherLog { .. } | EngineError::OtherPast { .. } => {
+                false
+            }
             EngineError::Store(StoreError::Database(_)) => true,
             EngineError::Store(_) => false,
             EngineError::Panicked { .. } => true,
         }
     }
+}
+
+/// A time to the millisecond, as two records of the same minute still differ.
+fn iso(ms: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_millis(ms);
+    time.map_or_else(|| format!("{ms} ms"), |time| time.to_rfc3339())
 }
 
 /// The numbers a pipeline works by.

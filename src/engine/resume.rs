@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::fold::Place;
 use super::{EngineError, Views, Workshop};
 use crate::kernel::time::PartitionTime;
-use crate::log::Start;
-use crate::store::{Urgency, positions};
+use crate::log::{Fetched, Start};
+use crate::store::Urgency;
+use crate::store::positions::{self, Position};
 
 /// Times of the partitions, where to read each topic from, and the watermark.
 type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
@@ -50,12 +51,46 @@ pub(super) async fn resume<V: Views>(
                 .find(|position| position.topic == *topic_name && position.partition == partition);
             let greatest_ms = known.and_then(|position| position.greatest_event_ms);
             times.insert((stream, partition), PartitionTime { greatest_ms, at_end: false });
+            if let Some(position) = known {
+                check_past(name, workshop, &topic.log_name, position).await?;
+            }
             let offset = known.map_or(0, |position| position.next_offset);
             from.push(Start { partition, offset });
         }
         topics.push((topic.log_name.clone(), from));
     }
     Ok((times, topics, row.watermark_ms))
+}
+
+/// The record before the position must be the one that was folded there, where it still exists: a
+/// log that was put back from an older copy and has grown since ends beyond our position, too.
+async fn check_past(
+    pipeline: &'static str,
+    workshop: &Workshop,
+    topic: &str,
+    position: &Position,
+) -> Result<(), EngineError> {
+    let (offset, partition) = (position.next_offset - 1, position.partition);
+    let Some(stored_ms) = position.last_ts_ms.filter(|_| offset >= 0) else { return Ok(()) };
+    let mut reader = workshop.log.read(topic, vec![Start { partition, offset }]).await?;
+    let Fetched::Batch(batch) = reader.next().await? else { return Ok(()) };
+    for record in batch.records() {
+        let record = record?;
+        if record.offset > offset {
+            break;
+        }
+        if record.offset == offset && record.ts_ms != stored_ms {
+            return Err(EngineError::OtherPast {
+                pipeline,
+                topic: topic.to_owned(),
+                partition,
+                offset,
+                stored_ms,
+                found_ms: record.ts_ms,
+            });
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn next_open<V: Views>(
