@@ -82,6 +82,8 @@ section! {
         pub webhook: Webhook,
         /// The HTTP server of `run`.
         pub http: Http,
+        /// The event log in the data directory.
+        pub embedded_log: EmbeddedLog,
         /// Houseplants.
         pub plants: Plants,
         /// Topics by their default name, quoted where it has dots: `[topics."unifi.ace.user"]`.
@@ -141,6 +143,20 @@ section! {
 }
 
 section! {
+    /// The `[embedded_log]` section.
+    pub struct EmbeddedLog {
+        /// Events are kept so many days after they came; 0 keeps them however old they are. What
+        /// the bot has not processed yet is kept longer.
+        pub retention_days: u32,
+        /// A topic of events that takes more bytes in the log loses its oldest ones; 0 is no limit.
+        /// At twice the size, also those that the bot has not processed yet.
+        pub retention_bytes: u64,
+        /// A deletion stays in a table's topic for so many hours, for readers that are behind.
+        pub delete_retention_hours: u32,
+    }
+}
+
+section! {
     /// The `[plants]` section.
     pub struct Plants {
         /// A plant is dry when more than this many of its readings within six hours are low.
@@ -171,6 +187,7 @@ impl Default for Config {
             telegram: Telegram::default(),
             webhook: Webhook::default(),
             http: Http::default(),
+            embedded_log: EmbeddedLog::default(),
             plants: Plants::default(),
             topics: BTreeMap::new(),
             origins: BTreeMap::new(),
@@ -197,6 +214,16 @@ impl Default for Webhook {
             secret: None,
             secret_file: None,
             ngrok_api: "http://127.0.0.1:4040".to_owned(),
+        }
+    }
+}
+
+impl Default for EmbeddedLog {
+    fn default() -> EmbeddedLog {
+        EmbeddedLog {
+            retention_days: 91,
+            retention_bytes: 1024 * 1024 * 1024,
+            delete_retention_hours: 24,
         }
     }
 }
@@ -236,6 +263,7 @@ const SECTIONS: &[(&str, &[Key])] = &[
     ("telegram", Telegram::KEYS),
     ("webhook", Webhook::KEYS),
     ("http", Http::KEYS),
+    ("embedded_log", EmbeddedLog::KEYS),
     ("plants", Plants::KEYS),
 ];
 

@@ -15,6 +15,9 @@ pub const POINTS: &[&str] = &[
     "after-send",
 ];
 
+/// The points of each transaction in which the log is kept small.
+pub const UPKEEP_POINTS: &[&str] = &["before-upkeep-commit", "after-upkeep-commit"];
+
 /// Where `TEST_WINDOWSILL_CRASH` is `name:n` and this is the n-th visit of that point, ends the
 /// process as `kill -9` would; where `TEST_WINDOWSILL_PANIC` is, panics.
 #[cfg(debug_assertions)]

@@ -37,8 +37,9 @@ pub(super) fn fixed_access(config: &Config) -> FixedAccess {
     }
 }
 
-/// The pipelines and the pumps to the log: what works without Telegram.
+/// The pipelines, the pumps to the log and its upkeep: what works without Telegram.
 pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, pipelines: Vec<Box<dyn Pipe>>) {
+    tasks.spawn("log upkeep", house.upkeep(&pipelines).run(tasks.stop()));
     for pipeline in pipelines {
         let stop = tasks.stop();
         tasks.spawn(pipeline.name(), async move { pipeline.run(stop).await });

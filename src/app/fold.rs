@@ -12,7 +12,8 @@ use crate::exit::Exit;
 pub(super) async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure> {
     let house = House::open(config, None).await?;
     let mut summaries = Vec::new();
-    for pipeline in house.pipelines(config) {
+    let pipelines = house.pipelines(config);
+    for pipeline in &pipelines {
         let summary = pipeline.catch_up().await.map_err(|error| {
             let reason = format!("pipeline {}: {}", pipeline.name(), error_chain(&error));
             Failure::new(Exit::Errors, reason)
@@ -28,7 +29,10 @@ pub(super) async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure
         // They are in the store; the next start carries them on.
         tracing::warn!(error = %error_chain(&error), "dead letters could not be published");
     }
+    let kept = house.upkeep(&pipelines).pass().await;
+    drop(pipelines);
     house.close().await;
+    kept.map_err(|error| Failure::new(Exit::Errors, error_chain(&error)))?;
     print(&summaries, as_json);
     Ok(Exit::Done)
 }

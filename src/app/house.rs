@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::upkeep::{self, Upkeep};
 use crate::clock::{self, Clock, SystemClock};
 use crate::config::Config;
 use crate::demo::clock::DemoClock;
@@ -12,6 +13,7 @@ use crate::kernel::chat::Place;
 use crate::kernel::time::HOUR_MS;
 use crate::log::LogError;
 use crate::log::embedded::EmbeddedLog;
+use crate::log::embedded::upkeep::Keep;
 use crate::log::topics::Topics;
 use crate::rooms::{self, Pipe};
 use crate::store::{DirLock, Store, StoreError, Urgency, access, lock};
@@ -50,6 +52,7 @@ impl From<LogError> for Failure {
 pub(super) struct House {
     pub(super) workshop: Workshop,
     pub(super) log: Arc<EmbeddedLog>,
+    keep: Keep,
     _lock: DirLock,
 }
 
@@ -74,7 +77,8 @@ impl House {
             alert_max_age_ms: i64::from(config.alert_max_age_hours) * HOUR_MS,
         };
         let workshop = Workshop { log: log.clone(), store, topics, clock, settings };
-        Ok(House { workshop, log, _lock: lock })
+        let keep = upkeep::keep(&config.embedded_log);
+        Ok(House { workshop, log, keep, _lock: lock })
     }
 
     /// Every room's pipeline.
@@ -83,8 +87,14 @@ impl House {
         rooms.iter().map(|room| (room.pipeline)(config, self.workshop.clone())).collect()
     }
 
+    /// What keeps the log small once these have folded it.
+    pub(super) fn upkeep(&self, pipelines: &[Box<dyn Pipe>]) -> Upkeep {
+        Upkeep::new(self.log.clone(), self.workshop.clone(), pipelines, self.keep)
+    }
+
     /// Finishes what is queued and closes the files.
     pub(super) async fn close(self) {
+        self.log.close().await;
         self.workshop.store.close().await;
     }
 }

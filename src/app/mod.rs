@@ -21,6 +21,7 @@ mod fold;
 mod house;
 mod run;
 mod tasks;
+mod upkeep;
 
 use house::Failure;
 
@@ -97,6 +98,7 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
             house::expect_log(config)?;
             let log = house::open_log_with(config, &topics).await?;
             topic::list(&log, json, &mut std::io::stdout().lock()).await?;
+            log.close().await;
             Ok(Exit::Done)
         }
         Topic::Read { topic: name, from, follow } => {
@@ -123,6 +125,7 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
             };
             let (input, mut report) = (std::io::stdin(), std::io::stderr());
             let written = topic::write(&log, found, input, &options, stop, &mut report).await?;
+            log.close().await;
             Ok(if written.rejected > 0 { Exit::Errors } else { Exit::Done })
         }
     }

@@ -36,12 +36,25 @@ pub enum LogError {
     /// Reading was asked to begin where nothing was ever written: the log is another one, or lost
     /// its end.
     #[error(
-        "topic {topic:?} ends at offset {next_offset} of partition {partition}, before {offset}"
+        "topic {topic:?} ends at offset {next_offset} of partition {partition}, before {offset}: \
+         this log is older than what was read from it; put the newer one back"
     )]
     BeyondEnd { topic: String, partition: i32, offset: i64, next_offset: i64 },
-    /// The log holds something that it never wrote: a damaged file, or a newer format.
-    #[error("the log is damaged at {place}: {reason}")]
+    /// The log holds something that it never wrote: a damaged file.
+    #[error(
+        "the log is damaged at {place}: {reason}; stop whatever uses it, keep a copy, and put a \
+         backup in its place (or save what `sqlite3 log.db .recover` can still read)"
+    )]
     Damaged { place: String, reason: String },
+    /// The file belongs to another program, or to a newer version of this one.
+    #[error("{place} cannot be used as the event log: {reason}")]
+    Foreign { place: String, reason: String },
+    /// Another file, or none, lies where the log was opened.
+    #[error(
+        "the event log {place} {what} while it was in use; what is not in it yet was not answered. \
+         Put the right file back and start again"
+    )]
+    Replaced { place: String, what: &'static str },
     /// A record is larger than a log accepts.
     #[error("a record of {size_bytes} bytes is over the limit of {limit_bytes} bytes")]
     TooLarge { size_bytes: usize, limit_bytes: usize },

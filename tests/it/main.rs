@@ -19,6 +19,7 @@ mod house;
 mod http;
 mod kill_seeds;
 mod log_conformance;
+mod log_upkeep;
 mod model;
 mod privacy;
 mod python_bot;

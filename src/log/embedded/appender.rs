@@ -4,14 +4,14 @@
 //! taken inside a `begin immediate` transaction, and an append is answered after its commit.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::schema::{BUSY_ATTEMPTS, BUSY_PAUSE, connect, is_busy, log_error};
+use super::identity::Identity;
+use super::schema::{BUSY_ATTEMPTS, BUSY_PAUSE, ROW_OVERHEAD_BYTES, connect, is_busy, log_error};
 use crate::kernel::record::RecordRef;
 use crate::log::LogError;
 use crate::log::batch::BatchBuilder;
@@ -24,6 +24,13 @@ const GROUP_BYTES: usize = 8 * 1024 * 1024;
 const JOINED_BYTES: usize = 64 * 1024;
 const JOINED_RECORDS: usize = 4096;
 
+/// What the task is asked to do.
+pub(super) enum Order {
+    Append(Job),
+    /// Fold the write-ahead log into the file, and end.
+    Close(oneshot::Sender<()>),
+}
+
 /// One append on its way to the file.
 pub(super) struct Job {
     pub topic_id: i64,
@@ -33,50 +40,92 @@ pub(super) struct Job {
     pub reply: oneshot::Sender<Result<Vec<i64>, LogError>>,
 }
 
-/// Starts the task; it ends when the last sender is gone and the queue is empty.
+/// Starts the task; it ends when it is told to, or the last sender is gone and the queue is empty.
 pub(super) fn start(
     conn: SqliteConnection,
-    path: Arc<PathBuf>,
+    identity: Arc<Identity>,
     changes: watch::Sender<u64>,
-) -> mpsc::Sender<Job> {
-    let (jobs, waiting) = mpsc::channel(QUEUE_JOBS);
-    tokio::spawn(run(conn, path, changes, waiting));
-    jobs
+) -> mpsc::Sender<Order> {
+    let (orders, waiting) = mpsc::channel(QUEUE_JOBS);
+    tokio::spawn(run(conn, identity, changes, waiting));
+    orders
 }
 
 async fn run(
     mut conn: SqliteConnection,
-    path: Arc<PathBuf>,
+    identity: Arc<Identity>,
     changes: watch::Sender<u64>,
-    mut waiting: mpsc::Receiver<Job>,
+    mut waiting: mpsc::Receiver<Order>,
 ) {
-    while let Some(first) = waiting.recv().await {
-        let mut size_bytes = size_of_rows(&first.rows);
-        let mut jobs = vec![first];
-        while size_bytes < GROUP_BYTES
-            && let Ok(job) = waiting.try_recv()
-        {
-            size_bytes += size_of_rows(&job.rows);
-            jobs.push(job);
-        }
-        let group = Group::gather(&mut jobs);
-        let outcome = commit_patiently(&mut conn, &group).await;
-        let outcome = outcome.map_err(|fault| log_error(&path, &fault));
-        match &outcome {
-            Ok(_) => changes.send_modify(|version| *version += 1),
-            Err(error) => {
-                tracing::warn!(%error, "an append to the event log failed");
-                renew(&mut conn, &path).await;
+    let mut closing = None;
+    while closing.is_none()
+        && let Some(first) = waiting.recv().await
+    {
+        let mut size_bytes = 0;
+        let mut jobs = Vec::new();
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Append(job) => {
+                    size_bytes += size_of_rows(&job.rows);
+                    jobs.push(job);
+                    next = if size_bytes < GROUP_BYTES { waiting.try_recv().ok() } else { None };
+                }
+                Order::Close(closed) => {
+                    closing = Some(closed);
+                    next = None;
+                }
             }
         }
-        for (job, places) in jobs.into_iter().zip(&group.places) {
-            let answer = outcome
-                .as_ref()
-                .map_err(Clone::clone)
-                .map(|bases| places.iter().map(|(row, index)| bases[*row] + index).collect());
-            // Whoever gave up waiting is not told; the records are in the log all the same.
-            let _ = job.reply.send(answer);
+        if !jobs.is_empty() {
+            append(&mut conn, &identity, &changes, jobs).await;
         }
+    }
+    if let Some(closed) = closing {
+        fold_back(conn).await;
+        // Whoever asked may be gone.
+        let _ = closed.send(());
+    }
+}
+
+/// Writes a group of appends and answers them.
+async fn append(
+    conn: &mut SqliteConnection,
+    identity: &Identity,
+    changes: &watch::Sender<u64>,
+    mut jobs: Vec<Job>,
+) {
+    let group = Group::gather(&mut jobs);
+    let outcome = commit_patiently(conn, &group).await;
+    let outcome = outcome.map_err(|fault| log_error(identity.path(), &fault));
+    // A commit into a file that was deleted meanwhile is none.
+    let outcome = outcome.and_then(|bases| identity.check().map(|()| bases));
+    match &outcome {
+        Ok(_) => changes.send_modify(|version| *version += 1),
+        Err(error) => {
+            tracing::warn!(%error, "an append to the event log failed");
+            renew(conn, identity).await;
+        }
+    }
+    for (job, places) in jobs.into_iter().zip(&group.places) {
+        let answer = outcome
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|bases| places.iter().map(|(row, index)| bases[*row] + index).collect());
+        // Whoever gave up waiting is not told; the records are in the log all the same.
+        let _ = job.reply.send(answer);
+    }
+}
+
+/// Folds the write-ahead log into the file as far as other processes let it, without waiting.
+async fn fold_back(mut conn: SqliteConnection) {
+    for pragma in ["pragma busy_timeout = 0", "pragma wal_checkpoint(truncate)"] {
+        if let Err(error) = conn.execute(pragma).await {
+            tracing::debug!(%error, "the log's write-ahead log stays; the next start folds it");
+        }
+    }
+    if let Err(error) = conn.close().await {
+        tracing::debug!(%error, "closing the event log");
     }
 }
 
@@ -151,8 +200,13 @@ async fn commit_patiently(
 
 /// Opens the connection anew after an error. On a full disk SQLite has ended the transaction by
 /// itself, and sqlx, which still counts it, would refuse every later one.
-pub(super) async fn renew(conn: &mut SqliteConnection, path: &Path) {
-    match connect(path).await {
+pub(super) async fn renew(conn: &mut SqliteConnection, identity: &Identity) {
+    // Before connecting: that would create a file where none is.
+    let fresh = match identity.check() {
+        Ok(()) => connect(identity.path()).await,
+        Err(error) => Err(error),
+    };
+    match fresh {
         Ok(fresh) => *conn = fresh,
         Err(error) => tracing::warn!(%error, "cannot open the event log again"),
     }
@@ -168,6 +222,7 @@ async fn commit(conn: &mut SqliteConnection, group: &Group) -> Result<Vec<i64>, 
             "update partition set
                 next_offset = next_offset + ?3,
                 records = records + ?3,
+                size_bytes = size_bytes + ?6,
                 first_ts = min(coalesce(first_ts, ?4), ?4),
                 last_ts = max(coalesce(last_ts, ?5), ?5)
              where topic_id = ?1 and partition = ?2
@@ -178,6 +233,7 @@ async fn commit(conn: &mut SqliteConnection, group: &Group) -> Result<Vec<i64>, 
         .bind(batch.count)
         .bind(batch.first_ts_ms)
         .bind(batch.last_ts_ms)
+        .bind(batch.bytes.len() as i64 + ROW_OVERHEAD_BYTES)
         .fetch_one(&mut *tx)
         .await?;
         sqlx::query(
@@ -203,14 +259,20 @@ async fn commit(conn: &mut SqliteConnection, group: &Group) -> Result<Vec<i64>, 
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::kernel::record::NewRecord;
     use crate::log::embedded::{placement, schema};
 
-    async fn append(jobs: &mpsc::Sender<Job>, records: &[NewRecord]) -> Result<Vec<i64>, LogError> {
+    async fn append(
+        orders: &mpsc::Sender<Order>,
+        records: &[NewRecord],
+    ) -> Result<Vec<i64>, LogError> {
         let packed = placement::pack("t", 1, records, &Default::default()).unwrap();
         let (reply, answer) = oneshot::channel();
-        jobs.send(Job { topic_id: 1, rows: packed.rows, reply }).await.unwrap();
+        let job = Job { topic_id: 1, rows: packed.rows, reply };
+        orders.send(Order::Append(job)).await.unwrap();
         answer.await.unwrap()
     }
 
@@ -231,11 +293,12 @@ mod tests {
     #[tokio::test]
     async fn appending_goes_on_when_a_full_disk_has_room_again() {
         let dir = tempfile::tempdir().unwrap();
-        let path = Arc::new(dir.path().join("log.db"));
+        let path = dir.path().join("log.db");
         let mut conn = prepared(&path).await;
+        let identity = Arc::new(Identity::of(&path).unwrap());
         // Only this connection is held to its pages, as if the disk were full until it is renewed.
         sqlx::raw_sql("pragma max_page_count = 20").execute(&mut conn).await.unwrap();
-        let jobs = start(conn, Arc::clone(&path), watch::Sender::new(0));
+        let jobs = start(conn, identity, watch::Sender::new(0));
         assert_eq!(append(&jobs, &[sized(10)]).await.unwrap(), [0]);
         let full = append(&jobs, &[sized(500_000)]).await;
         assert!(matches!(full, Err(LogError::Unavailable(_))), "{full:?}");
@@ -245,7 +308,7 @@ mod tests {
     #[tokio::test]
     async fn appends_that_wait_together_become_one_row() {
         let dir = tempfile::tempdir().unwrap();
-        let path = Arc::new(dir.path().join("log.db"));
+        let path = dir.path().join("log.db");
         let mut jobs = Vec::new();
         let mut answers = Vec::new();
         for _ in 0..3 {

@@ -1,10 +1,11 @@
 //! The embedded log: one SQLite file that several processes append to and read at once.
 //!
-//! Invariant: a row is a batch of records of one partition and is never changed once written;
-//! what `append` has answered is on the disk.
+//! Invariant: a row is a batch of records of one partition; what `append` has answered is on the
+//! disk. Upkeep alone replaces rows, each time by one transaction that leaves every record that is
+//! still due in its place.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -17,15 +18,18 @@ use crate::log::{Bounds, EventLog, LogError, LogFuture, LogReader, Start, TopicS
 
 mod appender;
 mod catalog;
+mod identity;
 mod inspect;
 mod joiner;
 mod placement;
 mod reader;
 mod schema;
+pub mod upkeep;
 mod watcher;
 
-use appender::Job;
+use appender::{Job, Order};
 use catalog::Topic;
+use identity::Identity;
 pub use inspect::{LogFile, inspect};
 use reader::{Cursor, EmbeddedReader};
 use watcher::OwnedTask;
@@ -34,7 +38,7 @@ use watcher::OwnedTask;
 pub struct EmbeddedLog {
     id: String,
     shared: Arc<Shared>,
-    jobs: mpsc::Sender<Job>,
+    orders: mpsc::Sender<Order>,
     /// Where the next record without a key goes.
     turn: AtomicU32,
     /// Topics never change once they exist.
@@ -45,7 +49,7 @@ pub struct EmbeddedLog {
 
 /// What readers need for as long as they live.
 struct Shared {
-    path: Arc<PathBuf>,
+    identity: Arc<Identity>,
     changes: watch::Sender<u64>,
     /// Started by the first reader: who only appends has nothing to notice.
     watcher: OnceLock<OwnedTask>,
@@ -56,19 +60,29 @@ impl EmbeddedLog {
     pub async fn open(path: &Path) -> Result<EmbeddedLog, LogError> {
         let mut conn = schema::connect(path).await?;
         let id = schema::prepare(&mut conn, path).await?;
-        let path = Arc::new(path.to_path_buf());
+        let identity = Arc::new(Identity::of(path)?);
         let changes = watch::Sender::new(0);
-        let questions = schema::connect(&path).await?;
-        let jobs = appender::start(conn, Arc::clone(&path), changes.clone());
-        let shared = Arc::new(Shared { path, changes, watcher: OnceLock::new() });
+        let questions = schema::connect(path).await?;
+        let orders = appender::start(conn, Arc::clone(&identity), changes.clone());
+        let shared = Arc::new(Shared { identity, changes, watcher: OnceLock::new() });
         Ok(EmbeddedLog {
             id,
             shared,
-            jobs,
+            orders,
             turn: AtomicU32::new(0),
             known: Mutex::new(HashMap::new()),
             conn: tokio::sync::Mutex::new(questions),
         })
+    }
+
+    /// Finishes what is queued and folds the write-ahead log into the file; appends are refused
+    /// from here on.
+    pub async fn close(&self) {
+        let (closed, waiting) = oneshot::channel();
+        if self.orders.send(Order::Close(closed)).await.is_ok() {
+            // An error means that the task has ended already.
+            let _ = waiting.await;
+        }
     }
 
     /// A value kept beside the records, as the demo keeps the anchor of its clock.
@@ -84,7 +98,7 @@ impl EmbeddedLog {
     }
 
     fn error(&self, fault: &sqlx::Error) -> LogError {
-        schema::log_error(&self.shared.path, fault)
+        schema::log_error(self.shared.identity.path(), fault)
     }
 
     async fn topic(&self, name: &str) -> Result<Topic, LogError> {
@@ -127,7 +141,7 @@ impl EmbeddedLog {
         let (reply, answer) = oneshot::channel();
         let job = Job { topic_id: found.id, rows: packed.rows, reply };
         let stopped = || LogError::Unavailable("the log is closing".to_owned());
-        self.jobs.send(job).await.map_err(|_| stopped())?;
+        self.orders.send(Order::Append(job)).await.map_err(|_| stopped())?;
         let bases = answer.await.map_err(|_| stopped())??;
         let placed = |(row, index): (usize, i64)| Placed {
             partition: partitions[row],
@@ -147,13 +161,13 @@ impl EmbeddedLog {
             .map(|start| cursor(topic, &bounds, *start))
             .collect::<Result<Vec<Cursor>, LogError>>()?;
         let shared = Arc::clone(&self.shared);
-        let path = Arc::clone(&shared.path);
-        shared
-            .watcher
-            .get_or_init(|| watcher::start(Arc::clone(&path), self.shared.changes.clone()));
-        let conn = schema::connect_to_read(&path).await?;
+        let identity = Arc::clone(&shared.identity);
+        shared.watcher.get_or_init(|| {
+            watcher::start(Arc::clone(&identity), self.id.clone(), shared.changes.clone())
+        });
+        let conn = schema::connect_to_read(identity.path()).await?;
         let changes = shared.changes.subscribe();
-        Ok(Box::new(EmbeddedReader::start(conn, path, found.id, cursors, changes, shared)))
+        Ok(Box::new(EmbeddedReader::start(conn, identity, found.id, cursors, changes, shared)))
     }
 }
 
@@ -191,7 +205,7 @@ impl EventLog for EmbeddedLog {
             let mut conn = self.conn.lock().await;
             let created = catalog::insert(&mut conn, &topic, kind, partitions).await;
             if created.is_err() {
-                appender::renew(&mut conn, &self.shared.path).await;
+                appender::renew(&mut conn, &self.shared.identity).await;
             }
             created.map_err(|fault| self.error(&fault))
         })

@@ -4,7 +4,7 @@
 //! `next` loses nothing; dropping the reader ends the task. No read transaction is open while the
 //! task waits for anything but the rows themselves.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use tokio::sync::{mpsc, watch};
 
+use super::identity::Identity;
 use super::joiner::Joiner;
 use super::schema::log_error;
 use super::watcher::OwnedTask;
@@ -56,14 +57,14 @@ impl EmbeddedReader {
     /// Starts reading; `keep` lives as long as the reader does.
     pub(super) fn start(
         conn: SqliteConnection,
-        path: Arc<PathBuf>,
+        identity: Arc<Identity>,
         topic_id: i64,
         cursors: Vec<Cursor>,
         changes: watch::Receiver<u64>,
         keep: impl Send + 'static,
     ) -> EmbeddedReader {
         let (sender, steps) = mpsc::channel(AHEAD_STEPS);
-        let mut ahead = ReadAhead { conn, path, topic_id, cursors, changes, steps: sender };
+        let mut ahead = ReadAhead { conn, identity, topic_id, cursors, changes, steps: sender };
         let task = tokio::spawn(async move {
             let _keep = keep;
             ahead.run().await;
@@ -84,7 +85,7 @@ impl LogReader for EmbeddedReader {
 /// The task's side.
 struct ReadAhead {
     conn: SqliteConnection,
-    path: Arc<PathBuf>,
+    identity: Arc<Identity>,
     topic_id: i64,
     cursors: Vec<Cursor>,
     changes: watch::Receiver<u64>,
@@ -154,6 +155,7 @@ impl ReadAhead {
 
     /// The next rows of one partition.
     async fn query(&mut self, index: usize) -> Result<Chunk, LogError> {
+        self.identity.check()?;
         let cursor = &self.cursors[index];
         let mut rows = sqlx::query(
             "select base_offset, next_offset, count, first_ts, last_ts, bytes from batch
@@ -172,9 +174,9 @@ impl ReadAhead {
         let mut count = 0;
         let mut size_bytes = 0;
         while let Some(row) =
-            rows.try_next().await.map_err(|fault| log_error(&self.path, &fault))?
+            rows.try_next().await.map_err(|fault| log_error(self.identity.path(), &fault))?
         {
-            let batch = batch_of(&row, cursor, &self.path)?;
+            let batch = batch_of(&row, cursor, self.identity.path())?;
             count += 1;
             size_bytes += batch.bytes.len();
             found.take(batch)?;

@@ -24,11 +24,15 @@ const CHECKPOINT_PAGES: &str = "4096";
 
 /// "WSil": tells a log from any other SQLite file.
 const APPLICATION_ID: i64 = 0x5753_696c;
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = VERSIONS.len() as i64;
 
-const LOG_ID: &str = "select value from meta where key = 'log_id'";
+/// What each version adds to the one before it: a new file gets all, an older one the rest.
+const VERSIONS: &[&str] = &[TABLES, UPKEEP];
 
-const SCHEMA: &str = "
+/// What a row takes in the file beside its bytes, about: its other columns and its index entry.
+pub(super) const ROW_OVERHEAD_BYTES: i64 = 64;
+
+const TABLES: &str = "
 create table meta (
     key text primary key,
     value text not null
@@ -67,6 +71,36 @@ create table batch (
 create unique index batch_place on batch (topic_id, partition, base_offset);
 ";
 
+const UPKEEP: &str = "
+-- The bytes of the partition's rows, 64 a row included.
+alter table partition add column size_bytes integer not null default 0;
+update partition set size_bytes = coalesce(
+    (select sum(length(bytes) + 64) from batch
+     where batch.topic_id = partition.topic_id and batch.partition = partition.partition), 0);
+
+-- At `seen_at` everything below `next_offset` had been appended: how old records are, by the
+-- clock of whoever keeps the log, whatever times they carry.
+create table mark (
+    topic_id integer not null references topic (id),
+    partition integer not null,
+    next_offset integer not null,
+    seen_at integer not null,
+    primary key (topic_id, partition, next_offset)
+) strict, without rowid;
+
+-- How far upkeep has come: below `clean_offset` a stream's rows are packed and a table's are
+-- compacted, `tombstones` of which were too young to go at `cleaned_at`.
+create table upkeep (
+    topic_id integer not null references topic (id),
+    partition integer not null,
+    clean_offset integer not null default 0,
+    tombstones integer not null default 0,
+    cleaned_at integer not null default 0,
+    looked_at integer,
+    primary key (topic_id, partition)
+) strict, without rowid;
+";
+
 /// A connection that may write.
 pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, LogError> {
     let options = SqliteConnectOptions::new()
@@ -98,13 +132,11 @@ pub(super) async fn prepare(conn: &mut SqliteConnection, path: &Path) -> Result<
     let mut attempt = 1;
     loop {
         match try_prepare(conn, path).await {
-            Err(PrepareError::Sqlite(fault)) if is_busy(&fault) && attempt < BUSY_ATTEMPTS => {
+            Err(Fault::Sqlite(fault)) if is_busy(&fault) && attempt < BUSY_ATTEMPTS => {
                 tokio::time::sleep(BUSY_PAUSE * 2u32.pow(attempt)).await;
                 attempt += 1;
             }
-            Err(PrepareError::Sqlite(fault)) => return Err(log_error(path, &fault)),
-            Err(PrepareError::Log(error)) => return Err(error),
-            Ok(id) => return Ok(id),
+            outcome => return outcome.map_err(|fault| fault.at(path)),
         }
     }
 }
@@ -152,38 +184,58 @@ async fn connect_patiently(
     }
 }
 
-enum PrepareError {
+/// What goes wrong inside a transaction: SQLite's errors get their meaning where the path is known.
+pub(super) enum Fault {
     Sqlite(sqlx::Error),
     Log(LogError),
 }
 
-impl From<sqlx::Error> for PrepareError {
-    fn from(fault: sqlx::Error) -> PrepareError {
-        PrepareError::Sqlite(fault)
+impl Fault {
+    pub(super) fn at(self, path: &Path) -> LogError {
+        match self {
+            Fault::Sqlite(fault) => log_error(path, &fault),
+            Fault::Log(error) => error,
+        }
     }
 }
 
-async fn try_prepare(conn: &mut SqliteConnection, path: &Path) -> Result<String, PrepareError> {
+impl From<LogError> for Fault {
+    fn from(error: LogError) -> Fault {
+        Fault::Log(error)
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(fault: sqlx::Error) -> Fault {
+        Fault::Sqlite(fault)
+    }
+}
+
+async fn try_prepare(conn: &mut SqliteConnection, path: &Path) -> Result<String, Fault> {
     let mut tx = conn.begin_with("begin immediate").await?;
     let application_id: i64 =
         sqlx::query_scalar("pragma application_id").fetch_one(&mut *tx).await?;
     let version: i64 = sqlx::query_scalar("pragma user_version").fetch_one(&mut *tx).await?;
     let tables: i64 =
         sqlx::query_scalar("select count(*) from sqlite_schema").fetch_one(&mut *tx).await?;
-    if application_id == 0 && version == 0 && tables == 0 {
-        sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
+    let is_new = application_id == 0 && version == 0 && tables == 0;
+    let missing = if is_new { VERSIONS } else { missing(path, application_id, version)? };
+    for step in missing {
+        sqlx::raw_sql(step).execute(&mut *tx).await?;
+    }
+    if !missing.is_empty() {
         let marks = format!(
             "pragma application_id = {APPLICATION_ID}; pragma user_version = {SCHEMA_VERSION};"
         );
         sqlx::raw_sql(&marks).execute(&mut *tx).await?;
+    }
+    if is_new {
         // SQLite's generator is seeded from the operating system's randomness.
         sqlx::query("insert into meta (key, value) values ('log_id', lower(hex(randomblob(16))))")
             .execute(&mut *tx)
             .await?;
-    } else {
-        expect_ours(path, application_id, version).map_err(PrepareError::Log)?;
     }
-    let id: String = sqlx::query_scalar(LOG_ID).fetch_one(&mut *tx).await?;
+    let id = log_id(&mut tx).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -195,26 +247,36 @@ pub(super) async fn identity(conn: &mut SqliteConnection, path: &Path) -> Result
                    from pragma_application_id, pragma_user_version";
     let (application_id, version): (i64, i64) =
         sqlx::query_as(marks).fetch_one(&mut *conn).await.map_err(failed)?;
-    expect_ours(path, application_id, version)?;
-    sqlx::query_scalar(LOG_ID).fetch_one(conn).await.map_err(failed)
+    missing(path, application_id, version)?;
+    log_id(conn).await.map_err(failed)
 }
 
-fn expect_ours(path: &Path, application_id: i64, version: i64) -> Result<(), LogError> {
+/// What a log of this version lacks; a file that is no log, or a newer one, is refused.
+fn missing(
+    path: &Path,
+    application_id: i64,
+    version: i64,
+) -> Result<&'static [&'static str], LogError> {
     if application_id != APPLICATION_ID {
         return Err(refusal(path, "it is not an event log of Windowsill"));
     }
-    if version != SCHEMA_VERSION {
+    let missing = usize::try_from(version).ok().and_then(|known| VERSIONS.get(known..));
+    missing.ok_or_else(|| {
         let reason = format!(
             "it has version {version} and this program knows version {SCHEMA_VERSION}; \
              a newer Windowsill wrote it"
         );
-        return Err(refusal(path, &reason));
-    }
-    Ok(())
+        refusal(path, &reason)
+    })
+}
+
+/// The identity that the log was given when it was created.
+pub(super) async fn log_id(conn: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar("select value from meta where key = 'log_id'").fetch_one(conn).await
 }
 
 fn refusal(path: &Path, reason: &str) -> LogError {
-    LogError::Damaged { place: path.display().to_string(), reason: reason.to_owned() }
+    LogError::Foreign { place: path.display().to_string(), reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -239,7 +301,32 @@ mod tests {
     async fn a_newer_version_is_refused() {
         let marks = format!("pragma application_id = {APPLICATION_ID}; pragma user_version = 99");
         let reason = refused_after(&marks).await;
-        assert!(reason.contains("it has version 99 and this program knows version 1"), "{reason}");
+        assert!(reason.contains("it has version 99 and this program knows version 2"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn a_log_of_the_first_version_is_brought_up_to_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        let mut conn = connect(&path).await.unwrap();
+        sqlx::raw_sql(TABLES).execute(&mut conn).await.unwrap();
+        let marks = format!(
+            "pragma application_id = {APPLICATION_ID}; pragma user_version = 1;
+             insert into meta values ('log_id', 'abc');
+             insert into topic values (1, 't', 'stream', 2);
+             insert into partition (topic_id, partition, next_offset, records)
+                values (1, 0, 1, 1), (1, 1, 0, 0);
+             insert into batch values (1, 1, 0, 0, 1, 1, 5, 5, x'0102030405060708090a');"
+        );
+        sqlx::raw_sql(&marks).execute(&mut conn).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(prepare(&mut conn, &path).await.unwrap(), "abc");
+        }
+        let sizes: Vec<i64> = sqlx::query_scalar("select size_bytes from partition")
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+        assert_eq!(sizes, [10 + ROW_OVERHEAD_BYTES, 0]);
     }
 
     #[tokio::test]

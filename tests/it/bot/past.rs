@@ -88,6 +88,11 @@ impl Log {
         self.log.append(topic, records).await.unwrap();
     }
 
+    /// Folds what was written into the file.
+    pub(crate) async fn close(&self) {
+        self.log.close().await;
+    }
+
     /// Writes who a plant is.
     pub(crate) async fn describe(&self, plant: &Value) {
         let record = NewRecord {
