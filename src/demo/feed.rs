@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::clock::DemoClock;
@@ -24,6 +24,7 @@ const BATCH_STEPS: i64 = 10_000;
 /// The topic of the readings, by default name.
 pub const READINGS: &str = "houseplant-readings";
 const METADATA: &str = "houseplant-metadata";
+const MAPPING: &str = "houseplant-sensor-mapping";
 
 /// Why the feed ended.
 #[derive(Debug, thiserror::Error)]
@@ -34,19 +35,14 @@ pub enum FeedError {
     Codec(#[from] CodecError),
 }
 
-/// Writes the sample plants' metadata, unless the topic has records already. Says whether it did.
+/// Writes the sample plants' metadata and which sensor feeds each, unless a topic has records
+/// already. Says whether the plants are new.
 pub async fn describe_plants(
     log: &dyn EventLog,
     topics: &Topics,
     now_ms: i64,
 ) -> Result<bool, FeedError> {
-    let topic = topics.get(METADATA)?;
-    let present = log.topics().await?;
-    if present.iter().any(|known| known.name == topic.log_name && known.records > 0) {
-        return Ok(false);
-    }
-    let mut records = Vec::new();
-    for plant in &SAMPLES {
+    let plants = SAMPLES.iter().map(|plant| {
         let value = json!({
             "plant_id": plant.plant_id,
             "scientific_name": plant.scientific_name,
@@ -57,8 +53,32 @@ pub async fn describe_plants(
             "moisture_low": plant.moisture_low,
             "moisture_high": plant.moisture_high,
         });
+        (plant.plant_id.to_string(), value)
+    });
+    let is_fresh = fill(log, topics.get(METADATA)?, plants, now_ms).await?;
+    let mappings = SAMPLES.iter().map(|plant| {
+        let value = json!({ "sensor_id": plant.sensor_id, "plant_id": plant.plant_id });
+        (plant.sensor_id.to_owned(), value)
+    });
+    fill(log, topics.get(MAPPING)?, mappings, now_ms).await?;
+    Ok(is_fresh)
+}
+
+/// Writes the first rows of a table, unless it has had some. Says whether it did.
+async fn fill(
+    log: &dyn EventLog,
+    topic: &Topic,
+    rows: impl Iterator<Item = (String, Value)>,
+    now_ms: i64,
+) -> Result<bool, FeedError> {
+    let present = log.topics().await?;
+    if present.iter().any(|known| known.name == topic.log_name && known.records > 0) {
+        return Ok(false);
+    }
+    let mut records = Vec::new();
+    for (key, value) in rows {
         records.push(NewRecord {
-            key: Some(plant.plant_id.to_string().into_bytes()),
+            key: Some(key.into_bytes()),
             value: Some(topic.codec.encode(&value)?),
             ts_ms: now_ms,
             ..NewRecord::default()

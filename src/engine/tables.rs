@@ -62,8 +62,8 @@ struct Reached {
     last_ts_ms: Option<i64>,
 }
 
-/// Reads a table from its beginning to its end and swaps it in. Returns what is in memory and the
-/// positions from which to follow it.
+/// Reads a table from its beginning to its end and swaps it in; `tables` knows nothing of it yet.
+/// Returns the positions from which to follow it.
 pub(super) async fn first_pass<V: Views>(
     room: &std::sync::Arc<V>,
     workshop: &Workshop,
@@ -100,7 +100,6 @@ pub(super) async fn first_pass<V: Views>(
             None => drop(gone.insert((table, key), version)),
         }
     }
-    *tables = V::Tables::default();
     for row in &rows {
         room.set_row(tables, table, &row.key, Some(&row.row));
     }

@@ -32,7 +32,7 @@ pub trait Chat: Send + Sync + 'static {
     fn question(&self, state: &Value, version: i64) -> Option<Say>;
 
     /// What an unfinished conversation is called when it has run out of time.
-    fn unfinished(&self) -> &'static str;
+    fn unfinished(&self, state: &Value) -> &'static str;
 }
 
 /// A command as the menu shows it.

@@ -26,18 +26,25 @@ impl Say {
     }
 }
 
-/// A record for a topic, and what its author is told about it.
+/// An edit: the records of one decision for a topic, and what its author is told about them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publish {
     /// The topic's default name.
     pub topic: &'static str,
-    pub key: String,
-    /// `None` is a tombstone.
-    pub value: Option<Value>,
-    /// Said when the record is durable and our own table reader has passed it.
+    /// In the order in which they enter the log.
+    pub records: Vec<EditRecord>,
+    /// Said when all records are durable and our own table reader has passed them.
     pub saved: Text,
     /// Said when that takes longer than a moment.
     pub queued: Text,
+}
+
+/// A record of an edit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EditRecord {
+    pub key: String,
+    /// `None` is a tombstone.
+    pub value: Option<Value>,
 }
 
 /// What a decision about an update wants done.

@@ -56,10 +56,10 @@ pub fn question(draft: &Draft) -> Option<Say> {
     room.chat.question(&draft.state, draft.version)
 }
 
-/// What an unfinished conversation of this room is called.
-pub fn unfinished(room: &str) -> &'static str {
-    let found = all().into_iter().find(|known| known.chat.name() == room);
-    found.map_or("a conversation", |room| room.chat.unfinished())
+/// What an unfinished conversation is called.
+pub fn unfinished(draft: &Draft) -> &'static str {
+    let room = all().into_iter().find(|room| room.chat.name() == draft.room);
+    room.map_or("a conversation", |room| room.chat.unfinished(&draft.state))
 }
 
 /// A room's pipeline with its types erased.
@@ -98,7 +98,7 @@ impl<V: Views> Pipe for Runner<V> {
 pub trait Talk {
     fn name(&self) -> &'static str;
     fn question(&self, state: &serde_json::Value, version: i64) -> Option<Say>;
-    fn unfinished(&self) -> &'static str;
+    fn unfinished(&self, state: &serde_json::Value) -> &'static str;
 }
 
 impl<C: Chat> Talk for C {
@@ -110,7 +110,7 @@ impl<C: Chat> Talk for C {
         Chat::question(self, state, version)
     }
 
-    fn unfinished(&self) -> &'static str {
-        Chat::unfinished(self)
+    fn unfinished(&self, state: &serde_json::Value) -> &'static str {
+        Chat::unfinished(self, state)
     }
 }

@@ -25,6 +25,14 @@ struct Row {
     state: String,
 }
 
+impl Row {
+    fn draft(self) -> Draft {
+        // A state that cannot be read is the room's to apologise for.
+        let state = serde_json::from_str(&self.state).unwrap_or_default();
+        Draft { room: self.room, version: self.version, state }
+    }
+}
+
 pub async fn load(db: &mut SqliteConnection, holder: Holder) -> Result<Option<Draft>, StoreError> {
     let row: Option<Row> = sqlx::query_as(
         "select room, version, state from conversation
@@ -35,10 +43,7 @@ pub async fn load(db: &mut SqliteConnection, holder: Holder) -> Result<Option<Dr
     .bind(holder.thread())
     .fetch_optional(db)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    // A state that cannot be read is the room's to apologise for.
-    let state = serde_json::from_str(&row.state).unwrap_or_default();
-    Ok(Some(Draft { room: row.room, version: row.version, state }))
+    Ok(row.map(Row::draft))
 }
 
 /// Every unfinished conversation.
@@ -93,21 +98,22 @@ pub async fn end(db: &mut SqliteConnection, holder: Holder) -> Result<bool, Stor
     Ok(result.rows_affected() > 0)
 }
 
-/// Ends the conversations whose time is over and says whose and of which room they were.
+/// Ends the conversations whose time is over and says whose they were and where they stood.
 pub async fn end_overdue(
     db: &mut SqliteConnection,
     now_ms: i64,
-) -> Result<Vec<(Holder, String)>, StoreError> {
-    let rows: Vec<(i64, i64, i32, String)> = sqlx::query_as(
+) -> Result<Vec<(Holder, Draft)>, StoreError> {
+    let rows: Vec<(i64, i64, i32, String, i64, String)> = sqlx::query_as(
         "delete from conversation where deadline_at <= ?
-         returning chat_id, user_id, thread_id, room",
+         returning chat_id, user_id, thread_id, room, version, state",
     )
     .bind(now_ms)
     .fetch_all(db)
     .await?;
-    let ended = rows.into_iter().map(|(chat_id, user_id, thread, room)| {
+    let ended = rows.into_iter().map(|(chat_id, user_id, thread, room, version, state)| {
         let thread_id = (thread != 0).then_some(thread);
-        (Holder { place: Place { chat_id, thread_id }, user_id }, room)
+        let holder = Holder { place: Place { chat_id, thread_id }, user_id };
+        (holder, Row { room, version, state }.draft())
     });
     Ok(ended.collect())
 }

@@ -1,9 +1,10 @@
 //! Edits on their way to the log, and the word "saved".
 //!
-//! Invariant: "saved" enters the outbox only in a transaction that knows both: the record is
-//! durable at its place, and our own table reader has passed that place. Edits of one key are
-//! placed and marked in the order they were made.
+//! Invariant: "saved" enters the outbox only in a transaction that knows both of every record of
+//! the edit: it is durable at its place, and our own table reader has passed that place. Records
+//! are placed and marked in the order they were made, whoever made them.
 
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::StoreError;
@@ -18,10 +19,11 @@ pub const QUEUED_AFTER_MS: i64 = 2_000;
 /// Records taken to the log at once.
 const BATCH: i64 = 200;
 
-/// An edit that waits to be appended.
+/// A record that waits to be appended.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Pending {
     pub id: i64,
+    pub edit_id: i64,
     pub topic: String,
     pub record_key: String,
     pub value: Option<String>,
@@ -34,29 +36,36 @@ pub async fn add(
     publish: &Publish,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into publication
-            (topic, record_key, value, chat_id, thread_id, saved, queued, created_at, queued_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    let edit = sqlx::query(
+        "insert into edit (chat_id, thread_id, saved, queued, created_at, queued_at)
+         values (?, ?, ?, ?, ?, ?)",
     )
-    .bind(publish.topic)
-    .bind(&publish.key)
-    .bind(publish.value.as_ref().map(serde_json::Value::to_string))
     .bind(place.chat_id)
     .bind(place.thread_id)
     .bind(serde_json::to_string(&publish.saved)?)
     .bind(serde_json::to_string(&publish.queued)?)
     .bind(now_ms)
     .bind(now_ms + QUEUED_AFTER_MS)
-    .execute(db)
+    .execute(&mut *db)
     .await?;
+    for record in &publish.records {
+        sqlx::query(
+            "insert into publication (edit_id, topic, record_key, value) values (?, ?, ?, ?)",
+        )
+        .bind(edit.last_insert_rowid())
+        .bind(publish.topic)
+        .bind(&record.key)
+        .bind(record.value.as_ref().map(Value::to_string))
+        .execute(&mut *db)
+        .await?;
+    }
     Ok(())
 }
 
-/// The edits that are not in the log yet, oldest first.
+/// The records that are not in the log yet, oldest first.
 pub async fn pending(db: &mut SqliteConnection) -> Result<Vec<Pending>, StoreError> {
     Ok(sqlx::query_as(
-        "select id, topic, record_key, value from publication
+        "select id, edit_id, topic, record_key, value from publication
           where placed_offset is null order by id limit ?",
     )
     .bind(BATCH)
@@ -64,7 +73,25 @@ pub async fn pending(db: &mut SqliteConnection) -> Result<Vec<Pending>, StoreErr
     .await?)
 }
 
-/// The log has these edits. `reader` is the pipeline that reads the topic as a table.
+/// Keys of a topic with what an edit on its way makes of them, oldest edit first. Our own table
+/// reader has not passed these records yet.
+pub async fn on_the_way(
+    db: &mut SqliteConnection,
+    topic: &str,
+) -> Result<Vec<(String, Option<Value>)>, StoreError> {
+    let rows: Vec<(String, Option<String>)> =
+        sqlx::query_as("select record_key, value from publication where topic = ? order by id")
+            .bind(topic)
+            .fetch_all(db)
+            .await?;
+    let parsed = rows.into_iter().map(|(key, value)| {
+        let value = value.map(|text| serde_json::from_str(&text)).transpose()?;
+        Ok((key, value))
+    });
+    parsed.collect()
+}
+
+/// The log has these records.
 pub async fn mark_placed(
     db: &mut SqliteConnection,
     placed: &[(i64, Placed)],
@@ -81,45 +108,119 @@ pub async fn mark_placed(
     say_saved(db, now_ms).await
 }
 
-/// Says "saved" for every placed edit that a table reader has passed. Called whenever one of the
-/// two conditions may have become true, in the transaction that makes it so.
+/// Says "saved" for every edit whose records are all placed and passed by a table reader. Called
+/// whenever one of the two may have become true, in the transaction that makes it so.
 pub async fn say_saved(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
-    let visible: Vec<Visible> = sqlx::query_as(
-        "select id, chat_id, thread_id, saved, queued_row from publication
-          where placed_offset is not null and exists (
-            select 1 from position
-             where position.topic = publication.topic
-               and position.partition = publication.placed_partition
-               and position.next_offset > publication.placed_offset)
+    let visible: Vec<Author> = sqlx::query_as(
+        "select id, chat_id, thread_id, saved as words, queued_row, created_at from edit
+          where not exists (
+            select 1 from publication as record
+             where record.edit_id = edit.id
+               and (record.placed_offset is null or not exists (
+                select 1 from position
+                 where position.topic = record.topic
+                   and position.partition = record.placed_partition
+                   and position.next_offset > record.placed_offset)))
           order by id",
     )
     .fetch_all(&mut *db)
     .await?;
     for edit in visible {
-        let place = Place { chat_id: edit.chat_id, thread_id: edit.thread_id };
         // Words of another version: the fact is still true.
-        let saved = serde_json::from_str(&edit.saved);
+        let saved = serde_json::from_str(&edit.words);
         let saved: Text = saved.unwrap_or_else(|_| Text::of("Your edit has been saved."));
-        let target = edit.queued_row.map_or(Target::New, Target::Row);
-        outbox::tell(db, place, target, &Say::new(saved), now_ms).await?;
-        sqlx::query("delete from publication where id = ?").bind(edit.id).execute(&mut *db).await?;
+        edit.settle(db, saved, now_ms).await?;
     }
     Ok(())
 }
 
+/// An edit and whom to tell about it.
 #[derive(sqlx::FromRow)]
-struct Visible {
+struct Author {
     id: i64,
     chat_id: i64,
     thread_id: Option<i32>,
-    saved: String,
+    words: String,
     queued_row: Option<i64>,
+    created_at: i64,
+}
+
+impl Author {
+    /// Tells how it ended, in the place of "queued" where that was said; the edit is over.
+    async fn settle(
+        &self,
+        db: &mut SqliteConnection,
+        words: Text,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let place = Place { chat_id: self.chat_id, thread_id: self.thread_id };
+        let target = self.queued_row.map_or(Target::New, Target::Row);
+        outbox::tell(db, place, target, &Say::new(words), now_ms).await?;
+        sqlx::query("delete from publication where edit_id = ?")
+            .bind(self.id)
+            .execute(&mut *db)
+            .await?;
+        sqlx::query("delete from edit where id = ?").bind(self.id).execute(db).await?;
+        Ok(())
+    }
+}
+
+/// An edit can never enter the log: it is kept apart with the reason, and its author told.
+pub async fn fail(
+    db: &mut SqliteConnection,
+    edit_id: i64,
+    reason: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let author: Option<Author> = sqlx::query_as(
+        "select id, chat_id, thread_id, '' as words, queued_row, created_at from edit
+          where id = ?",
+    )
+    .bind(edit_id)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(author) = author else { return Ok(()) };
+    let records: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "select topic, record_key, value from publication where edit_id = ? order by id",
+    )
+    .bind(edit_id)
+    .fetch_all(&mut *db)
+    .await?;
+    let kept: Vec<Value> = records
+        .iter()
+        .map(|(topic, key, value)| json!({ "topic": topic, "key": key, "value": value }))
+        .collect();
+    sqlx::query(
+        "insert into failed_edit
+            (id, chat_id, thread_id, records, reason, created_at, failed_at)
+         values (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(edit_id)
+    .bind(author.chat_id)
+    .bind(author.thread_id)
+    .bind(Value::from(kept).to_string())
+    .bind(reason)
+    .bind(author.created_at)
+    .bind(now_ms)
+    .execute(&mut *db)
+    .await?;
+    let words = Text::of("❌ Your edit could not be saved: ").data(reason).plain(
+        ".\nThat can happen when I was updated meanwhile. I have set it aside; please enter it \
+         again.",
+    );
+    author.settle(db, words, now_ms).await
+}
+
+/// Forgets what failed before `before_ms`.
+pub async fn forget_failed(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from failed_edit where failed_at < ?").bind(before_ms).execute(db).await?;
+    Ok(())
 }
 
 /// Tells the authors of edits that take longer than a moment that they are queued.
 pub async fn say_queued(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
     let slow: Vec<(i64, i64, Option<i32>, String)> = sqlx::query_as(
-        "select id, chat_id, thread_id, queued from publication
+        "select id, chat_id, thread_id, queued from edit
           where queued_row is null and queued_at <= ? order by id",
     )
     .bind(now_ms)
@@ -130,7 +231,7 @@ pub async fn say_queued(db: &mut SqliteConnection, now_ms: i64) -> Result<(), St
         let say = Say::new(queued.unwrap_or_else(|_| Text::of("⏳ Your edit is queued.")));
         let place = Place { chat_id, thread_id };
         let row = outbox::tell(db, place, Target::New, &say, now_ms).await?;
-        sqlx::query("update publication set queued_row = ? where id = ?")
+        sqlx::query("update edit set queued_row = ? where id = ?")
             .bind(row)
             .bind(id)
             .execute(&mut *db)
@@ -141,7 +242,7 @@ pub async fn say_queued(db: &mut SqliteConnection, now_ms: i64) -> Result<(), St
 
 /// When the next "queued" is due.
 pub async fn next_queued(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
-    Ok(sqlx::query_scalar("select min(queued_at) from publication where queued_row is null")
+    Ok(sqlx::query_scalar("select min(queued_at) from edit where queued_row is null")
         .fetch_one(db)
         .await?)
 }

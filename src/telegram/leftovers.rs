@@ -22,7 +22,7 @@ pub async fn end_unreadable(db: &mut SqliteConnection, now_ms: i64) -> Result<()
         let words = format!(
             "🔧 I was updated and cannot go on with {}, which you had begun. Nothing was changed; \
              please begin again.",
-            rooms::unfinished(&draft.room)
+            rooms::unfinished(&draft)
         );
         let say = Say::new(Text::of(words));
         outbox::say(db, holder.place, Class::Reply, Target::New, &say, now_ms).await?;

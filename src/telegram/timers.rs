@@ -21,7 +21,7 @@ use crate::store::{
 
 /// Handled updates and sent messages are remembered for this long.
 const MEMORY_MS: i64 = 7 * DAY_MS;
-/// Alerts and dead letters are kept for this long.
+/// Alerts, dead letters and failed edits are kept for this long.
 const RECORD_MS: i64 = 366 * DAY_MS;
 /// What has outlived its time is swept this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -77,6 +77,7 @@ async fn sweep(store: &Store) -> Result<(), StoreError> {
                 inbox::forget(db, now_ms - MEMORY_MS).await?;
                 outbox::forget(db, now_ms - MEMORY_MS).await?;
                 alerts::forget(db, now_ms - RECORD_MS).await?;
+                publication::forget_failed(db, now_ms - RECORD_MS).await?;
                 dead_letters::forget(db, now_ms - RECORD_MS).await
             })
         })
@@ -123,11 +124,11 @@ async fn ring(
     fixed: &FixedAccess,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    for (holder, room) in conversation::end_overdue(db, now_ms).await? {
+    for (holder, draft) in conversation::end_overdue(db, now_ms).await? {
         let words = format!(
             "⌛ I waited 30 minutes for an answer and have closed {}. Nothing was changed; \
              begin again whenever you like.",
-            rooms::unfinished(&room)
+            rooms::unfinished(&draft)
         );
         let say = Say::new(Text::of(words));
         outbox::tell(db, holder.place, Target::New, &say, now_ms).await?;

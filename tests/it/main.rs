@@ -28,5 +28,6 @@ mod support;
 mod teloxide_bot;
 mod tool;
 mod topic_cli;
+mod update_mapping;
 mod update_plant;
 mod upgrade;

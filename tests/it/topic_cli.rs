@@ -10,7 +10,7 @@ use crate::support::{Ran, run, run_with_input, windowsill};
 
 const READINGS: &str = "houseplant-readings";
 const METADATA: &str = "houseplant-metadata";
-const DEAD_LETTERS: &str = "windowsill-dead-letters";
+const MAPPING: &str = "houseplant-sensor-mapping";
 
 fn write(dir: &Path, topic: &str, input: &str) -> Ran {
     run_with_input(dir, &["topic", "write", topic], input)
@@ -238,22 +238,73 @@ fn several_processes_write_at_once() {
 }
 
 #[test]
+fn a_mapping_is_written_as_a_record_or_a_value_and_its_key_is_its_sensor() {
+    let dir = tempfile::tempdir().unwrap();
+    let mapping = |sensor_id: &str| json!({"sensor_id": sensor_id, "plant_id": 4});
+    let args = ["topic", "write", MAPPING, "--format", "value"];
+    run_with_input(dir.path(), &args, &mapping("0x36").to_string()).expect_code(0);
+    let lines = [
+        json!({"key": "0x37", "value": mapping("0x37")}),
+        json!({"key": "0x36", "value": null}),
+        json!({"key": "0x38", "value": mapping("0x37")}),
+        json!({"key": "0X37", "value": mapping("0X37")}),
+        json!({"key": "", "value": null}),
+        json!({"key": "0x37", "value": {"sensor_id": "0x37", "plant_id": -1}}),
+        json!({"key": "0x37", "value": {"sensor_id": "0x37"}}),
+    ];
+    let input = lines.map(|line| line.to_string()).join("\n");
+    let ran = write(dir.path(), MAPPING, &input).expect_code(1);
+    let expected = [
+        "line 3: the key is \"0x38\", expected the sensor id \"0x37\"",
+        "line 4: sensor id \"0X37\" is not in its usual form, expected \"0x37\"",
+        "line 5: a sensor id has 1 to 64 characters, this one has 0",
+        "line 6: plant id -1 is negative",
+        "line 7: field \"plant_id\" is missing",
+        "2 written, 5 rejected, ",
+    ];
+    let reported: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(reported.len(), expected.len(), "{reported:#?}");
+    for (line, expected) in reported.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line:?} should start with {expected:?}");
+    }
+    let records: Vec<(Value, Value)> = read(dir.path(), MAPPING)
+        .into_iter()
+        .map(|record| (record["key"].clone(), record["value"].clone()))
+        .collect();
+    assert_eq!(
+        records,
+        [
+            (json!("0x36"), mapping("0x36")),
+            (json!("0x37"), mapping("0x37")),
+            (json!("0x36"), Value::Null)
+        ]
+    );
+}
+
+/// Every topic of the contract, by name.
+fn topic_names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = windowsill::rooms::topics().iter().map(|topic| topic.name).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
 fn the_list_shows_every_topic() {
     let dir = tempfile::tempdir().unwrap();
     let at = |ts: i64| json!({"key": "1", "value": reading(1), "ts": ts}).to_string() + "\n";
     write(dir.path(), READINGS, &(at(1_700_000_000_000) + &at(1_600_000_000_000))).expect_code(0);
     let json = run(dir.path(), &["topic", "list", "--json"]).expect_code(0);
-    assert_eq!(
-        json.json_lines()[0],
-        json!([
-            {"name": METADATA, "kind": "table", "partitions": 1, "records": 0,
-             "first_ts": null, "last_ts": null},
-            {"name": READINGS, "kind": "stream", "partitions": 1, "records": 2,
-             "first_ts": 1_600_000_000_000i64, "last_ts": 1_700_000_000_000i64},
-            {"name": DEAD_LETTERS, "kind": "stream", "partitions": 1, "records": 0,
-             "first_ts": null, "last_ts": null},
-        ])
-    );
+    let list = json.json_lines().remove(0);
+    let names: Vec<&str> =
+        list.as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap()).collect();
+    assert_eq!(names, topic_names());
+    let found = |name: &str| &list[names.iter().position(|known| *known == name).unwrap()];
+    let expected = json!({"name": METADATA, "kind": "table", "partitions": 1, "records": 0,
+        "first_ts": null, "last_ts": null});
+    assert_eq!(found(METADATA), &expected);
+    let expected = json!({"name": READINGS, "kind": "stream", "partitions": 1, "records": 2,
+        "first_ts": 1_600_000_000_000i64, "last_ts": 1_700_000_000_000i64});
+    assert_eq!(found(READINGS), &expected);
     let table = run(dir.path(), &["topic", "list"]).expect_code(0).stdout;
     assert!(table.contains("2020-09-13T12:26:40Z  2023-11-14T22:13:20Z"), "{table}");
 }
@@ -274,9 +325,8 @@ fn an_unknown_topic_is_wrong_usage() {
     let dir = tempfile::tempdir().unwrap();
     for verb in ["read", "write"] {
         let ran = run(dir.path(), &["topic", verb, "socks"]).expect_code(2);
-        let topics = [METADATA, READINGS, DEAD_LETTERS].join(", ");
-        let expected =
-            format!("windowsill: there is no topic \"socks\"; the topics are {topics}\n");
+        let names = topic_names().join(", ");
+        let expected = format!("windowsill: there is no topic \"socks\"; the topics are {names}\n");
         assert_eq!(ran.stderr, expected);
     }
     run(dir.path(), &["topic", "fly"]).expect_code(2);

@@ -1,31 +1,9 @@
 //! `/update_plant` as a person meets it, through HTTP: the real bot, every answer it can be given.
 
 use serde_json::json;
-use windowsill::demo::botapi::ShownMessage;
 
 use crate::bot::past::{Log, plant};
-use crate::bot::{Bot, OWNER, SOON, until};
-
-/// Taps the newest button with this label and waits for what the bot says next.
-async fn taps(bot: &Bot, label: &str, part: &str) -> ShownMessage {
-    let after = bot.handle().messages(OWNER).last().map_or(0, |message| message.id);
-    bot.handle().press_label(OWNER, OWNER, label).unwrap();
-    bot.handle().wait_for_text(SOON, OWNER, after, part).await.unwrap()
-}
-
-/// The labels under a message.
-fn labels(message: &ShownMessage) -> Vec<String> {
-    message.buttons.iter().flatten().map(|button| button.label.clone()).collect()
-}
-
-/// Waits until the bot's views show something, asked beside it.
-async fn sees(bot: &Bot, text: &str, part: &str) {
-    let shows = async || {
-        let asked = bot.command(&["ask", text]).output().unwrap();
-        String::from_utf8_lossy(&asked.stdout).contains(part)
-    };
-    until(SOON, part, shows).await;
-}
+use crate::bot::{Bot, OWNER, SOON, labels};
 
 async fn with_plants() -> (Bot, Log) {
     let mut bot = Bot::new().await;
@@ -83,22 +61,22 @@ async fn a_new_plant_is_described_by_typing_and_lands_on_the_compacted_topic() {
 async fn a_known_plant_is_changed_with_buttons() {
     let (bot, log) = with_plants().await;
     bot.answers(OWNER, "/update_plant", "Please enter plant's id").await;
-    let name = taps(&bot, "0 · Cyril", "Please enter plant's given name").await;
+    let name = bot.taps(OWNER, "0 · Cyril", "Please enter plant's given name").await;
     assert!(name.text.contains("Now: Cyril"), "{}", name.text);
-    taps(&bot, "Keep Cyril", "scientific name").await;
+    bot.taps(OWNER, "Keep Cyril", "scientific name").await;
     bot.answers(OWNER, "/skip", "common name").await;
     bot.answers(OWNER, "/keep", "low temperature threshold").await;
-    taps(&bot, "Default 15 °C", "high temperature threshold").await;
-    taps(&bot, "« Back", "low temperature threshold").await;
+    bot.taps(OWNER, "Default 15 °C", "high temperature threshold").await;
+    bot.taps(OWNER, "« Back", "low temperature threshold").await;
     bot.answers(OWNER, "16", "high temperature threshold").await;
-    taps(&bot, "Default 30 °C", "low moisture threshold").await;
+    bot.taps(OWNER, "Default 30 °C", "low moisture threshold").await;
     let high = bot.answers(OWNER, "95", "high moisture threshold").await;
     // What no longer fits above the new low threshold is not offered.
     assert!(!labels(&high).iter().any(|label| label.contains("Keep")), "{high:?}");
     assert!(!labels(&high).iter().any(|label| label.contains("Default")), "{high:?}");
     let summary = bot.answers(OWNER, "99", "Please confirm your metadata entry.").await;
     assert!(summary.text.contains("95 % (was 30 %)"), "{}", summary.text);
-    taps(&bot, "✅ Yes", "it has been updated.").await;
+    bot.taps(OWNER, "✅ Yes", "it has been updated.").await;
     let described = log.described(0).await;
     assert_eq!(described.last().unwrap().1["moisture_low"], 95.0);
     assert_eq!(described.last().unwrap().1["temperature_low"], 16.0);
@@ -135,7 +113,7 @@ async fn look_ups_are_answered_inside_a_conversation_and_its_question_is_asked_a
     bot.answers(OWNER, "/update_plant nicholas", "You have an unfinished edit. Discard it").await;
     bot.answers(OWNER, "/n", "Going on where we were.").await;
     bot.answers(OWNER, "/update_plant nicholas", "You have an unfinished edit. Discard it").await;
-    let next = taps(&bot, "🗑 Discard", "Please enter plant's given name").await;
+    let next = bot.taps(OWNER, "🗑 Discard", "Please enter plant's given name").await;
     assert!(next.text.contains("Now: Nicholas"), "{}", next.text);
 }
 
@@ -144,7 +122,7 @@ async fn a_button_of_an_earlier_step_has_expired() {
     let (bot, _log) = with_plants().await;
     let first = bot.answers(OWNER, "/update_plant cyril", "Please enter plant's given name").await;
     let data = first.button("Keep Cyril").unwrap().data.clone().unwrap();
-    taps(&bot, "Keep Cyril", "scientific name").await;
+    bot.taps(OWNER, "Keep Cyril", "scientific name").await;
     bot.handle().press(OWNER, OWNER, first.id, &data);
     let answered = bot.handle().wait_for(SOON, "expired", |handle| {
         let calls = handle.calls_of("answerCallbackQuery");
@@ -164,7 +142,7 @@ async fn somebody_elses_change_is_shown_before_it_is_overwritten() {
     }
     bot.answers(OWNER, "/skip", "Please confirm your metadata entry.").await;
     log.describe(&plant(0, "Cyrus", 30.0)).await;
-    sees(&bot, "/plant 0", "Cyrus").await;
+    bot.sees("/plant 0", "Cyrus").await;
     let shown = bot.answers(OWNER, "/y", "Somebody changed this plant meanwhile").await;
     assert!(shown.text.contains("given name: Cyril → Cyrus"), "{}", shown.text);
     bot.answers(OWNER, "/y", "it has been updated.").await;
@@ -175,13 +153,13 @@ async fn somebody_elses_change_is_shown_before_it_is_overwritten() {
 async fn names_match_without_case_two_are_a_choice_and_none_suggests_the_nearest() {
     let (bot, log) = with_plants().await;
     log.describe(&plant(2, "cyril", 40.0)).await;
-    sees(&bot, "/plants", "3 plants").await;
+    bot.sees("/plants", "3 plants").await;
     bot.answers(OWNER, "/plant NICHOLAS", "plant 1").await;
     let choice = bot.answers(OWNER, "/plant CYRIL", "2 plants are called “CYRIL”").await;
     assert_eq!(choice.buttons.len(), 2, "{choice:?}");
     let nearest = bot.answers(OWNER, "/plant nicolas", "Did you mean").await;
     assert_eq!(labels(&nearest), ["Nicholas"]);
-    taps(&bot, "Nicholas", "plant 1").await;
+    bot.taps(OWNER, "Nicholas", "plant 1").await;
     bot.answers(OWNER, "/plant zzzz", "I know no plant called “zzzz”").await;
     bot.answers(OWNER, "/plants moisture_low > 25", "2 plants with moisture_low > 25").await;
     bot.answers(OWNER, "/plants moisture", "I cannot read the filter").await;

@@ -72,7 +72,7 @@ async fn the_state_of_the_first_version_goes_on_where_it_was() {
     bot.handle().wait_for_text(SOON, OWNER, 0, "I know no plant called “nobody”").await.unwrap();
     bot.answers(OWNER, "Filix nova", "plant's common name").await;
     let lost = bot.handle().wait_for_text(SOON, 12, 0, "🔧 I was updated").await.unwrap();
-    assert!(lost.text.contains("/update_plant"), "{}", lost.text);
+    assert!(lost.text.contains("a conversation"), "{}", lost.text);
     bot.handle().wait_for_text(SOON, 13, 0, "🔧 I was updated").await.unwrap();
     log.append(&low_readings(25, LEFT_AT_MS)).await;
     bot.kill().await;

@@ -3,9 +3,10 @@
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
-use super::chat::update::{Edit, Looked, Need};
-use super::chat::{Ask, Known, PlantChat, filter_of};
-use super::lookup;
+use super::chat::dialog::{Looked, Need, Opened, Opening};
+use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored};
+use super::sensors::{SensorOffer, Situation};
+use super::{lookup, sensors};
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
@@ -21,13 +22,10 @@ impl Answers for PlantChat {
                 Ask::List(typed) => list(db, typed).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
-                Ask::Begin(typed) => {
-                    let (offers, found) = offers(db, typed).await?;
-                    Ok(Known::Offers(offers, found))
-                }
+                Ask::Begin(opening) => Ok(Known::Opened(opened(db, opening).await?)),
                 Ask::Answer(draft, answer) => {
-                    let edit: Option<Edit> = serde_json::from_value(draft.state.clone()).ok();
-                    let need = edit.map_or(Need::Nothing, |edit| edit.needs(answer));
+                    let dialog = stored(&draft.state);
+                    let need = dialog.map_or(Need::Nothing, |dialog| dialog.needs(answer));
                     Ok(Known::Looked(look(db, need).await?))
                 }
             }
@@ -47,34 +45,65 @@ async fn list(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreErro
 
 async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {
     let found = lookup::find(db, typed).await?;
-    let day = match found.matches.as_slice() {
-        [plant] => match plant.event_ms {
-            // The day up to the newest reading: a silent sensor still has a history.
-            Some(event_ms) => lookup::day(db, plant.plant_id, event_ms).await?,
-            None => None,
-        },
+    let card = match found.matches.as_slice() {
+        [plant] => {
+            let day = match plant.event_ms {
+                // The day up to the newest reading: a silent sensor still has a history.
+                Some(event_ms) => lookup::day(db, plant.plant_id, event_ms).await?,
+                None => None,
+            };
+            Some(PlantCard { day, sensors: sensors::feeding(db, plant.plant_id).await? })
+        }
         _ => None,
     };
-    Ok(Known::Plant(found, day))
+    Ok(Known::Plant(found, card))
 }
 
-async fn offers(
+async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, StoreError> {
+    Ok(match opening {
+        Opening::Plant(typed) => {
+            let offers = lookup::offers(db).await?;
+            let found = match typed.as_str() {
+                "" => None,
+                typed => Some(lookup::find_soon(db, typed).await?),
+            };
+            Opened::Plant(offers, found)
+        }
+        Opening::Mapping(typed) => {
+            let sensors = sensors::offers(db).await?;
+            let (sensor, plant) = mapping::split(typed);
+            let situation = situation(db, sensor, &sensors, plant).await?;
+            Opened::Mapping(sensors, lookup::offers(db).await?, situation)
+        }
+        Opening::Unmap(typed) => {
+            let sensors = sensors::mapped_offers(db).await?;
+            let situation = situation(db, typed, &sensors, "").await?;
+            Opened::Unmap(sensors, situation)
+        }
+    })
+}
+
+/// `None` where no sensor's id was typed.
+async fn situation(
     db: &mut SqliteConnection,
     typed: &str,
-) -> Result<(lookup::Offers, Option<lookup::Found>), StoreError> {
-    let offers = lookup::offers(db).await?;
-    let found = if typed.is_empty() { None } else { Some(lookup::find(db, typed).await?) };
-    Ok((offers, found))
+    known: &[SensorOffer],
+    plant: &str,
+) -> Result<Option<Situation>, StoreError> {
+    match mapping::meant(typed, known) {
+        Ok(sensor_id) => Ok(Some(sensors::situation(db, sensor_id.as_str(), plant).await?)),
+        Err(_) => Ok(None),
+    }
 }
 
 async fn look(db: &mut SqliteConnection, need: Need) -> Result<Looked, StoreError> {
     Ok(match need {
         Need::Nothing => Looked::Nothing,
-        Need::Plant(typed) => Looked::Found(lookup::find(db, &typed).await?),
-        Need::Now(plant_id) => Looked::Now(lookup::by_id(db, plant_id).await?),
-        Need::Offers(typed) => {
-            let (offers, found) = offers(db, &typed).await?;
-            Looked::Offers(offers, found)
+        Need::Plant(typed) => Looked::Plant(lookup::find_soon(db, &typed).await?),
+        Need::Now(plant_id) => Looked::Now(lookup::by_id_soon(db, plant_id).await?),
+        Need::Situation { sensor_id, plant } => {
+            Looked::Situation(Box::new(sensors::situation(db, &sensor_id, &plant).await?))
         }
+        Need::Opening(opening) => Looked::Opened(Box::new(opened(db, &opening).await?)),
     })
 }

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::types::PlantId;
+use super::types::{PlantId, SensorId};
 use super::wire::Reading;
 use crate::kernel::pipeline::At;
 use crate::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
@@ -109,17 +109,20 @@ pub struct Delta {
     pub lows: FxHashMap<Slot, i64>,
     pub buckets: FxHashMap<Slot, Bucket>,
     pub latest: FxHashMap<PlantId, Latest>,
+    /// When each sensor that names itself was heard last, by event time.
+    pub heard: FxHashMap<SensorId, i64>,
 }
 
 impl Delta {
     pub fn entries(&self) -> usize {
-        self.lows.len() + self.buckets.len() + self.latest.len()
+        self.lows.len() + self.buckets.len() + self.latest.len() + self.heard.len()
     }
 
     pub fn clear(&mut self) {
         self.lows.clear();
         self.buckets.clear();
         self.latest.clear();
+        self.heard.clear();
     }
 
     /// Adds one reading. A late one still moves the buckets and the latest reading.
@@ -148,6 +151,17 @@ impl Delta {
         }
         for (plant_id, latest) in other.latest {
             self.add_latest(plant_id, latest);
+        }
+        for (sensor_id, event_ms) in &other.heard {
+            self.hear(sensor_id, *event_ms);
+        }
+    }
+
+    /// Notes that a sensor was heard.
+    pub fn hear(&mut self, sensor_id: &SensorId, event_ms: i64) {
+        match self.heard.get_mut(sensor_id) {
+            Some(known_ms) => *known_ms = event_ms.max(*known_ms),
+            None => drop(self.heard.insert(sensor_id.clone(), event_ms)),
         }
     }
 
@@ -215,5 +229,16 @@ mod tests {
         assert_eq!(thousandths(20.5), 20_500);
         assert_eq!(thousandths(f32::MAX), 1_000_000_000_000);
         assert_eq!(thousandths(-0.001), -1);
+    }
+
+    #[test]
+    fn a_sensor_was_heard_at_its_newest_event_time_whatever_the_order() {
+        let sensor: SensorId = "0x36".parse().unwrap();
+        let (mut one, mut other) = (Delta::default(), Delta::default());
+        one.hear(&sensor, 5);
+        one.hear(&sensor, 3);
+        other.hear(&sensor, 4);
+        one.absorb(other);
+        assert_eq!((one.heard[&sensor], one.entries()), (5, 1));
     }
 }

@@ -1,11 +1,16 @@
 //! The SQL of questions about plants. Each runs inside one read transaction.
 
+use std::collections::BTreeMap;
+
 use sqlx::SqliteConnection;
 
+use super::METADATA;
 use super::filter::Filter;
 use super::fold::BUCKET_MS;
+use super::types::PlantId;
+use super::wire::Houseplant;
 use crate::kernel::time::{DAY_MS, HOUR_MS};
-use crate::store::StoreError;
+use crate::store::{StoreError, publication};
 
 /// Plants that a list names; it says how many more there are.
 pub const LIST_LIMIT: i64 = 50;
@@ -30,9 +35,6 @@ pub struct PlantRow {
     pub temperature_high: f32,
     pub moisture_low: f32,
     pub moisture_high: f32,
-    /// Where its metadata record stands: its version.
-    pub record_partition: i32,
-    pub record_offset: i64,
     /// The newest reading, if there is one: event time, and values in thousandths.
     pub event_ms: Option<i64>,
     pub moisture: Option<i64>,
@@ -41,7 +43,7 @@ pub struct PlantRow {
 
 const PLANT_ROW: &str = "select p.plant_id, p.given_name, p.common_name, p.scientific_name,
     p.temperature_low, p.temperature_high, p.moisture_low, p.moisture_high,
-    p.record_partition, p.record_offset, l.event_ms, l.moisture, l.temperature
+    l.event_ms, l.moisture, l.temperature
   from plant p left join plant_latest l using (plant_id)";
 
 /// What a typed id or name came to.
@@ -89,6 +91,71 @@ pub async fn by_id(
         .bind(plant_id)
         .fetch_optional(db)
         .await?)
+}
+
+/// A plant as it will be when the edits on their way are saved: whoever edits next must see them
+/// although the log has not taken them yet.
+pub async fn by_id_soon(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+) -> Result<Option<PlantRow>, StoreError> {
+    let row = by_id(db, plant_id).await?;
+    Ok(match on_the_way(db).await?.remove(&plant_id) {
+        Some(plant) => plant.map(|plant| edited(row, plant)),
+        None => row,
+    })
+}
+
+/// Looks a plant up as [`find`] does, among the plants as they will be.
+pub async fn find_soon(db: &mut SqliteConnection, typed: &str) -> Result<Found, StoreError> {
+    let mut found = find(db, typed).await?;
+    for (plant_id, plant) in on_the_way(db).await? {
+        let at = found.matches.iter().position(|row| row.plant_id == plant_id);
+        let known = at.map(|at| found.matches.remove(at));
+        let Some(plant) = plant else { continue };
+        let is_meant =
+            typed.trim() == plant_id.to_string() || name_key(&plant.given_name) == name_key(typed);
+        if known.is_some() || is_meant {
+            found.matches.push(edited(known, plant));
+        }
+    }
+    Ok(found)
+}
+
+/// A plant's row with an edit applied; its readings stay.
+fn edited(row: Option<PlantRow>, plant: Houseplant) -> PlantRow {
+    let readings = row.map(|row| (row.event_ms, row.moisture, row.temperature));
+    let (event_ms, moisture, temperature) = readings.unwrap_or_default();
+    PlantRow {
+        plant_id: plant.plant_id.get(),
+        given_name: plant.given_name,
+        common_name: plant.common_name,
+        scientific_name: plant.scientific_name,
+        temperature_low: plant.temperature_low,
+        temperature_high: plant.temperature_high,
+        moisture_low: plant.moisture_low,
+        moisture_high: plant.moisture_high,
+        event_ms,
+        moisture,
+        temperature,
+    }
+}
+
+/// What the newest edits on their way make of plants; `None` deletes. One that is no plant will
+/// not be saved: it changes nothing.
+async fn on_the_way(
+    db: &mut SqliteConnection,
+) -> Result<BTreeMap<i32, Option<Houseplant>>, StoreError> {
+    let mut plants = BTreeMap::new();
+    for (key, value) in publication::on_the_way(db, METADATA).await? {
+        let Ok(plant_id) = key.parse::<PlantId>() else { continue };
+        match value.map(serde_json::from_value) {
+            None => drop(plants.insert(plant_id.get(), None)),
+            Some(Ok(plant)) => drop(plants.insert(plant_id.get(), Some(plant))),
+            Some(Err(_)) => {}
+        }
+    }
+    Ok(plants)
 }
 
 /// How a name is compared: without case and outer blanks.

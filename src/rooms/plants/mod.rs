@@ -18,16 +18,18 @@ pub mod filter;
 pub mod fold;
 pub mod lookup;
 pub mod rules;
+pub mod sensors;
+mod tables;
 pub mod types;
 mod views;
 pub mod wire;
 
 use fold::{Delta, Thresholds};
 use types::PlantId;
-use wire::{Houseplant, Reading};
+use wire::{Heard, Houseplant, Mapping};
 
 /// The topics of the plants.
-pub static TOPICS: [TopicSpec; 2] = [
+pub static TOPICS: [TopicSpec; 3] = [
     TopicSpec {
         name: "houseplant-readings",
         kind: TopicKind::Stream,
@@ -37,14 +39,27 @@ pub static TOPICS: [TopicSpec; 2] = [
         value_line: wire::value_line,
     },
     TopicSpec {
-        name: "houseplant-metadata",
+        name: METADATA,
         kind: TopicKind::Table,
         kafka_partitions: 6,
         format: Format::Avro(include_str!("../../../schemas/houseplant-metadata.avsc")),
         check: wire::check_houseplant,
         value_line: wire::value_line,
     },
+    TopicSpec {
+        name: MAPPING,
+        kind: TopicKind::Table,
+        kafka_partitions: 1,
+        format: Format::Avro(include_str!("../../../schemas/houseplant-sensor-mapping.avsc")),
+        check: wire::check_mapping,
+        value_line: wire::mapping_line,
+    },
 ];
+
+/// The tables of the room, by default name; a table is known by its place here.
+const METADATA: &str = "houseplant-metadata";
+const MAPPING: &str = "houseplant-sensor-mapping";
+const TABLES: [&str; 2] = [METADATA, MAPPING];
 
 /// The room for the list of rooms.
 pub fn room() -> Room {
@@ -64,6 +79,13 @@ pub fn room() -> Room {
     }
 }
 
+/// A row of one of the tables.
+#[derive(Debug)]
+pub enum Row {
+    Plant(Houseplant),
+    Mapping(Mapping),
+}
+
 /// The pipeline of the plants.
 #[derive(Debug, Clone, Copy)]
 pub struct Plants {
@@ -74,9 +96,9 @@ pub struct Plants {
 }
 
 impl Pipeline for Plants {
-    type Event = Reading;
+    type Event = Heard;
     type Delta = Delta;
-    type Row = Houseplant;
+    type Row = Row;
     type Tables = Thresholds;
 
     fn name(&self) -> &'static str {
@@ -88,7 +110,7 @@ impl Pipeline for Plants {
     }
 
     fn tables(&self) -> &'static [&'static str] {
-        &["houseplant-metadata"]
+        &TABLES
     }
 
     fn windows(&self) -> Tumbling {
@@ -100,17 +122,20 @@ impl Pipeline for Plants {
         _stream: usize,
         codec: &Codec,
         record: &RecordRef<'_>,
-    ) -> Result<Reading, Poison> {
-        wire::decode_reading(codec, record.key, record.value)
+    ) -> Result<Heard, Poison> {
+        wire::decode_heard(codec, record)
     }
 
     /// A reading carries no time of its own: event time is the record's timestamp.
-    fn event_ms(&self, _event: &Reading, record_ms: i64) -> i64 {
+    fn event_ms(&self, _event: &Heard, record_ms: i64) -> i64 {
         record_ms
     }
 
-    fn fold(&self, delta: &mut Delta, event: &Reading, at: At, late: bool, tables: &Thresholds) {
-        delta.add(event, at, late, tables);
+    fn fold(&self, delta: &mut Delta, event: &Heard, at: At, late: bool, tables: &Thresholds) {
+        delta.add(&event.reading, at, late, tables);
+        if let Some(sensor_id) = &event.sensor_id {
+            delta.hear(sensor_id, at.event_ms);
+        }
     }
 
     fn absorb(&self, delta: &mut Delta, other: Delta) {
@@ -127,23 +152,28 @@ impl Pipeline for Plants {
 
     fn decode_row(
         &self,
-        _table: usize,
+        table: usize,
         codec: &Codec,
         key: &[u8],
         value: Option<&[u8]>,
-    ) -> Result<Option<Houseplant>, Poison> {
-        wire::decode_houseplant(codec, Some(key), value).map(|(_, plant)| plant)
+    ) -> Result<Option<Row>, Poison> {
+        if TABLES[table] == MAPPING {
+            return Ok(wire::decode_mapping(codec, Some(key), value)?.1.map(Row::Mapping));
+        }
+        Ok(wire::decode_houseplant(codec, Some(key), value)?.1.map(Row::Plant))
     }
 
-    fn set_row(
-        &self,
-        tables: &mut Thresholds,
-        _table: usize,
-        key: &[u8],
-        row: Option<&Houseplant>,
-    ) {
+    /// Folding needs thresholds alone: a reading names its plant itself, mapped or not.
+    fn set_row(&self, tables: &mut Thresholds, table: usize, key: &[u8], row: Option<&Row>) {
+        if TABLES[table] != METADATA {
+            return;
+        }
         if let Some(plant_id) = plant_id_of_key(key) {
-            tables.set(plant_id, row.map(|plant| plant.moisture_low));
+            let moisture_low = match row {
+                Some(Row::Plant(plant)) => Some(plant.moisture_low),
+                _ => None,
+            };
+            tables.set(plant_id, moisture_low);
         }
     }
 }

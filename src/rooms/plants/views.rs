@@ -1,17 +1,17 @@
-//! The SQL of the plants' views: merging a delta and closing windows. Questions are in `lookup`.
+//! The SQL of the plants' views: merging a delta and closing windows. Copies of tables are in
+//! `tables`, questions in `lookup` and `sensors`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 
 use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
-use super::lookup::name_key;
 use super::rules::{self, DryWindow};
-use super::types::PlantId;
-use super::wire::Houseplant;
-use super::{Plants, plant_id_of_key};
+use super::tables::{self, Mirror};
+use super::types::{PlantId, SensorId};
+use super::{Plants, Row};
 use crate::engine::{Closed, Due, TableRow, Version, Views};
 use crate::kernel::alert::Alert;
 use crate::kernel::time::DAY_MS;
@@ -21,6 +21,8 @@ use crate::store::bulk::BulkStatement;
 /// How long windows and buckets are kept behind the watermark (contract: windows 7 days).
 const WINDOW_RETENTION_MS: i64 = 7 * DAY_MS;
 const BUCKET_RETENTION_MS: i64 = 90 * DAY_MS;
+/// A sensor that is silent for so long is forgotten; its mapping stays.
+const HEARD_RETENTION_MS: i64 = 90 * DAY_MS;
 
 static MERGE_WINDOWS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -61,22 +63,11 @@ static MERGE_LATEST: LazyLock<BulkStatement> = LazyLock::new(|| {
     )
 });
 
-static PUT_PLANTS: LazyLock<BulkStatement> = LazyLock::new(|| {
+static MERGE_HEARD: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
-        "insert into plant
-            (plant_id, given_name, name_key, common_name, scientific_name, temperature_low,
-             temperature_high, moisture_low, moisture_high, record_partition, record_offset,
-             record_ts_ms)",
-        12,
-        "on conflict (plant_id) do update set
-            given_name = excluded.given_name, name_key = excluded.name_key,
-            common_name = excluded.common_name,
-            scientific_name = excluded.scientific_name,
-            temperature_low = excluded.temperature_low,
-            temperature_high = excluded.temperature_high,
-            moisture_low = excluded.moisture_low, moisture_high = excluded.moisture_high,
-            record_partition = excluded.record_partition,
-            record_offset = excluded.record_offset, record_ts_ms = excluded.record_ts_ms",
+        "insert into plant_sensor (sensor_id, heard_ms)",
+        2,
+        "on conflict (sensor_id) do update set heard_ms = max(heard_ms, excluded.heard_ms)",
     )
 });
 
@@ -84,43 +75,21 @@ impl Views for Plants {
     async fn replace_table(
         &self,
         db: &mut SqliteConnection,
-        _table: usize,
-        rows: &[TableRow<Houseplant>],
+        table: usize,
+        rows: &[TableRow<Row>],
     ) -> Result<(), StoreError> {
-        let mut known = versions(db).await?;
-        let mut changed = Vec::new();
-        for row in rows {
-            if known.remove(&row.row.plant_id.get()) != Some(row.version) {
-                changed.push((&row.row, row.version));
-            }
-        }
-        put_plants(db, &changed).await?;
-        // What is left was not seen by the table's end.
-        for plant_id in known.into_keys() {
-            delete_plant(db, plant_id).await?;
-        }
-        Ok(())
+        tables::replace(db, Mirror::of(table), rows).await
     }
 
     async fn put_row(
         &self,
         db: &mut SqliteConnection,
-        _table: usize,
+        table: usize,
         key: &[u8],
-        row: Option<&Houseplant>,
+        row: Option<&Row>,
         version: Version,
     ) -> Result<bool, StoreError> {
-        let Some(plant_id) = plant_id_of_key(key) else { return Ok(false) };
-        if let Some(known) = version_of(db, plant_id.get()).await?
-            && !version.beats(&known)
-        {
-            return Ok(false);
-        }
-        match row {
-            Some(row) => put_plants(db, &[(row, version)]).await?,
-            None => delete_plant(db, plant_id.get()).await?,
-        }
-        Ok(true)
+        tables::put(db, Mirror::of(table), key, row, version).await
     }
 
     async fn merge(&self, db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {
@@ -128,7 +97,9 @@ impl Views for Plants {
         MERGE_BUCKETS
             .run(db, &sorted(&delta.buckets), |query, row| bind_bucket(query, *row))
             .await?;
-        MERGE_LATEST.run(db, &sorted(&delta.latest), |query, row| bind_latest(query, *row)).await
+        MERGE_LATEST.run(db, &sorted(&delta.latest), |query, row| bind_latest(query, *row)).await?;
+        let heard: Vec<(&SensorId, &i64)> = delta.heard.iter().collect();
+        MERGE_HEARD.run(db, &heard, |query, row| bind_heard(query, *row)).await
     }
 
     async fn close(
@@ -173,6 +144,10 @@ impl Views for Plants {
             .await?;
         sqlx::query("delete from plant_bucket where start_ms < ?")
             .bind(watermark_ms - BUCKET_MS - BUCKET_RETENTION_MS)
+            .execute(&mut *db)
+            .await?;
+        sqlx::query("delete from plant_sensor where heard_ms < ?")
+            .bind(watermark_ms - HEARD_RETENTION_MS)
             .execute(db)
             .await?;
         Ok(())
@@ -247,58 +222,6 @@ async fn dry_windows(
     Ok(rows.into_iter().map(window).collect())
 }
 
-async fn versions(db: &mut SqliteConnection) -> Result<HashMap<i32, Version>, StoreError> {
-    let rows: Vec<(i32, i32, i64, i64)> =
-        sqlx::query_as("select plant_id, record_partition, record_offset, record_ts_ms from plant")
-            .fetch_all(db)
-            .await?;
-    let version = |(plant_id, partition, offset, ts_ms): (i32, i32, i64, i64)| {
-        (plant_id, Version { partition, offset, ts_ms })
-    };
-    Ok(rows.into_iter().map(version).collect())
-}
-
-async fn version_of(
-    db: &mut SqliteConnection,
-    plant_id: i32,
-) -> Result<Option<Version>, StoreError> {
-    let row: Option<(i32, i64, i64)> = sqlx::query_as(
-        "select record_partition, record_offset, record_ts_ms from plant where plant_id = ?",
-    )
-    .bind(plant_id)
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|(partition, offset, ts_ms)| Version { partition, offset, ts_ms }))
-}
-
-async fn delete_plant(db: &mut SqliteConnection, plant_id: i32) -> Result<(), StoreError> {
-    sqlx::query("delete from plant where plant_id = ?").bind(plant_id).execute(db).await?;
-    Ok(())
-}
-
-async fn put_plants(
-    db: &mut SqliteConnection,
-    rows: &[(&Houseplant, Version)],
-) -> Result<(), StoreError> {
-    PUT_PLANTS
-        .run(db, rows, |query, (plant, version)| {
-            query
-                .bind(plant.plant_id.get())
-                .bind(plant.given_name.clone())
-                .bind(name_key(&plant.given_name))
-                .bind(plant.common_name.clone())
-                .bind(plant.scientific_name.clone())
-                .bind(plant.temperature_low)
-                .bind(plant.temperature_high)
-                .bind(plant.moisture_low)
-                .bind(plant.moisture_high)
-                .bind(version.partition)
-                .bind(version.offset)
-                .bind(version.ts_ms)
-        })
-        .await
-}
-
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments<'q>>;
 
 fn bind_low<'q>(query: Query<'q>, (slot, count): (Slot, i64)) -> Query<'q> {
@@ -326,4 +249,8 @@ fn bind_latest<'q>(query: Query<'q>, (plant_id, latest): (PlantId, Latest)) -> Q
         .bind(latest.at.offset)
         .bind(latest.moisture)
         .bind(latest.temperature)
+}
+
+fn bind_heard<'q>(query: Query<'q>, (sensor_id, heard_ms): (&SensorId, &i64)) -> Query<'q> {
+    query.bind(sensor_id.as_str().to_owned()).bind(*heard_ms)
 }

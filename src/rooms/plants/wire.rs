@@ -5,10 +5,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::types::PlantId;
+use super::types::{PlantId, SensorId};
 use crate::kernel::poison::Poison;
+use crate::kernel::record::RecordRef;
 use crate::kernel::topic::ValueLine;
+use crate::log::batch;
 use crate::log::codec::{Codec, CodecError};
+
+/// The header in which a sensor names itself: a reading's value does not.
+const SENSOR_HEADER: &str = "sensor-id";
 
 /// A value of `houseplant-readings`. Its event time is the record's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -33,6 +38,38 @@ pub struct Houseplant {
     pub temperature_high: f32,
     pub moisture_low: f32,
     pub moisture_high: f32,
+}
+
+/// A value of `houseplant-sensor-mapping`: which plant a sensor feeds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "mapping")]
+pub struct Mapping {
+    pub sensor_id: SensorId,
+    pub plant_id: PlantId,
+}
+
+/// A reading, and the sensor that its header names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    pub reading: Reading,
+    pub sensor_id: Option<SensorId>,
+}
+
+/// A record of `houseplant-readings`. A header that names no sensor spoils no reading.
+#[inline]
+pub fn decode_heard(codec: &Codec, record: &RecordRef<'_>) -> Result<Heard, Poison> {
+    let reading = decode_reading(codec, record.key, record.value)?;
+    // Most records have no headers at all: then there is nothing to look for.
+    let sensor_id = match record.headers {
+        [] => None,
+        headers => sensor_of(headers),
+    };
+    Ok(Heard { reading, sensor_id })
+}
+
+fn sensor_of(headers: &[u8]) -> Option<SensorId> {
+    let named = batch::find_header(headers, SENSOR_HEADER)?;
+    std::str::from_utf8(named).ok()?.parse().ok()
 }
 
 /// A reading goes by its value: the key is not looked at.
@@ -80,6 +117,28 @@ pub fn decode_houseplant(
     Ok((plant.plant_id, Some(plant)))
 }
 
+/// A mapping's key must be its sensor's id; without a value the sensor was unmapped.
+pub fn decode_mapping(
+    codec: &Codec,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(SensorId, Option<Mapping>), Poison> {
+    let key_text = key.and_then(|key| std::str::from_utf8(key).ok());
+    let Some(value) = value else {
+        let text = key_text
+            .ok_or_else(|| Poison::new(format!("{}, expected a sensor id", key_named(key))))?;
+        let id = SensorId::try_from(text.to_owned());
+        return Ok((id.map_err(|error| Poison::new(error.to_string()))?, None));
+    };
+    let mapping: Mapping = codec.decode(value).map_err(|error| poison(&error))?;
+    let sensor_id = mapping.sensor_id.clone();
+    if key_text != Some(sensor_id.as_str()) {
+        let (named, expected) = (key_named(key), sensor_id.as_str());
+        return Err(Poison::new(format!("{named}, expected the sensor id {expected:?}")));
+    }
+    Ok((sensor_id, Some(mapping)))
+}
+
 pub(super) fn check_reading(
     codec: &Codec,
     key: Option<&[u8]>,
@@ -94,6 +153,21 @@ pub(super) fn check_houseplant(
     value: Option<&[u8]>,
 ) -> Result<(), Poison> {
     decode_houseplant(codec, key, value).map(drop)
+}
+
+pub(super) fn check_mapping(
+    codec: &Codec,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(), Poison> {
+    decode_mapping(codec, key, value).map(drop)
+}
+
+/// A line is the value as JSON; its sensor id is the key.
+pub(super) fn mapping_line(line: &str) -> Result<ValueLine, String> {
+    let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let key = value.get("sensor_id").and_then(Value::as_str).map(str::to_owned);
+    Ok(ValueLine { key, value, ts_ms: None })
 }
 
 /// A line is the value as JSON; its plant id is the key, as the sensor side sends it.
@@ -186,5 +260,29 @@ mod tests {
         let (codec, _) = metadata();
         assert_eq!(decode_houseplant(&codec, Some(b"7"), None).unwrap().0.get(), 7);
         assert!(decode_houseplant(&codec, Some(b"seven"), None).is_err());
+    }
+
+    #[test]
+    fn a_mappings_key_is_its_sensor() {
+        let codec = Codec::of(TOPICS[2].format).unwrap();
+        let bytes = codec.encode(&json!({"sensor_id": "0x36", "plant_id": 4})).unwrap();
+        let (id, mapping) = decode_mapping(&codec, Some(b"0x36"), Some(&bytes)).unwrap();
+        assert_eq!((id.as_str(), mapping.unwrap().plant_id.get()), ("0x36", 4));
+        for key in [None, Some(&b"0x37"[..]), Some(b"0X36"), Some(b" 0x36"), Some(b"\xff")] {
+            assert!(decode_mapping(&codec, key, Some(&bytes)).is_err(), "{key:?}");
+        }
+        assert_eq!(decode_mapping(&codec, Some(b"0x36"), None).unwrap().0.as_str(), "0x36");
+        for key in [None, Some(&b"0X36"[..]), Some(b""), Some(b"\xff")] {
+            assert!(decode_mapping(&codec, key, None).is_err(), "{key:?}");
+        }
+        for value in [
+            json!({"sensor_id": "0X36", "plant_id": 4}),
+            json!({"sensor_id": "", "plant_id": 4}),
+            json!({"sensor_id": "0x36", "plant_id": -4}),
+        ] {
+            let bytes = codec.encode(&value).unwrap();
+            let key = value["sensor_id"].as_str().unwrap().as_bytes();
+            assert!(decode_mapping(&codec, Some(key), Some(&bytes)).is_err(), "{value}");
+        }
     }
 }

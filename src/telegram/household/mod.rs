@@ -123,7 +123,7 @@ impl Chat for Household {
         None
     }
 
-    fn unfinished(&self) -> &'static str {
+    fn unfinished(&self, _state: &Value) -> &'static str {
         "conversation"
     }
 }

@@ -191,6 +191,22 @@ impl Bot {
         self.handle().wait_for_text(SOON, user_id, after, part).await.unwrap()
     }
 
+    /// Somebody taps the newest button with this label, and what the bot says next has `part` in it.
+    pub(crate) async fn taps(&self, user_id: i64, label: &str, part: &str) -> ShownMessage {
+        let after = self.handle().messages(user_id).last().map_or(0, |message| message.id);
+        self.handle().press_label(user_id, user_id, label).unwrap();
+        self.handle().wait_for_text(SOON, user_id, after, part).await.unwrap()
+    }
+
+    /// Waits until the bot's views show something, asked beside it.
+    pub(crate) async fn sees(&self, text: &str, part: &str) {
+        let shows = async || {
+            let asked = self.command(&["ask", text]).output().unwrap();
+            String::from_utf8_lossy(&asked.stdout).contains(part)
+        };
+        until(SOON, part, shows).await;
+    }
+
     /// What the bot has said in a chat, oldest first.
     pub(crate) fn said(&self, chat_id: i64) -> Vec<String> {
         let messages = self.handle().messages(chat_id).into_iter();
@@ -260,6 +276,11 @@ impl Life {
             let _ = Command::new("kill").args([signal, &process_id]).stderr(Stdio::null()).status();
         }
     }
+}
+
+/// The labels of the buttons under a message.
+pub(crate) fn labels(message: &ShownMessage) -> Vec<String> {
+    message.buttons.iter().flatten().map(|button| button.label.clone()).collect()
 }
 
 /// Looks again and again until something is so.

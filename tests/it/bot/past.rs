@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use windowsill::config::{Config, Topic};
-use windowsill::kernel::record::NewRecord;
+use windowsill::kernel::record::{Header, NewRecord};
 use windowsill::log::embedded::EmbeddedLog;
 use windowsill::log::topics::Topics;
 use windowsill::log::{EventLog, Fetched, Start};
@@ -14,6 +14,7 @@ use windowsill::rooms;
 
 pub(crate) const READINGS: &str = "houseplant-readings";
 pub(crate) const METADATA: &str = "houseplant-metadata";
+pub(crate) const MAPPING: &str = "houseplant-sensor-mapping";
 /// The contract's window: six hours, ten minutes of grace.
 pub(crate) const WINDOW_MS: i64 = 6 * 3_600_000;
 const GRACE_MS: i64 = 600_000;
@@ -104,19 +105,64 @@ impl Log {
         self.log.append(METADATA, vec![record]).await.unwrap();
     }
 
-    /// Every metadata record of a plant, oldest first, with its offset.
+    /// Deletes the row of a table topic.
+    pub(crate) async fn delete(&self, topic: &str, key: &str) {
+        let ts_ms = windowsill::clock::now_ms();
+        let key = Some(key.as_bytes().to_vec());
+        let tombstone = NewRecord { key, ts_ms, ..NewRecord::default() };
+        self.log.append(topic, vec![tombstone]).await.unwrap();
+    }
+
+    /// Writes which plant a sensor feeds.
+    pub(crate) async fn map(&self, sensor_id: &str, plant_id: i64) {
+        let value = json!({"sensor_id": sensor_id, "plant_id": plant_id});
+        let record = NewRecord {
+            key: Some(sensor_id.as_bytes().to_vec()),
+            value: Some(self.topics.get(MAPPING).unwrap().codec.encode(&value).unwrap()),
+            ts_ms: windowsill::clock::now_ms(),
+            ..NewRecord::default()
+        };
+        self.log.append(MAPPING, vec![record]).await.unwrap();
+    }
+
+    /// A reading of now, in which a sensor names itself.
+    pub(crate) async fn hear(&self, sensor_id: &str, plant_id: i64) {
+        let value = json!({"plant_id": plant_id, "moisture": 50, "temperature": 20});
+        let name = "sensor-id".to_owned();
+        let record = NewRecord {
+            value: Some(self.topics.get(READINGS).unwrap().codec.encode(&value).unwrap()),
+            ts_ms: windowsill::clock::now_ms(),
+            headers: vec![Header { name, value: Some(sensor_id.as_bytes().to_vec()) }],
+            ..NewRecord::default()
+        };
+        self.log.append(READINGS, vec![record]).await.unwrap();
+    }
+
+    /// Every metadata record of a plant, oldest first, with its offset. Tombstones are passed over.
     pub(crate) async fn described(&self, plant_id: i64) -> Vec<(i64, Value)> {
+        let rows = self.rows(METADATA).await.into_iter();
+        let described = rows.filter_map(|(offset, _, value)| Some((offset, value?)));
+        described.filter(|(_, value)| value["plant_id"] == plant_id).collect()
+    }
+
+    /// Sensors and plants as they were mapped, oldest first; `None` unmaps.
+    pub(crate) async fn mapped(&self) -> Vec<(String, Option<i64>)> {
+        let rows = self.rows(MAPPING).await.into_iter();
+        rows.map(|(_, key, value)| (key, value.and_then(|it| it["plant_id"].as_i64()))).collect()
+    }
+
+    /// Every record of a topic of one partition: offset, key and value.
+    async fn rows(&self, topic: &str) -> Vec<(i64, String, Option<Value>)> {
         let from = vec![Start { partition: 0, offset: 0 }];
-        let mut reader = self.log.read(METADATA, from).await.unwrap();
-        let codec = &self.topics.get(METADATA).unwrap().codec;
+        let mut reader = self.log.read(topic, from).await.unwrap();
+        let codec = &self.topics.get(topic).unwrap().codec;
         let mut found = Vec::new();
         while let Fetched::Batch(batch) = reader.next().await.unwrap() {
             for record in batch.records() {
                 let record = record.unwrap();
-                let value = codec.decode_json(record.value.unwrap()).unwrap();
-                if value["plant_id"] == plant_id {
-                    found.push((record.offset, value));
-                }
+                let key = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
+                let value = record.value.map(|value| codec.decode_json(value).unwrap());
+                found.push((record.offset, key, value));
             }
         }
         found

@@ -196,7 +196,7 @@ pub fn quoted(typed: &str) -> String {
 }
 
 /// An error's words as a sentence.
-fn sentence(error: &str) -> String {
+pub fn sentence(error: &str) -> String {
     let mut characters = error.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), characters.as_str())

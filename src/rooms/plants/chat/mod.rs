@@ -7,18 +7,24 @@ use serde_json::Value;
 use teloxide::utils::command::BotCommands;
 
 use super::filter::Filter;
-use super::lookup::{Day, Found, Offers, PlantRow};
+use super::lookup::{Day, Found, PlantRow};
+use super::sensors::Mapped;
 use crate::kernel::chat::{Draft, Incoming, Snapshot, draft_button};
 use crate::kernel::conversation::Chat;
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 
+mod choice;
+pub mod dialog;
 pub mod fields;
+pub mod mapping;
 pub mod routes;
 pub mod show;
-pub mod update;
+mod unmap;
+mod update;
 
-use update::{Answer, Edit, Looked, Next};
+use dialog::{Answer, Dialog, Looked, Opened, Opening};
+use update::PlantForm;
 
 /// The commands of this room; their descriptions are the menu's.
 #[derive(Debug, Clone, PartialEq, Eq, BotCommands)]
@@ -30,6 +36,10 @@ pub enum Command {
     Plant(String),
     #[command(description = "add a plant or change one")]
     UpdatePlant(String),
+    #[command(description = "say which plant a sensor feeds")]
+    UpdateMapping(String),
+    #[command(description = "a sensor feeds no plant any more")]
+    UnmapSensor(String),
 }
 
 /// What is asked of this room.
@@ -39,8 +49,8 @@ pub enum Ask {
     List(String),
     /// `/plant`, with what was typed.
     Show(String),
-    /// `/update_plant`, outside a conversation.
-    Begin(String),
+    /// A conversation, while there is none.
+    Begin(Opening),
     /// An answer inside a conversation.
     Answer(Draft, Answer),
 }
@@ -50,9 +60,17 @@ pub enum Ask {
 pub enum Known {
     Nothing,
     Plants(Vec<PlantRow>, i64),
-    Plant(Found, Option<Day>),
-    Offers(Offers, Option<Found>),
+    Plant(Found, Option<PlantCard>),
+    Opened(Opened),
     Looked(Looked),
+}
+
+/// What a plant's card shows beside its row.
+#[derive(Debug)]
+pub struct PlantCard {
+    pub day: Option<Day>,
+    /// The sensors that feed it.
+    pub sensors: Vec<Mapped>,
 }
 
 /// The room's half of a chat.
@@ -81,21 +99,19 @@ impl Chat for PlantChat {
                 vec![Effect::Say(show::list(&rows, total, filter, snapshot))]
             }
             (Ask::List(typed), _) => vec![Effect::Say(filter_refused(typed))],
-            (Ask::Show(typed), Known::Plant(found, day)) => {
-                vec![Effect::Say(shown(typed, &found, day.as_ref(), snapshot))]
+            (Ask::Show(typed), Known::Plant(found, card)) => {
+                vec![Effect::Say(shown(typed, &found, card.as_ref(), snapshot))]
             }
             (Ask::Show(_), _) => vec![Effect::Say(Say::new(Text::of(
                 "Which plant? Send /plant and its id or name, such as /plant cyril.",
             )))],
-            (Ask::Begin(typed), Known::Offers(offers, found)) => {
-                begin(typed, offers, found, incoming.update_id, snapshot)
+            (Ask::Begin(opening), Known::Opened(opened)) => {
+                begin(opening, opened, incoming.update_id, snapshot)
             }
             (Ask::Answer(draft, answer), Known::Looked(looked)) => {
                 answered(draft, answer, looked, incoming, snapshot)
             }
-            (Ask::Begin(_) | Ask::Answer(..), _) => vec![Effect::Say(Say::new(Text::of(
-                "That could not be looked up. Please try again.",
-            )))],
+            (Ask::Begin(_) | Ask::Answer(..), _) => not_looked_up(),
         };
         if let Some((callback_id, ..)) = incoming.press() {
             let callback_id = callback_id.to_owned();
@@ -105,12 +121,11 @@ impl Chat for PlantChat {
     }
 
     fn question(&self, state: &Value, version: i64) -> Option<Say> {
-        let edit: Edit = serde_json::from_value(state.clone()).ok()?;
-        Some(edit.question(version))
+        Some(stored(state)?.question(version))
     }
 
-    fn unfinished(&self) -> &'static str {
-        "/update_plant"
+    fn unfinished(&self, state: &Value) -> &'static str {
+        stored(state).map_or("a conversation", |dialog| dialog.command())
     }
 }
 
@@ -133,30 +148,33 @@ fn filter_refused(typed: &str) -> Say {
     }
 }
 
-fn shown(typed: &str, found: &Found, day: Option<&Day>, snapshot: &Snapshot) -> Say {
-    match found.matches.as_slice() {
-        [plant] => show::card(plant, day, snapshot),
+/// A conversation as it was stored. `None`: a version that we know nothing of stored it.
+pub fn stored(state: &Value) -> Option<Dialog> {
+    let dialog = serde_json::from_value(state.clone()).ok();
+    // 0.1.0 knew one kind of conversation and stored its form alone.
+    dialog.or_else(|| Some(Dialog::of(serde_json::from_value::<PlantForm>(state.clone()).ok()?)))
+}
+
+fn not_looked_up() -> Vec<Effect> {
+    vec![Effect::Say(Say::new(Text::of("That could not be looked up. Please try again.")))]
+}
+
+fn shown(typed: &str, found: &Found, card: Option<&PlantCard>, snapshot: &Snapshot) -> Say {
+    match (found.matches.as_slice(), card) {
+        ([plant], Some(card)) => show::card(plant, card, snapshot),
         _ => show::not_one(typed, found),
     }
 }
 
-fn begin(
-    typed: &str,
-    offers: Offers,
-    found: Option<Found>,
-    version: i64,
-    snapshot: &Snapshot,
-) -> Vec<Effect> {
+fn begin(opening: &Opening, opened: Opened, version: i64, snapshot: &Snapshot) -> Vec<Effect> {
     if !snapshot.standing.may_edit() {
         let words = "Only members change plants here; an owner can make you one.";
         return vec![Effect::Say(Say::new(Text::of(words)))];
     }
-    let edit = Edit::begin(offers);
-    let next = match found {
-        Some(found) => edit.answer(&Answer::Typed(typed.to_owned()), Looked::Found(found)),
-        None => Next::Ask(edit, None),
-    };
-    update::effects(next, version)
+    match dialog::open(opening, opened) {
+        Some(next) => dialog::effects(next, version),
+        None => not_looked_up(),
+    }
 }
 
 fn answered(
@@ -170,18 +188,18 @@ fn answered(
         let words = "Only members change plants here; this edit is closed.";
         return vec![Effect::EndConversation, Effect::Say(Say::new(Text::of(words)))];
     }
-    let Ok(edit) = serde_json::from_value::<Edit>(draft.state.clone()) else {
+    let Some(dialog) = stored(&draft.state) else {
         let words = "This conversation was begun by another version of me and cannot go on. \
-                     Please start /update_plant again.";
+                     Please start it again.";
         return vec![Effect::EndConversation, Effect::Say(Say::new(Text::of(words)))];
     };
     let mut effects = Vec::new();
     if let Some((_, message_id, data)) = incoming.press()
         && draft_button(data).is_some()
     {
-        let say = edit.answered(answer, draft.version);
+        let say = dialog.answered(answer, draft.version);
         effects.push(Effect::Edit { message_id, say });
     }
-    effects.extend(update::effects(edit.answer(answer, looked), incoming.update_id));
+    effects.extend(dialog::effects(dialog.answer(answer, looked), incoming.update_id));
     effects
 }

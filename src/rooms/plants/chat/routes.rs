@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::show::{EDIT, OPEN};
-use super::update::Answer;
-use super::{Ask, Command, PlantChat};
+use super::{Answer, Ask, Command, Opening, PlantChat};
 use crate::kernel::chat::{Draft, Incoming, draft_button};
 use crate::kernel::conversation::{Asked, Chat, CommandSpec};
 use crate::rooms::command;
@@ -36,7 +35,9 @@ fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
     Some(match command::parse(&incoming)? {
         Command::Plants(filter) => Ask::List(filter),
         Command::Plant(typed) => Ask::Show(typed),
-        Command::UpdatePlant(typed) => Ask::Begin(typed),
+        Command::UpdatePlant(typed) => Ask::Begin(Opening::Plant(typed)),
+        Command::UpdateMapping(typed) => Ask::Begin(Opening::Mapping(typed)),
+        Command::UnmapSensor(typed) => Ask::Begin(Opening::Unmap(typed)),
     })
 }
 
@@ -53,31 +54,36 @@ fn button(incoming: Arc<Incoming>) -> Option<Ask> {
         return Some(Ask::Show(plant_id.to_owned()));
     }
     let plant_id = data.strip_prefix(EDIT)?;
-    Some(Ask::Begin(plant_id.to_owned()))
+    Some(Ask::Begin(Opening::Plant(plant_id.to_owned())))
 }
 
 /// What an update means to the conversation that is going on. `None`: it is for somebody else.
 fn answer(incoming: Arc<Incoming>, draft: Option<Draft>) -> Option<Ask> {
     let draft = draft.filter(|draft| draft.room == PlantChat.name())?;
-    let answer = match (incoming.press(), incoming.command()) {
+    let answer = match (incoming.press(), asked(Arc::clone(&incoming))) {
         (Some((_, _, data)), _) => pressed(data, draft.version)?,
-        (None, Some(("update_plant", argument))) => Answer::Again(argument.to_owned()),
-        (None, Some((name, _))) => Answer::of_word(&name.to_lowercase())?,
-        (None, None) => Answer::Typed(incoming.text()?.to_owned()),
+        (None, Some(Ask::Begin(opening))) => Answer::Again(opening),
+        (None, _) => match incoming.command() {
+            Some((name, _)) => Answer::of_word(&name.to_lowercase())?,
+            None => Answer::Typed(incoming.text()?.to_owned()),
+        },
     };
     Some(Ask::Answer(draft, answer))
 }
 
 fn pressed(data: &str, version: i64) -> Option<Answer> {
     if let Some(plant_id) = data.strip_prefix(EDIT) {
-        return Some(Answer::Again(plant_id.to_owned()));
+        return Some(Answer::Again(Opening::Plant(plant_id.to_owned())));
     }
     let (button_version, action) = draft_button(data)?;
     if button_version != version {
         return None;
     }
-    match action.strip_prefix("id-") {
-        Some(plant_id) => Some(Answer::Typed(plant_id.to_owned())),
+    if let Some(plant_id) = action.strip_prefix("id-") {
+        return Some(Answer::Typed(plant_id.to_owned()));
+    }
+    match action.strip_prefix("sensor-") {
+        Some(index) => Some(Answer::Sensor(index.parse().ok()?)),
         None => Answer::of_word(action),
     }
 }

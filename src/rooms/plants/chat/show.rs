@@ -4,9 +4,11 @@ use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::when;
+use crate::rooms::plants::chat::PlantCard;
 use crate::rooms::plants::chat::fields::quoted;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::lookup::{Day, Found, PlantRow};
+use crate::rooms::plants::sensors::Mapped;
 
 /// The data of a button that opens a plant's card.
 pub const OPEN: &str = "plant:show:";
@@ -99,7 +101,7 @@ fn reading_words(
 }
 
 /// A plant's card.
-pub fn card(row: &PlantRow, day: Option<&Day>, snapshot: &Snapshot) -> Say {
+pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
     let mut text = Text::of("🪴 ")
         .bold(&row.given_name)
         .plain(" the ")
@@ -123,9 +125,10 @@ pub fn card(row: &PlantRow, day: Option<&Day>, snapshot: &Snapshot) -> Say {
         ("cold", "hot"),
     ));
     text = text.below(last_reading(row, snapshot));
-    if let Some(day) = day {
+    if let Some(day) = &card.day {
         text = text.below(day_line(day));
     }
+    text = text.below(sensor_line(&card.sensors, snapshot));
     Say::new(text).with(edit_row(row, snapshot))
 }
 
@@ -182,6 +185,23 @@ fn day_line(day: &Day) -> Text {
         tenths(day.max),
         tenths(day.mean)
     ))
+}
+
+/// `Sensors: 0x36 (heard 12 s ago), 0x37 (not heard yet)`.
+fn sensor_line(sensors: &[Mapped], snapshot: &Snapshot) -> Text {
+    if sensors.is_empty() {
+        return Text::of("No sensor is mapped to it: /update_mapping");
+    }
+    let mut text = Text::of(if sensors.len() == 1 { "Sensor: " } else { "Sensors: " });
+    for (index, sensor) in sensors.iter().enumerate() {
+        let heard = match sensor.heard_ms {
+            Some(heard_ms) => format!("heard {}", when::ago(heard_ms, snapshot.pipeline_now_ms)),
+            None => "not heard yet".to_owned(),
+        };
+        let comma = if index == 0 { "" } else { ", " };
+        text = text.plain(comma).bold(&sensor.sensor_id).plain(format!(" ({heard})"));
+    }
+    text
 }
 
 fn edit_row(row: &PlantRow, snapshot: &Snapshot) -> Keyboard {

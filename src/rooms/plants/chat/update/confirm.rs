@@ -2,28 +2,23 @@
 
 use serde_json::json;
 
-use super::{Edit, Existing, Looked, Next};
-use crate::kernel::effect::Publish;
+use super::{Existing, Next, PlantForm};
+use crate::kernel::effect::{EditRecord, Publish};
 use crate::kernel::text::Text;
+use crate::rooms::plants::METADATA;
+use crate::rooms::plants::chat::dialog::queued;
 use crate::rooms::plants::chat::fields::{Field, FieldValue};
 use crate::rooms::plants::lookup::PlantRow;
 
-/// The topic that a confirmed edit goes to.
-const TOPIC: &str = "houseplant-metadata";
-
-impl Edit {
-    pub(super) fn confirm(mut self, looked: Looked) -> Next {
-        let Looked::Now(now) = looked else {
-            return self.repeat("Please confirm again.");
-        };
-        let seen = self.existing.as_ref().map(|known| (known.partition, known.offset));
-        let current = now.as_ref().map(|row| (row.record_partition, row.record_offset));
-        if seen == current {
+impl PlantForm {
+    pub(super) fn confirm(mut self, now: Option<PlantRow>) -> Next {
+        let current = now.as_ref().map(Existing::of);
+        if self.existing == current {
             return Next::Publish(Box::new(self.publish()));
         }
-        let difference = difference(self.existing.as_ref(), now.as_ref());
-        self.existing = now.as_ref().map(Existing::of);
-        Next::Ask(self, Some(difference))
+        let difference = difference(self.existing.as_ref(), current.as_ref());
+        self.existing = current;
+        Next::ask(self, Some(difference))
     }
 
     fn publish(&self) -> Publish {
@@ -37,16 +32,12 @@ impl Edit {
         }
         let name = self.shown_value(Field::GivenName);
         Publish {
-            topic: TOPIC,
-            key: plant_id.to_string(),
-            value: Some(value),
+            topic: METADATA,
+            records: vec![EditRecord { key: plant_id.to_string(), value: Some(value) }],
             saved: Text::of("You've confirmed your metadata entry, and it has been updated.\n")
                 .bold(&name)
                 .plain(format!(": /plant_{plant_id}")),
-            queued: Text::of("⏳ Your entry for ").bold(&name).plain(
-                " is queued: it is stored here, the log has not taken it yet. \
-                 I will say so when it is saved.",
-            ),
+            queued: queued(&name),
         }
     }
 
@@ -70,34 +61,31 @@ impl Existing {
             };
             (field, value)
         });
-        Existing {
-            partition: row.record_partition,
-            offset: row.record_offset,
-            values: values.into_iter().collect(),
-        }
+        Existing { values: values.into_iter().collect() }
     }
 }
 
 /// Somebody else changed the plant meanwhile: what is different now.
-fn difference(before: Option<&Existing>, now: Option<&PlantRow>) -> Text {
+fn difference(before: Option<&Existing>, now: Option<&Existing>) -> Text {
     let Some(now) = now else {
         return Text::of("Somebody deleted this plant meanwhile. Confirming adds it again.");
     };
     let Some(before) = before else {
+        let name = now.values.get(&Field::GivenName).map(|name| name.shown(Field::GivenName));
         return Text::of("Somebody added a plant with this id meanwhile: ")
-            .bold(&now.given_name)
+            .bold(name.unwrap_or_default())
             .plain(". Confirming replaces it.");
     };
     let mut text = Text::of("Somebody changed this plant meanwhile:");
-    for (field, value) in Existing::of(now).values {
-        let was = before.values.get(&field);
-        if let Some(was) = was.filter(|was| **was != value) {
+    for (field, value) in &now.values {
+        let was = before.values.get(field);
+        if let Some(was) = was.filter(|was| *was != value) {
             text = text
                 .line()
                 .plain(format!("{}: ", field.label()))
-                .data(was.shown(field))
+                .data(was.shown(*field))
                 .plain(" → ")
-                .bold(value.shown(field));
+                .bold(value.shown(*field));
         }
     }
     text.line().plain("Confirming overwrites that.")

@@ -1,17 +1,22 @@
 //! The questions of `/update_plant`: what each step asks, and the buttons under it.
 
-use super::{Answer, Edit, Step};
+use super::{Answer, PlantForm, Step};
 use crate::kernel::chat::{Button, Keyboard};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
+use crate::rooms::plants::chat::dialog::{Asking, Need, plant_rows, ways_out, yes_or_no};
 use crate::rooms::plants::chat::fields::{Field, Kind};
 
-impl Edit {
-    /// The question that this state is at; its buttons belong to `version`.
-    pub fn question(&self, version: i64) -> Say {
-        if let Some(again) = &self.discard_for {
-            return discard_question(again, version);
-        }
+impl Asking for PlantForm {
+    fn command(&self) -> &'static str {
+        "/update_plant"
+    }
+
+    fn noun(&self) -> &'static str {
+        "metadata"
+    }
+
+    fn question(&self, version: i64) -> Say {
         match self.step {
             Step::PlantId => self.plant_question(version),
             Step::Field(field) => self.field_question(field, version),
@@ -19,20 +24,39 @@ impl Edit {
         }
     }
 
+    fn needs(&self, answer: &Answer) -> Need {
+        match (self.step, answer) {
+            (Step::PlantId, Answer::Typed(typed)) => Need::Plant(typed.clone()),
+            (Step::Confirm, Answer::Yes) => Need::Now(self.plant_id.unwrap_or(0)),
+            _ => Need::Nothing,
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.step == Step::Confirm
+    }
+
+    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+        match (answer, self.step) {
+            (Answer::Typed(typed), Step::PlantId) => Some(("plant", typed.clone())),
+            (Answer::Keep | Answer::Skip, Step::Field(field)) => {
+                Some((field.label(), self.kept_or_default(field)))
+            }
+            (Answer::Default, Step::Field(field)) => {
+                let value = self.default(field).ok().map(|value| value.shown(field));
+                Some((field.label(), value.unwrap_or_default()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl PlantForm {
     fn plant_question(&self, version: i64) -> Say {
         let text = Text::of(
             "Please enter plant's id: one of yours to change it, or a new number for a new plant.",
         );
-        let mut rows: Keyboard = self
-            .offers
-            .chunks(2)
-            .map(|pair| {
-                let button = |(id, name): &(i32, String)| {
-                    Button::of_draft(format!("{id} · {name}"), version, &format!("id-{id}"))
-                };
-                pair.iter().map(button).collect()
-            })
-            .collect();
+        let mut rows = plant_rows(&self.offers, version);
         let free_id = self.free_id;
         rows.push(vec![
             Button::of_draft(format!("➕ new: {free_id}"), version, &format!("id-{free_id}")),
@@ -70,10 +94,7 @@ impl Edit {
         if !row.is_empty() {
             rows.push(row);
         }
-        rows.push(vec![
-            Button::of_draft("« Back", version, "back"),
-            Button::of_draft("Cancel", version, "cancel"),
-        ]);
+        rows.push(ways_out(version));
         Say::new(text).with(rows)
     }
 
@@ -90,40 +111,7 @@ impl Edit {
             }
         }
         text = text.line().plain("/y sends it, /n does not.");
-        let rows = vec![
-            vec![Button::of_draft("✅ Yes", version, "y"), Button::of_draft("❌ No", version, "n")],
-            vec![
-                Button::of_draft("« Back", version, "back"),
-                Button::of_draft("Cancel", version, "cancel"),
-            ],
-        ];
-        Say::new(text).with(rows)
-    }
-
-    /// What an answered question becomes, so that its buttons go: the answer, in one line.
-    pub fn answered(&self, answer: &Answer, version: i64) -> Say {
-        let value = match (answer, self.step) {
-            (Answer::Typed(typed), Step::PlantId) => Some(("plant", typed.clone())),
-            (Answer::Keep | Answer::Skip, Step::Field(field)) => {
-                Some((field.label(), self.kept_or_default(field)))
-            }
-            (Answer::Default, Step::Field(field)) => {
-                let value = self.default(field).ok().map(|value| value.shown(field));
-                Some((field.label(), value.unwrap_or_default()))
-            }
-            _ => None,
-        };
-        if let Some((label, value)) = value {
-            return Say::new(Text::of(format!("{label}: ")).bold(value));
-        }
-        let word = match answer {
-            Answer::Back => "back",
-            Answer::Cancel => "cancelled",
-            Answer::Yes => "yes",
-            Answer::No => "no",
-            _ => "answered",
-        };
-        Say::new(self.question(version).text.line().plain("→ ").bold(word))
+        Say::new(text).with(yes_or_no(version))
     }
 
     fn kept_or_default(&self, field: Field) -> String {
@@ -131,14 +119,4 @@ impl Edit {
         let value = existing.or_else(|| self.default(field).ok());
         value.map(|value| value.shown(field)).unwrap_or_default()
     }
-}
-
-fn discard_question(again: &str, version: i64) -> Say {
-    let text = Text::of("You have an unfinished edit. Discard it and begin ")
-        .code(format!("/update_plant {again}").trim_end())
-        .plain("?\n/y discards it, /n goes on with it.");
-    Say::new(text).with(vec![vec![
-        Button::of_draft("🗑 Discard", version, "y"),
-        Button::of_draft("Go on", version, "n"),
-    ]])
 }

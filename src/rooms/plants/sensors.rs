@@ -1,0 +1,155 @@
+//! The SQL of questions about sensors: which plant each feeds, and when it was heard. Each runs
+//! inside one read transaction.
+
+use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
+
+use super::MAPPING;
+use super::lookup::{self, Found};
+use super::types::SensorId;
+use super::wire::Mapping;
+use crate::store::{StoreError, publication};
+
+/// Sensors that a question offers: Telegram takes 100 buttons under a message.
+const OFFER_LIMIT: usize = 40;
+
+/// A sensor and the plant that it feeds.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Mapped {
+    pub sensor_id: String,
+    pub plant_id: i32,
+    /// `None`: nobody has described the plant.
+    pub given_name: Option<String>,
+    /// The newest event time of a reading that named the sensor.
+    pub heard_ms: Option<i64>,
+}
+
+const MAPPED: &str = "select m.sensor_id, m.plant_id, p.given_name, s.heard_ms
+  from plant_sensor_mapping m
+  left join plant p using (plant_id) left join plant_sensor s using (sensor_id)";
+
+/// The sensors that feed a plant.
+pub async fn feeding(db: &mut SqliteConnection, plant_id: i32) -> Result<Vec<Mapped>, StoreError> {
+    Ok(sqlx::query_as(&format!("{MAPPED} where m.plant_id = ? order by m.sensor_id"))
+        .bind(plant_id)
+        .fetch_all(db)
+        .await?)
+}
+
+/// A sensor to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SensorOffer {
+    pub sensor_id: String,
+    /// What is known of it, in a word or a name.
+    pub note: Option<String>,
+}
+
+impl SensorOffer {
+    pub fn label(&self) -> String {
+        match &self.note {
+            Some(note) => format!("{} · {note}", self.sensor_id),
+            None => self.sensor_id.clone(),
+        }
+    }
+}
+
+/// The sensors that feed a plant, to choose from.
+pub async fn mapped_offers(db: &mut SqliteConnection) -> Result<Vec<SensorOffer>, StoreError> {
+    let mapped: Vec<Mapped> =
+        sqlx::query_as(&format!("{MAPPED} order by m.sensor_id limit {OFFER_LIMIT}"))
+            .fetch_all(db)
+            .await?;
+    let offer = |mapped: Mapped| SensorOffer {
+        note: Some(mapped.given_name.unwrap_or_else(|| format!("plant {}", mapped.plant_id))),
+        sensor_id: mapped.sensor_id,
+    };
+    Ok(mapped.into_iter().map(offer).collect())
+}
+
+/// Every sensor that is known: the usual addresses, those that feed a plant, and those that were
+/// heard, the newest first.
+pub async fn offers(db: &mut SqliteConnection) -> Result<Vec<SensorOffer>, StoreError> {
+    let mapped = mapped_offers(db).await?;
+    let heard: Vec<String> = sqlx::query_scalar(&format!(
+        "select sensor_id from plant_sensor
+          where sensor_id not in (select sensor_id from plant_sensor_mapping)
+          order by heard_ms desc, sensor_id limit {OFFER_LIMIT}"
+    ))
+    .fetch_all(db)
+    .await?;
+    let mut known = mapped;
+    known.extend(
+        heard.into_iter().map(|sensor_id| SensorOffer { sensor_id, note: Some("heard".into()) }),
+    );
+    let usual = SensorId::KNOWN.map(|usual| {
+        let at = known.iter().position(|offer| offer.sensor_id == usual);
+        at.map_or(SensorOffer { sensor_id: usual.into(), note: None }, |at| known.remove(at))
+    });
+    let mut offers = Vec::from(usual);
+    offers.extend(known);
+    offers.truncate(OFFER_LIMIT);
+    Ok(offers)
+}
+
+/// What matters for mapping a sensor, edits that are on their way included: whoever edits next
+/// must see them although the log has not taken them yet.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Situation {
+    /// The plant that the sensor feeds, and its name.
+    pub fed: Option<(i32, String)>,
+    /// What the typed plant came to; nothing where none was typed.
+    pub found: Found,
+    /// Other sensors that feed the plant that was found.
+    pub sharers: Vec<String>,
+}
+
+pub async fn situation(
+    db: &mut SqliteConnection,
+    sensor_id: &str,
+    typed_plant: &str,
+) -> Result<Situation, StoreError> {
+    let on_the_way = on_the_way(db).await?;
+    let mut fed: Option<i32> =
+        sqlx::query_scalar("select plant_id from plant_sensor_mapping where sensor_id = ?")
+            .bind(sensor_id)
+            .fetch_optional(&mut *db)
+            .await?;
+    if let Some((_, plant_id)) = on_the_way.iter().rfind(|(key, _)| key == sensor_id) {
+        fed = *plant_id;
+    }
+    let fed = match fed {
+        Some(plant_id) => Some((plant_id, name_of(db, plant_id).await?)),
+        None => None,
+    };
+    let found = match typed_plant {
+        "" => Found::default(),
+        typed => lookup::find_soon(db, typed).await?,
+    };
+    let mut sharers = Vec::new();
+    if let [plant] = found.matches.as_slice() {
+        sharers = feeding(db, plant.plant_id).await?.into_iter().map(|it| it.sensor_id).collect();
+        for (key, plant_id) in &on_the_way {
+            sharers.retain(|sharer| sharer != key);
+            if *plant_id == Some(plant.plant_id) {
+                sharers.push(key.clone());
+            }
+        }
+        sharers.retain(|sharer| sharer != sensor_id);
+        sharers.sort_unstable();
+    }
+    Ok(Situation { fed, found, sharers })
+}
+
+/// What a plant is called, or its number where nobody has described it.
+async fn name_of(db: &mut SqliteConnection, plant_id: i32) -> Result<String, StoreError> {
+    let plant = lookup::by_id_soon(db, plant_id).await?;
+    Ok(plant.map_or_else(|| format!("plant {plant_id}"), |plant| plant.given_name))
+}
+
+/// Sensors with what edits on their way make of them, the oldest first.
+async fn on_the_way(db: &mut SqliteConnection) -> Result<Vec<(String, Option<i32>)>, StoreError> {
+    let edits = publication::on_the_way(db, MAPPING).await?;
+    let plant_of =
+        |value| serde_json::from_value::<Mapping>(value).ok().map(|it| it.plant_id.get());
+    Ok(edits.into_iter().map(|(key, value)| (key, value.and_then(plant_of))).collect())
+}
