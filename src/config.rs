@@ -130,6 +130,9 @@ section! {
         /// Where the local ngrok agent answers.
         #[serde(deserialize_with = "text")]
         pub ngrok_api: String,
+        /// How often, in seconds, Telegram is asked whether the webhook still is ours and what
+        /// waits there.
+        pub check_every_seconds: u32,
     }
 }
 
@@ -214,6 +217,7 @@ impl Default for Webhook {
             secret: None,
             secret_file: None,
             ngrok_api: "http://127.0.0.1:4040".to_owned(),
+            check_every_seconds: 60,
         }
     }
 }

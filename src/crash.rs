@@ -6,6 +6,7 @@
 /// The points of the bot, for the tests that must visit each. `backup` and `restore` have one each,
 /// `between-copies` and `between-places`.
 pub const POINTS: &[&str] = &[
+    "before-inbox-insert",
     "after-inbox-insert",
     "before-update-commit",
     "after-update-commit",

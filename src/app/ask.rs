@@ -43,6 +43,8 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         time_zone: config.time_zone.get(),
         clock: house::clock_of(&log, config).await?,
         bot_name: String::new(),
+        topics: house::topics(config)?,
+        log: Arc::new(log),
         // What is asked here is no answer to a question that stands open in the chat.
         follows_conversations: false,
     };

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::house::{Failure, House};
+use super::intake::Source;
 use super::tasks::Tasks;
 use crate::clock;
 use crate::config::Config;
@@ -17,7 +19,8 @@ use crate::store::{Store, StoreError, Urgency, access};
 use crate::telegram::access::{Access, FixedAccess};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
 use crate::telegram::handle::Desk;
-use crate::telegram::{delivery, dispatch, leftovers, menu, polling, routes, timers};
+use crate::telegram::webhook::Registration;
+use crate::telegram::{delivery, dispatch, leftovers, menu, routes, timers};
 
 /// How long a claim code is good for.
 const CLAIM_MS: i64 = 15 * MINUTE_MS;
@@ -55,6 +58,7 @@ pub(super) fn operations(
     config: &Config,
     pipelines: &[Box<dyn Pipe>],
     api: &BotApi,
+    webhook: Option<watch::Receiver<Registration>>,
 ) -> Operations {
     Operations {
         workshop: house.workshop.clone(),
@@ -64,6 +68,7 @@ pub(super) fn operations(
             .map(|pipeline| WatchedPipeline::of(pipeline.as_ref()))
             .collect(),
         telegram: api.meter().clone(),
+        webhook,
     }
 }
 
@@ -73,19 +78,21 @@ pub(super) fn spawn_bot(
     house: &House,
     config: &Config,
     api: &BotApi,
+    source: Source,
     bot_name: String,
 ) {
     let store = &house.workshop.store;
-    let fixed = fixed_access(config);
     let desk = Desk {
         routes: routes::schema(),
-        access: fixed.clone(),
+        access: fixed_access(config),
         time_zone: config.time_zone.get(),
         clock: house.workshop.clock.clone(),
         bot_name,
+        log: house.workshop.log.clone(),
+        topics: house.workshop.topics.clone(),
         follows_conversations: true,
     };
-    tasks.spawn("polling", polling::run(store.clone(), api.clone(), fixed, tasks.stop()));
+    source.spawn(tasks, store, config, api);
     tasks.spawn("inbox", dispatch::run(store.clone(), desk, tasks.stop()));
     tasks.spawn("outbox", delivery::run(store.clone(), api.clone(), tasks.stop()));
     tasks.spawn("timers", timers::run(store.clone(), fixed_access(config), tasks.stop()));
@@ -126,10 +133,12 @@ pub(super) async fn who_am_i(api: &BotApi, known: Option<String>) -> Result<Stri
     }
 }
 
-/// Makes Telegram ready for polling: no webhook in the way (what is pending stays pending), and
-/// the menu that strangers see.
-pub(super) async fn prepare(api: &BotApi) -> Result<(), CallError> {
-    api.call("deleteWebhook", &json!({}), CALL_TIMEOUT).await?;
+/// Makes Telegram ready: no webhook in the way of polling (what is pending stays pending), and the
+/// menu that strangers see.
+pub(super) async fn prepare(api: &BotApi, source: &Source) -> Result<(), CallError> {
+    if source.is_polling() {
+        api.call("deleteWebhook", &json!({}), CALL_TIMEOUT).await?;
+    }
     api.call("setMyCommands", &menu::for_strangers(), CALL_TIMEOUT).await?;
     Ok(())
 }

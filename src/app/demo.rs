@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::bot;
 use super::house::{self, Failure, House};
+use super::intake::Source;
 use super::tasks::{Tasks, asked_to_stop};
 use crate::cli::Demo;
 use crate::clock;
@@ -48,7 +49,7 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
         .map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     let pipelines = house.pipelines(&config);
     // The page's own server: two demos must not fight over another port.
-    let operations = bot::operations(&house, &config, &pipelines, &api);
+    let operations = bot::operations(&house, &config, &pipelines, &api, None);
     let server = server.joined_by(http::routes(operations));
     let mut tasks = Tasks::new();
     let mut stop = tasks.stop();
@@ -56,14 +57,14 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     tasks.spawn("bot api server", server.run_until(stopped));
     // A closed standard output is no reason not to run.
     let _ = writeln!(std::io::stdout(), "{url}");
-    if let Err(error) = bot::prepare(&api).await {
+    if let Err(error) = bot::prepare(&api, &Source::Polling).await {
         tracing::warn!(%error, "the bot api server did not take the settings");
     }
     bot::open_access(&house.workshop.store, bot::fixed_access(&config)).await?;
     begin(&mut tasks, &house, &simulated, options.speed).await?;
     bot::spawn_engine(&mut tasks, &house, pipelines);
     let bot_name = bot::who_am_i(&api, None).await?;
-    bot::spawn_bot(&mut tasks, &house, &config, &api, bot_name);
+    bot::spawn_bot(&mut tasks, &house, &config, &api, Source::Polling, bot_name);
     let ended = tasks.run_until(asked).await;
     house.close().await;
     ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))

@@ -19,6 +19,7 @@ mod dead_letters;
 mod demo;
 mod fold;
 mod house;
+mod intake;
 mod run;
 mod tasks;
 mod upkeep;

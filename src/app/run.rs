@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::bot;
 use super::house::{self, Failure, House};
+use super::intake::Intake;
 use super::tasks::{Tasks, asked_to_stop};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -38,9 +39,13 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     house::refuse_demo_folder(&house.log, config).await?;
     let mut tasks = Tasks::new();
     let pipelines = house.pipelines(config);
-    let operations = bot::operations(&house, config, &pipelines, &api);
     let address = server.address();
-    tasks.spawn("http server", server.run(http::routes(operations), tasks.stop()));
+    let intake = Intake::of_config(config, &house.workshop.store, &api, address).await?;
+    let registration = intake.registration();
+    let operations = bot::operations(&house, config, &pipelines, &api, registration);
+    let (webhook, source) = intake.open();
+    let pages = http::routes(operations).merge(webhook);
+    tasks.spawn("http server", server.run(pages, tasks.stop()));
     // A closed standard output is no reason not to run, here and below.
     let _ = writeln!(std::io::stdout(), "listening on http://{address}");
     bot::spawn_engine(&mut tasks, &house, pipelines);
@@ -50,8 +55,8 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     };
     tokio::select! {
         () = &mut stopped => return finish(tasks, house).await,
-        prepared = bot::prepare(&api) => if let Err(error) = prepared {
-            tracing::warn!(%error, "telegram did not take the settings; polling goes on");
+        prepared = bot::prepare(&api, &source) => if let Err(error) = prepared {
+            tracing::warn!(%error, "telegram did not take the settings; it goes on without");
         },
     }
     if let Some(code) = bot::open_access(&house.workshop.store, bot::fixed_access(config)).await? {
@@ -62,7 +67,7 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
              in a private chat: https://t.me/{bot_name}"
         );
     }
-    bot::spawn_bot(&mut tasks, &house, config, &api, bot_name);
+    bot::spawn_bot(&mut tasks, &house, config, &api, source, bot_name);
     let ended = tasks.run_until(stopped).await;
     house.close().await;
     ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))

@@ -3,9 +3,11 @@
 //! Invariant: nothing here looks at the process; what it reads is in `Sources`, so a test can give
 //! it.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use figment::Figment;
+use reqwest::Url;
 
 use super::provider::{ENVIRONMENT, Environment, NamedToml, Single, variable_of};
 use super::value::Secret;
@@ -19,6 +21,8 @@ const TOPIC_NAME_CHARS: usize = 249;
 const MAX_PARTITIONS: i32 = 1000;
 /// The longest `secret_token` that Telegram takes.
 const SECRET_CHARS: usize = 256;
+/// More often is a nuisance to Telegram; more seldom, and nobody knows whether it is there.
+const CHECK_EVERY_SECONDS: RangeInclusive<u32> = 1..=120;
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -131,23 +135,32 @@ fn read_secret_files(
     Ok(())
 }
 
-/// Telegram takes a webhook's secret of these characters only.
+/// What the types of the webhook's keys do not say by themselves.
 fn check_webhook(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
-    let Some(secret) = &config.webhook.secret else { return Ok(()) };
+    let webhook = &config.webhook;
+    let refused = |key: &str, reason: String| {
+        let origin = origin_of(figment, key).unwrap_or_default();
+        Err(ConfigError::Refused { origin, key: key.to_owned(), reason })
+    };
+    let is_web = |url: Url| matches!(url.scheme(), "http" | "https");
+    if !Url::parse(&webhook.ngrok_api).is_ok_and(is_web) {
+        let reason = "expected an address such as http://127.0.0.1:4040".to_owned();
+        return refused("webhook.ngrok_api", reason);
+    }
+    if !CHECK_EVERY_SECONDS.contains(&webhook.check_every_seconds) {
+        let (least, most) = (CHECK_EVERY_SECONDS.start(), CHECK_EVERY_SECONDS.end());
+        let reason = format!("expected {least} to {most} seconds");
+        return refused("webhook.check_every_seconds", reason);
+    }
     let allowed = |char: char| char.is_ascii_alphanumeric() || "_-".contains(char);
-    let text = secret.reveal();
-    if (1..=SECRET_CHARS).contains(&text.len()) && text.chars().all(allowed) {
+    let is_fit =
+        |secret: &str| (1..=SECRET_CHARS).contains(&secret.len()) && secret.chars().all(allowed);
+    if webhook.secret.as_ref().is_none_or(|secret| is_fit(secret.reveal())) {
         return Ok(());
     }
-    let key = ["webhook.secret", "webhook.secret_file"]
-        .into_iter()
-        .find(|key| origin_of(figment, key).is_some())
-        .unwrap_or("webhook.secret");
-    Err(ConfigError::Refused {
-        origin: origin_of(figment, key).unwrap_or_default(),
-        key: key.to_owned(),
-        reason: format!("expected 1 to {SECRET_CHARS} letters, digits, '_' and '-'"),
-    })
+    let in_file = webhook.secret_file.is_some();
+    let key = if in_file { "webhook.secret_file" } else { "webhook.secret" };
+    refused(key, format!("expected 1 to {SECRET_CHARS} letters, digits, '_' and '-'"))
 }
 
 fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Operations;
 use crate::engine::{LogEnds, Phase, error_chain};
+use crate::telegram::webhook::Registration;
 
 /// How long the store and the log may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -43,6 +44,11 @@ async fn missing(operations: &Operations) -> Vec<String> {
     let mut missing = Vec::new();
     if !operations.telegram.is_reachable() {
         missing.push("telegram does not answer".to_owned());
+    }
+    if let Some(webhook) = &operations.webhook
+        && let Registration::Waiting(reason) = &*webhook.borrow()
+    {
+        missing.push(format!("the webhook waits: {reason}"));
     }
     let workshop = &operations.workshop;
     match tokio::time::timeout(ANSWER_WITHIN, workshop.store.check()).await {

@@ -13,6 +13,7 @@ use super::Operations;
 use super::exposition::{CONTENT_TYPE, Exposition, count, seconds};
 use crate::clock;
 use crate::engine::{LogEnds, Phase, error_chain};
+use crate::store::intake::{self, Intake};
 use crate::store::positions::{PipelineRow, Position};
 use crate::store::{StoreError, alerts, dead_letters, inbox, outbox, positions};
 
@@ -26,6 +27,7 @@ struct Stored {
     outbox: Vec<outbox::ClassDepth>,
     alerts: Vec<(&'static str, i64)>,
     dead_letters: i64,
+    intake: Option<Intake>,
 }
 
 pub(super) async fn page(State(operations): State<Operations>) -> Response {
@@ -70,6 +72,7 @@ async fn stored(db: &mut SqliteConnection) -> Result<Stored, StoreError> {
         outbox: outbox::depth_by_class(db).await?,
         alerts: alerts::count_by_told(db).await?,
         dead_letters: dead_letters::buried_ever(db).await?,
+        intake: intake::load(db).await?,
     })
 }
 
@@ -120,6 +123,14 @@ fn telegram(page: &mut Exposition, operations: &Operations) {
     }
     let help = "Bot API calls without long polls, from request to answer.";
     page.histogram("windowsill_telegram_call_duration_seconds", help, &meter.call_times);
+    let requests = meter.webhook_requests();
+    if !requests.is_empty() {
+        let help = "Requests to the webhook, by the status they were answered with.";
+        let mut family = page.counter("windowsill_webhook_requests_total", help);
+        for (status, requests) in requests {
+            family.sample(&[("status", &status.to_string())], whole(requests));
+        }
+    }
     let messages = &meter.messages;
     let mut family =
         page.counter("windowsill_messages_total", "Attempts to send a message, by their outcome.");
@@ -189,6 +200,10 @@ fn lags(page: &mut Exposition, operations: &Operations, stored: &Stored, ends: &
 }
 
 fn queues(page: &mut Exposition, stored: &Stored) {
+    if let Some(pending) = stored.intake.as_ref().and_then(|intake| intake.pending) {
+        let help = "Updates that Telegram had not delivered when it was last asked.";
+        page.gauge("windowsill_telegram_pending_updates", help).value(count(pending));
+    }
     page.gauge("windowsill_inbox_waiting_updates", "Updates that wait to be handled.")
         .value(count(stored.inbox.waiting));
     page.gauge("windowsill_inbox_parked_updates", "Updates set aside after they failed.")

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::engine::{Phase, Workshop};
 use crate::rooms::Pipe;
 use crate::telegram::meter::Meter;
+use crate::telegram::webhook::Registration;
 
 /// A pipeline as seen from outside.
 #[derive(Clone)]
@@ -35,4 +36,6 @@ pub struct Operations {
     pub data_dir: PathBuf,
     pub pipelines: Arc<[WatchedPipeline]>,
     pub telegram: Arc<Meter>,
+    /// How far the webhook is, where updates come to one.
+    pub webhook: Option<watch::Receiver<Registration>>,
 }

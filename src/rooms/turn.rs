@@ -5,17 +5,20 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
+use crate::engine::LogEnds;
 use crate::kernel::chat::{Incoming, Place, Snapshot};
 use crate::kernel::conversation::{Asked, Chat};
 use crate::kernel::effect::Effect;
 use crate::store::StoreError;
 
-/// Who asks, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who asks, and where, and what was seen of the world outside the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
     pub place: Place,
     /// 0 for somebody without a name of their own.
     pub user_id: i64,
+    /// Where the log ends, if that was asked for and told.
+    pub log_ends: Option<LogEnds>,
 }
 
 /// The reading half of a room's chat.

@@ -116,26 +116,13 @@ pub async fn park(db: &mut SqliteConnection, update_id: i64) -> Result<(), Store
     Ok(())
 }
 
-/// The update to ask Telegram for next: the one after that which came in last, not the greatest
-/// ever seen. Telegram may begin its numbers anew, and lower, after a quiet week.
-pub async fn next_update_id(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
-    let newest: Option<i64> = sqlx::query_scalar(
-        "select update_id from inbox order by received_at desc, update_id desc limit 1",
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(newest.map(|newest_id| newest_id + 1))
-}
-
-/// Forgets ids of handled updates that are older than `before_ms`, but for the newest.
+/// Forgets ids of handled updates that are older than `before_ms`; Telegram delivers nothing again
+/// that is older than a day.
 pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "delete from inbox where state = 'done' and received_at < ?
-            and received_at < (select max(received_at) from inbox)",
-    )
-    .bind(before_ms)
-    .execute(db)
-    .await?;
+    sqlx::query("delete from inbox where state = 'done' and received_at < ?")
+        .bind(before_ms)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

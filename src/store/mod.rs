@@ -21,6 +21,7 @@ pub mod conversation;
 pub mod dead_letters;
 pub mod digest;
 pub mod inbox;
+pub mod intake;
 pub mod lock;
 pub mod outbox;
 pub mod positions;

@@ -2,17 +2,21 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use sqlx::SqliteConnection;
 
 use super::access::{Access, FixedAccess};
-use super::{apply, parse, routes};
+use super::{apply, household, parse, routes};
 use crate::clock::{self, Clock};
 use crate::crash;
+use crate::engine::LogEnds;
 use crate::kernel::chat::{Draft, Incoming, Snapshot, draft_button};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
+use crate::log::EventLog;
+use crate::log::topics::Topics;
 use crate::rooms;
 use crate::rooms::turn::{Asker, Decision, Routes};
 use crate::store::inbox::{self, Waiting};
@@ -21,6 +25,8 @@ use crate::store::{Store, StoreError, StoreReader, Urgency, conversation};
 
 /// A decision is made again when its conversation moved meanwhile, at most this often.
 const MAX_DECISIONS: usize = 5;
+/// How long the log may take to say where it ends.
+const LOG_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Everything that deciding needs beside the store.
 #[derive(Clone)]
@@ -32,6 +38,9 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     /// The bot's user name, to tell `/plants@OtherBot` apart.
     pub bot_name: String,
+    /// Where the pipelines' records come from, to tell how far they are behind.
+    pub log: Arc<dyn EventLog>,
+    pub topics: Topics,
     /// `false`: every update stands by itself, whatever conversation is open.
     pub follows_conversations: bool,
 }
@@ -52,10 +61,16 @@ impl Desk {
         reader: &StoreReader,
         incoming: &Arc<Incoming>,
     ) -> Result<Option<Decided>, StoreError> {
+        // Before the read transaction: a slow log must not hold it open.
+        let log_ends = match household::asks_for_status(incoming) {
+            true => self.log_ends().await,
+            false => None,
+        };
         let desk = self.clone();
         let asked = Arc::clone(incoming);
-        let read =
-            reader.read(move |db| Box::pin(async move { desk.read(db, &asked).await })).await?;
+        let read = reader
+            .read(move |db| Box::pin(async move { desk.read(db, &asked, log_ends).await }))
+            .await?;
         let Some((decide, room, snapshot)) = read else { return Ok(None) };
         let draft_version = snapshot.draft.as_ref().map(|draft| draft.version);
         let mut effects = decide(incoming, &snapshot);
@@ -67,10 +82,17 @@ impl Desk {
         Ok(Some(Decided { effects, room, draft_version }))
     }
 
+    /// Where the log ends; `None` where it does not say in time.
+    async fn log_ends(&self) -> Option<LogEnds> {
+        let ends = LogEnds::read(self.log.as_ref(), &self.topics);
+        tokio::time::timeout(LOG_ANSWERS_WITHIN, ends).await.ok()?.ok()
+    }
+
     async fn read(
         &self,
         db: &mut SqliteConnection,
         incoming: &Arc<Incoming>,
+        log_ends: Option<LogEnds>,
     ) -> Result<Option<(Decision, &'static str, Snapshot)>, StoreError> {
         let access = Access::load(db, &self.access).await?;
         let standing = access.standing_of(incoming);
@@ -81,7 +103,7 @@ impl Desk {
         let route = routes::route(&self.routes, incoming, standing, draft.clone()).await;
         let Some(turn) = route else { return Ok(None) };
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
-        let asker = Asker { place: incoming.place, user_id };
+        let asker = Asker { place: incoming.place, user_id, log_ends };
         let decide = turn.read(&asker, db).await?;
         let snapshot = Snapshot {
             standing,

@@ -9,7 +9,43 @@ use crate::clock;
 use crate::crash;
 use crate::kernel::chat::Standing;
 use crate::store::inbox::{self, Arrival};
+use crate::store::intake::{self, Way};
 use crate::store::{Store, StoreError, Urgency, access};
+
+/// The kinds of updates that we ask Telegram for, whichever way they come.
+pub const ALLOWED_UPDATES: [&str; 4] =
+    ["message", "edited_message", "channel_post", "callback_query"];
+
+/// An update's number. `None`: it is no update.
+pub fn update_id(update: &Value) -> Option<i64> {
+    update.get("update_id").and_then(Value::as_i64)
+}
+
+/// Notes how updates come from now on. A store that is full or busy just now takes updates later,
+/// and notes nothing.
+pub async fn begin(store: &Store, way: Way) -> Result<(), StoreError> {
+    noted(store.write(Urgency::People, move |db| Box::pin(intake::begin(db, way))).await)
+}
+
+/// Notes that another program uses the same token.
+pub async fn note_rival(store: &Store) -> Result<(), StoreError> {
+    let write =
+        store.write(Urgency::People, |db| Box::pin(intake::note_rival(db, clock::now_ms()))).await;
+    noted(write)
+}
+
+/// What is only noted may be missing.
+fn noted(written: Result<(), StoreError>) -> Result<(), StoreError> {
+    match written {
+        Err(StoreError::Closed) => Err(StoreError::Closed),
+        Err(error) => {
+            let error = crate::engine::error_chain(&error);
+            tracing::warn!(error, "how updates come could not be noted");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
 
 /// Stores updates and says how many were new. When this resolves with `Ok`, Telegram may forget
 /// them.
@@ -18,6 +54,7 @@ pub async fn take(
     fixed: &FixedAccess,
     updates: Vec<Value>,
 ) -> Result<u64, StoreError> {
+    crash::point("before-inbox-insert");
     let fixed = fixed.clone();
     let taken = store
         .write(Urgency::People, move |db| {
@@ -42,9 +79,7 @@ async fn arrival(
     update: &Value,
 ) -> Result<Option<Arrival>, StoreError> {
     let Some(envelope) = parse::envelope(update) else {
-        let Some(update_id) = update.get("update_id").and_then(Value::as_i64) else {
-            return Ok(None);
-        };
+        let Some(update_id) = update_id(update) else { return Ok(None) };
         // A kind of update that belongs to no chat: its id is kept, and nothing else.
         return Ok(Some(Arrival { update_id, chat_id: 0, body: None }));
     };

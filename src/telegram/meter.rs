@@ -58,6 +58,7 @@ pub struct Meter {
     /// Long polls left out: they last as long as nothing happens.
     pub call_times: Histogram,
     pub messages: Messages,
+    webhook: Mutex<BTreeMap<u16, u64>>,
     answered: LastTime,
     unanswered: LastTime,
 }
@@ -86,6 +87,17 @@ impl Meter {
     /// Calls by method and outcome.
     pub fn calls(&self) -> BTreeMap<(String, Outcome), u64> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a request to the webhook by the status it was answered with.
+    pub(super) fn count_webhook(&self, status: u16) {
+        *self.webhook.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() +=
+            1;
+    }
+
+    /// Requests to the webhook by status.
+    pub fn webhook_requests(&self) -> BTreeMap<u16, u64> {
+        self.webhook.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How long ago Telegram last answered anything.

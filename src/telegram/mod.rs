@@ -1,7 +1,8 @@
 //! The bot: what comes in from Telegram, what is answered, what goes out.
 //!
 //! Invariant: an update is stored before it is acknowledged, and everything that follows from it
-//! is stored in the transaction that marks it done. Only `delivery` and `polling` talk to Telegram.
+//! is stored in the transaction that marks it done. Only `delivery`, `polling` and
+//! `webhook` talk to Telegram.
 
 pub mod access;
 pub mod apply;
@@ -19,3 +20,4 @@ pub mod parse;
 pub mod polling;
 pub mod routes;
 pub mod timers;
+pub mod webhook;

@@ -1,15 +1,21 @@
 //! Long polling: the next `getUpdates` confirms only what is stored.
+//!
+//! Invariant: what Telegram still holds is asked for, not what we believe it holds. Where to go on
+//! is known only within one life, from what polls brought; a life begins with whatever is
+//! unconfirmed, and the inbox knows what it has already. So nothing is skipped after a webhook, a
+//! restored backup, or a week after which Telegram began its numbers anew.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::access::FixedAccess;
 use super::client::{BotApi, CALL_TIMEOUT, CallError};
-use super::ingress;
+use super::ingress::{self, ALLOWED_UPDATES};
 use crate::engine::{error_chain, jittered};
-use crate::store::{Store, StoreError, inbox};
+use crate::store::intake::Way;
+use crate::store::{Store, StoreError};
 
 /// How long Telegram may hold a poll open.
 const POLL: Duration = Duration::from_secs(25);
@@ -18,6 +24,10 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(40);
 /// The first and the longest wait after a poll that failed.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// The least wait while another instance has the updates.
+const RIVAL_RETRY: Duration = Duration::from_secs(3);
+/// Another instance is noted in the store this often.
+const RIVAL_NOTED_EVERY: Duration = Duration::from_secs(60);
 /// Updates in one answer (Bot API: at most 100).
 const BATCH: i64 = 100;
 
@@ -28,24 +38,29 @@ pub async fn run(
     fixed: FixedAccess,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
+    ingress::begin(&store, Way::Polling).await?;
+    let mut poller =
+        Poller { store, api, fixed, offset: None, has_polled: false, rival_noted: None };
     let mut wait = FIRST_RETRY;
     while !*stop.borrow() {
         let polled = tokio::select! {
             _ = stop.changed() => break,
-            polled = poll(&store, &api, &fixed) => polled,
+            polled = poller.poll() => polled,
         };
         let pause = match polled {
-            Ok(Polled::Moved) => {
+            Ok(()) => {
                 wait = FIRST_RETRY;
                 continue;
             }
-            // Updates that we have already, again: asking at once would only bring them once more.
-            Ok(Polled::NothingNew) => jittered(wait),
-            Err(PollError::Call(error)) => pause_after(&api, &error, wait).await,
+            Err(PollError::Call(error)) => poller.pause_after(&error, wait).await?,
             Err(PollError::Store(StoreError::Closed)) => return Err(StoreError::Closed),
             Err(PollError::Store(error)) => {
                 // Nothing was confirmed: Telegram keeps the updates.
                 tracing::error!(error = %error_chain(&error), "updates could not be stored");
+                jittered(wait)
+            }
+            Err(PollError::Senseless) => {
+                tracing::error!("getUpdates brought something that is no update");
                 jittered(wait)
             }
         };
@@ -58,62 +73,90 @@ pub async fn run(
     Ok(())
 }
 
-/// What a poll brought.
-enum Polled {
-    /// Something new, or nothing at all after a long wait.
-    Moved,
-    NothingNew,
-}
-
 enum PollError {
     Call(CallError),
     Store(StoreError),
+    Senseless,
 }
 
-async fn poll(store: &Store, api: &BotApi, fixed: &FixedAccess) -> Result<Polled, PollError> {
-    let offset = store
-        .read(|db| Box::pin(async move { inbox::next_update_id(db).await }))
-        .await
-        .map_err(PollError::Store)?;
-    let mut params = json!({
-        "timeout": POLL.as_secs(),
-        "limit": BATCH,
-        "allowed_updates": ["message", "edited_message", "channel_post", "callback_query"],
-    });
-    if let Some(offset) = offset {
-        params["offset"] = offset.into();
-    }
-    let result = api.call("getUpdates", &params, POLL_TIMEOUT).await.map_err(PollError::Call)?;
-    let Value::Array(updates) = result else { return Ok(Polled::NothingNew) };
-    if updates.is_empty() {
-        return Ok(Polled::Moved);
-    }
-    let taken = ingress::take(store, fixed, updates).await.map_err(PollError::Store)?;
-    Ok(if taken > 0 { Polled::Moved } else { Polled::NothingNew })
+struct Poller {
+    store: Store,
+    api: BotApi,
+    fixed: FixedAccess,
+    /// The update after the last one that this life stored; the next poll confirms those before.
+    offset: Option<i64>,
+    /// A poll of this life was answered: no webhook was set then.
+    has_polled: bool,
+    rival_noted: Option<Instant>,
 }
 
-async fn pause_after(api: &BotApi, error: &CallError, wait: Duration) -> Duration {
-    match error {
-        CallError::Refused { code: 409, description, .. } if description.contains("webhook") => {
-            tracing::warn!("a webhook is set; it is taken away, what is pending stays pending");
-            if let Err(error) = api.call("deleteWebhook", &json!({}), CALL_TIMEOUT).await {
-                tracing::warn!(%error, "the webhook could not be taken away");
+impl Poller {
+    /// One poll; what it brings is stored.
+    async fn poll(&mut self) -> Result<(), PollError> {
+        let mut params = json!({
+            "timeout": POLL.as_secs(),
+            "limit": BATCH,
+            "allowed_updates": ALLOWED_UPDATES,
+        });
+        if let Some(offset) = self.offset {
+            params["offset"] = offset.into();
+        }
+        let polled = self.api.call("getUpdates", &params, POLL_TIMEOUT).await;
+        let updates = polled.map_err(PollError::Call)?;
+        self.has_polled = true;
+        let Value::Array(updates) = updates else { return Err(PollError::Senseless) };
+        if updates.is_empty() {
+            // Everything before the offset is confirmed, and Telegram's next number may be lower.
+            self.offset = None;
+            return Ok(());
+        }
+        let newest = updates.iter().filter_map(ingress::update_id).next_back();
+        let newest = newest.ok_or(PollError::Senseless)?;
+        ingress::take(&self.store, &self.fixed, updates).await.map_err(PollError::Store)?;
+        self.offset = Some(newest + 1);
+        Ok(())
+    }
+
+    /// What to do about a refused poll, and how long to wait.
+    async fn pause_after(
+        &mut self,
+        error: &CallError,
+        wait: Duration,
+    ) -> Result<Duration, StoreError> {
+        Ok(match error {
+            CallError::Refused { code: 409, description, .. }
+                if description.contains("webhook is active") && !self.has_polled =>
+            {
+                tracing::warn!("a webhook is set; it is taken away, what is pending stays pending");
+                if let Err(error) = self.api.call("deleteWebhook", &json!({}), CALL_TIMEOUT).await {
+                    tracing::warn!(%error, "the webhook could not be taken away");
+                }
+                jittered(wait)
             }
-            jittered(wait)
+            CallError::Refused { code: 409, description, .. } => {
+                // A webhook that was set after this life began is another's, and newer.
+                tracing::error!(
+                    description,
+                    "another program uses this bot's token; I wait for it to end"
+                );
+                self.note_rival().await?;
+                jittered(LONGEST_RETRY.min(wait.max(RIVAL_RETRY)))
+            }
+            CallError::Refused { retry_after_s: Some(seconds), .. } => {
+                Duration::from_secs(u64::try_from(*seconds).unwrap_or(1))
+            }
+            error => {
+                tracing::warn!(%error, "polling failed; it is tried again");
+                jittered(wait)
+            }
+        })
+    }
+
+    async fn note_rival(&mut self) -> Result<(), StoreError> {
+        if self.rival_noted.is_none_or(|at| at.elapsed() >= RIVAL_NOTED_EVERY) {
+            ingress::note_rival(&self.store).await?;
+            self.rival_noted = Some(Instant::now());
         }
-        CallError::Refused { code: 409, description, .. } => {
-            tracing::error!(
-                description,
-                "another instance polls with this token; I wait for it to end"
-            );
-            jittered(LONGEST_RETRY.min(wait.max(Duration::from_secs(3))))
-        }
-        CallError::Refused { retry_after_s: Some(seconds), .. } => {
-            Duration::from_secs(u64::try_from(*seconds).unwrap_or(1))
-        }
-        error => {
-            tracing::warn!(%error, "polling failed; it is tried again");
-            jittered(wait)
-        }
+        Ok(())
     }
 }

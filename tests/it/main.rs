@@ -31,3 +31,4 @@ mod topic_cli;
 mod update_mapping;
 mod update_plant;
 mod upgrade;
+mod webhook;

@@ -240,6 +240,11 @@ pub fn routes() -> Routes {
         .branch(dptree::filter_map(letters::button).endpoint(take))
 }
 
+/// Does the answer need to know where the log ends?
+pub fn asks_for_status(incoming: &Incoming) -> bool {
+    command::parse(incoming) == Some(Command::Status)
+}
+
 /// An endpoint for one fixed ask.
 pub fn always(ask: Ask) -> Routes {
     dptree::endpoint(move || take(ask.clone()))

@@ -3,9 +3,10 @@
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
+use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, StatusFacts};
 use crate::rooms::turn::{Answers, Asker};
-use crate::store::{StoreError, access, alerts, dead_letters, outbox, positions};
+use crate::store::{StoreError, access, alerts, dead_letters, intake, outbox, positions};
 
 /// Alerts that `/alerts` lists.
 const ALERTS_SHOWN: i64 = 10;
@@ -24,7 +25,7 @@ impl Answers for Household {
                     let places = access::subscriptions(db).await?;
                     Known::Alerts(newest, places.contains(&asker.place))
                 }
-                Ask::Status => Known::Status(Box::new(status(db).await?)),
+                Ask::Status => Known::Status(Box::new(status(db, asker).await?)),
                 Ask::DeadLetters(page) => Known::DeadLetters(LettersPage::read(db, *page).await?),
                 Ask::Start(_) => {
                     let refused = access::was_refused(db, asker.user_id).await?;
@@ -37,9 +38,15 @@ impl Answers for Household {
     }
 }
 
-async fn status(db: &mut SqliteConnection) -> Result<StatusFacts, StoreError> {
+async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts, StoreError> {
+    let pipelines = positions::overview(db).await?.into_iter();
+    let pipelines = pipelines.map(|(row, positions)| {
+        let behind = asker.log_ends.as_ref().map(|ends| ends.behind(&positions));
+        PipelineFacts { row, positions, behind }
+    });
     Ok(StatusFacts {
-        pipelines: positions::overview(db).await?,
+        pipelines: pipelines.collect(),
+        intake: intake::load(db).await?,
         outbox: outbox::depth(db).await?,
         unsaved_edits: sqlx::query_scalar("select count(*) from publication")
             .fetch_one(&mut *db)

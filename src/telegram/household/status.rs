@@ -2,13 +2,20 @@
 
 use crate::kernel::chat::Snapshot;
 use crate::kernel::text::Text;
+use crate::kernel::time::DAY_MS;
 use crate::kernel::when;
+use crate::store::intake::{Intake, Way};
 use crate::store::positions::{PipelineRow, Position};
+
+/// Troubles of the intake are told for this long.
+const RECENT_MS: i64 = DAY_MS;
 
 /// What `/status` is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusFacts {
-    pub pipelines: Vec<(PipelineRow, Vec<Position>)>,
+    pub pipelines: Vec<PipelineFacts>,
+    /// How updates come; `None` where the bot has never run.
+    pub intake: Option<Intake>,
     /// Waiting messages, and since when the oldest waits.
     pub outbox: (i64, Option<i64>),
     /// Edits that the log or our own reader has not confirmed.
@@ -18,14 +25,26 @@ pub struct StatusFacts {
     pub strangers: i64,
 }
 
+/// What is told of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PipelineFacts {
+    pub row: PipelineRow,
+    pub positions: Vec<Position>,
+    /// Records that it has still to read; `None` where the log does not say.
+    pub behind: Option<i64>,
+}
+
 impl StatusFacts {
     pub(super) fn text(&self, snapshot: &Snapshot) -> Text {
         let mut text = Text::new().bold("Status");
         if self.pipelines.is_empty() {
             text = text.line().plain("Nothing has been folded yet.");
         }
-        for (row, positions) in &self.pipelines {
-            text = text.below(pipeline(row, positions, snapshot));
+        for facts in &self.pipelines {
+            text = text.below(pipeline(facts, snapshot));
+        }
+        if let Some(intake) = &self.intake {
+            text = text.below(updates(intake, snapshot));
         }
         text = text.below(self.outbox_line(snapshot));
         if self.unsaved_edits > 0 {
@@ -54,7 +73,31 @@ impl StatusFacts {
     }
 }
 
-fn pipeline(row: &PipelineRow, positions: &[Position], snapshot: &Snapshot) -> Text {
+/// How updates come, and what is wrong with that.
+fn updates(intake: &Intake, snapshot: &Snapshot) -> Text {
+    let mut text = Text::of(match intake.way {
+        Way::Polling => "Updates: by polling",
+        Way::Webhook => "Updates: by webhook",
+    });
+    if let Some(pending) = intake.pending.filter(|pending| *pending > 0) {
+        text = text.plain(format!(", {pending} waiting at Telegram"));
+    }
+    let is_recent = |at_ms: i64| snapshot.now_ms - at_ms < RECENT_MS;
+    if let Some(error) = intake.last_error.as_ref().filter(|error| is_recent(error.at_ms)) {
+        let since = when::ago(error.at_ms, snapshot.now_ms);
+        text = text.plain(format!("; a delivery failed {since}: ")).data(&error.reason);
+    }
+    if let Some(rival_at) = intake.rival_at.filter(|at_ms| is_recent(*at_ms)) {
+        let since = when::ago(rival_at, snapshot.now_ms);
+        text = text.line().plain(format!(
+            "⚠️ Another program used this bot's token {since}. Please stop one of the two."
+        ));
+    }
+    text
+}
+
+fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
+    let PipelineFacts { row, positions, behind } = facts;
     let records: i64 = positions.iter().map(|position| position.records).sum();
     let late: i64 = positions.iter().map(|position| position.late).sum();
     let newest = positions.iter().filter_map(|position| position.greatest_event_ms).max();
@@ -63,9 +106,11 @@ fn pipeline(row: &PipelineRow, positions: &[Position], snapshot: &Snapshot) -> T
         Some(ms) => format!("last reading {}", when::ago(ms, now_ms)),
         None => "no reading yet".to_owned(),
     };
-    let caught_up = match row.caught_up_at {
-        Some(_) => "caught up",
-        None => "catching up",
+    let caught_up = match behind {
+        Some(0) => "caught up".to_owned(),
+        Some(1) => "1 record behind".to_owned(),
+        Some(behind) => format!("{behind} records behind"),
+        None => "the log does not answer".to_owned(),
     };
     let mut text = Text::new()
         .bold(&row.name)

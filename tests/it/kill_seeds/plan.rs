@@ -82,7 +82,7 @@ fn visits(point: &str, life: usize, is_patient: bool) -> u64 {
         ("after-send", _) => 6,
         ("before-step-commit" | "after-step-commit", 0) => 5,
         ("before-step-commit" | "after-step-commit", _) => 3,
-        ("after-inbox-insert", _) if !is_patient => 1,
+        ("before-inbox-insert" | "after-inbox-insert", _) if !is_patient => 1,
         (_, 0) => 10,
         (_, _) => 6,
     }
