@@ -91,6 +91,12 @@ Examples:
   windowsill topic list
   windowsill topic list --json | jq '.[] | select(.records == 0).name'";
 
+const REBUILD_HELP: &str = "\
+Examples:
+  windowsill rebuild              bring every view back from the log
+  windowsill rebuild --accept-loss
+                                  also where the log no longer holds everything";
+
 const FOLD_HELP: &str = "\
 It needs the data directory for itself. Alerts that come of it are sent by the next `run`.
 
@@ -165,6 +171,12 @@ pub enum Command {
     /// Process what is in the log until caught up, and exit.
     #[command(after_help = with_codes(FOLD_HELP))]
     Fold(Fold),
+    /// Empty the views and fold the log from its start.
+    ///
+    /// Nothing that was told is told again. It can be interrupted: the next `rebuild`, `fold` or
+    /// `run` goes on. Readings are judged by the plants and settings of today.
+    #[command(after_help = with_codes(REBUILD_HELP))]
+    Rebuild(Rebuild),
     /// Print what the bot would answer its owner.
     #[command(after_help = with_codes(ASK_HELP))]
     Ask(Ask),
@@ -264,6 +276,16 @@ pub enum DeadLetters {
 #[derive(Debug, Args)]
 pub struct Fold {
     /// Print what was done as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    /// Go on although the log no longer holds all that was folded.
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// Print what was done, or what would be lost, as JSON.
     #[arg(long)]
     pub json: bool,
 }

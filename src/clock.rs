@@ -9,6 +9,10 @@ pub trait Clock: Send + Sync {
     fn now_ms(&self) -> i64;
     /// Milliseconds since some fixed moment of this process.
     fn monotonic_ms(&self) -> i64;
+    /// The machine's own wall clock, whatever this one makes of it.
+    fn machine_ms(&self) -> i64 {
+        self.now_ms()
+    }
     /// How long this many milliseconds of this clock take in real time.
     fn real(&self, span_ms: i64) -> Duration;
 }
@@ -44,14 +48,18 @@ pub fn monotonic_ms() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Test builds may set the clock by an offset; a release build cannot.
+/// Test builds may set the clock by an offset, or by one that stands in a file and may change while
+/// the process lives; a release build cannot.
 #[cfg(debug_assertions)]
 fn shift_ms() -> i64 {
-    static SHIFT: OnceLock<i64> = OnceLock::new();
-    *SHIFT.get_or_init(|| {
-        let shift = std::env::var("TEST_WINDOWSILL_CLOCK_SHIFT_MS").ok();
-        shift.and_then(|text| text.parse().ok()).unwrap_or(0)
-    })
+    static SHIFT: OnceLock<Option<String>> = OnceLock::new();
+    let Some(shift) = SHIFT.get_or_init(|| std::env::var("TEST_WINDOWSILL_CLOCK_SHIFT_MS").ok())
+    else {
+        return 0;
+    };
+    let in_file = shift.strip_prefix('@').map(std::fs::read_to_string);
+    let shift = in_file.as_ref().map_or(Some(shift), |read| read.as_ref().ok());
+    shift.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 #[cfg(not(debug_assertions))]

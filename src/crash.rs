@@ -19,6 +19,9 @@ pub const POINTS: &[&str] = &[
 /// The points of each transaction in which the log is kept small.
 pub const UPKEEP_POINTS: &[&str] = &["before-upkeep-commit", "after-upkeep-commit"];
 
+/// Points that only `windowsill rebuild` passes.
+pub const REBUILD_POINTS: &[&str] = &["before-rebuild", "after-rebuild-began"];
+
 /// Where `TEST_WINDOWSILL_CRASH` is `name:n` and this is the n-th visit of that point, ends the
 /// process as `kill -9` would; where `TEST_WINDOWSILL_PANIC` is, panics.
 #[cfg(debug_assertions)]

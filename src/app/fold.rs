@@ -8,12 +8,25 @@ use super::house::{Failure, House};
 use crate::config::Config;
 use crate::engine::{EngineError, FoldSummary, error_chain, publisher};
 use crate::exit::Exit;
+use crate::rooms::Pipe;
 
 pub(super) async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure> {
     let house = House::open(config, None).await?;
-    let mut summaries = Vec::new();
     let pipelines = house.pipelines(config);
-    for pipeline in &pipelines {
+    let summaries = catch_up(&house, &pipelines).await?;
+    drop(pipelines);
+    house.close().await;
+    print(&summaries, as_json);
+    Ok(Exit::Done)
+}
+
+/// Folds what the log holds, one pipeline after the other, and does what follows from it.
+pub(super) async fn catch_up(
+    house: &House,
+    pipelines: &[Box<dyn Pipe>],
+) -> Result<Vec<FoldSummary>, Failure> {
+    let mut summaries = Vec::with_capacity(pipelines.len());
+    for pipeline in pipelines {
         let summary = pipeline.catch_up().await.map_err(|error| {
             let reason = format!("pipeline {}: {}", pipeline.name(), error_chain(&error));
             Failure::new(Exit::Errors, reason)
@@ -29,15 +42,12 @@ pub(super) async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure
         // They are in the store; the next start carries them on.
         tracing::warn!(error = %error_chain(&error), "dead letters could not be published");
     }
-    let kept = house.upkeep(&pipelines).pass().await;
-    drop(pipelines);
-    house.close().await;
+    let kept = house.upkeep(pipelines).pass().await;
     kept.map_err(|error| Failure::new(Exit::Errors, error_chain(&error)))?;
-    print(&summaries, as_json);
-    Ok(Exit::Done)
+    Ok(summaries)
 }
 
-fn print(summaries: &[FoldSummary], as_json: bool) {
+pub(super) fn print(summaries: &[FoldSummary], as_json: bool) {
     let mut out = std::io::stdout().lock();
     // A closed pipe is the reader's choice.
     if as_json {

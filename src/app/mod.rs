@@ -20,6 +20,7 @@ mod demo;
 mod fold;
 mod house;
 mod intake;
+mod rebuild;
 mod run;
 mod tasks;
 mod upkeep;
@@ -60,6 +61,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::DeadLetters(verb) => dead_letters::run(&config, verb).await,
         Command::Backup(options) => backup::backup(&config, &options).await,
         Command::Restore { dir } => backup::restore(&config, &dir).await,
+        Command::Rebuild(options) => rebuild::rebuild(&config, &options).await,
         Command::Ask(options) => ask::ask(&config, &options.text, options.json).await,
     };
     result.unwrap_or_else(|failure| failed(failure.exit, &failure.reason))

@@ -80,6 +80,10 @@ impl Clock for DemoClock {
         clock::monotonic_ms() * i64::from(self.speed)
     }
 
+    fn machine_ms(&self) -> i64 {
+        clock::now_ms()
+    }
+
     fn real(&self, span_ms: i64) -> Duration {
         let micros = u64::try_from(span_ms).unwrap_or(0).saturating_mul(1000);
         Duration::from_micros(micros / u64::from(self.speed.max(1)))

@@ -54,9 +54,24 @@ pub(super) async fn tell_gathered(
     if unnamed > 0 {
         text = text.below(Text::of(format!("… and {unnamed} more. /alerts lists the newest.")));
     }
-    for place in access::subscriptions(db).await? {
-        let say = Say::new(text.clone());
-        outbox::say(db, place, Class::Alert, Target::New, &say, now_ms).await?;
+    // Whoever subscribes later was not there when it happened; `/alerts` lists it all the same.
+    let told = match tell(db, text, now_ms).await? {
+        0 => alerts::Told::Nobody,
+        _ => alerts::Told::Sent,
+    };
+    alerts::settle_gathered(db, told).await
+}
+
+/// Tells every place that gets alerts; says how many those are.
+pub(super) async fn tell(
+    db: &mut SqliteConnection,
+    text: Text,
+    now_ms: i64,
+) -> Result<usize, StoreError> {
+    let places = access::subscriptions(db).await?;
+    let say = Say::new(text);
+    for place in &places {
+        outbox::say(db, *place, Class::Alert, Target::New, &say, now_ms).await?;
     }
-    alerts::settle_gathered(db).await
+    Ok(places.len())
 }

@@ -5,11 +5,22 @@ use std::sync::Arc;
 use sqlx::SqliteConnection;
 
 use super::fold::{Move, Place, Step};
-use super::{Due, Views, Workshop, announce};
+use super::{Closed, Due, Views, Workshop, announce};
 use crate::clock;
 use crate::kernel::time::Tumbling;
+use crate::store::clock as clock_facts;
 use crate::store::positions::{self, Position};
-use crate::store::{StoreError, Urgency, dead_letters};
+use crate::store::{StoreError, Urgency, dead_letters, past};
+
+/// Which part of the log a step belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Below the past of a rebuild: nothing is closed or announced.
+    Past,
+    /// The same, and with this step the past is folded.
+    EndOfPast,
+    Present,
+}
 
 /// What a step's transaction works from, beside the step itself.
 pub(super) struct Commit {
@@ -22,6 +33,9 @@ pub(super) struct Commit {
     pub(super) caught_up: bool,
     /// The pipelines' clock.
     pub(super) pipeline_now_ms: i64,
+    /// The machine's clock, unless it is in doubt.
+    pub(super) committed_at: Option<i64>,
+    pub(super) stage: Stage,
 }
 
 /// What a step's transaction came to.
@@ -31,6 +45,8 @@ pub(super) struct Committed<D> {
     pub(super) windows_closed: i64,
     pub(super) alerts: u64,
     pub(super) letters: u64,
+    /// A rebuild has come as far as the pipeline had been.
+    pub(super) ends_past: bool,
     /// The start of the earliest window that is still open.
     pub(super) next_open_ms: Option<i64>,
 }
@@ -58,7 +74,12 @@ pub(super) async fn store<V: Views>(
                     dead_letters::mark_replayed(db, origin, now_ms).await?;
                 }
                 move_positions(room.as_ref(), db, &log_id, &step, &commit).await?;
-                let closed = room.close(db, due(room.windows(), &commit), &step.delta).await?;
+                let closed = match commit.stage {
+                    Stage::Past | Stage::EndOfPast => Closed::default(),
+                    Stage::Present => {
+                        room.close(db, due(room.windows(), &commit), &step.delta).await?
+                    }
+                };
                 let old_before_ms = commit.pipeline_now_ms - settings.alert_max_age_ms;
                 for alert in &closed.alerts {
                     announce::raise(db, alert, alert.event_ms < old_before_ms, now_ms).await?;
@@ -82,6 +103,7 @@ pub(super) async fn store<V: Views>(
                     windows_closed: closed.windows,
                     alerts: u64::try_from(closed.alerts.len()).unwrap_or(u64::MAX),
                     letters,
+                    ends_past: commit.stage == Stage::EndOfPast,
                     next_open_ms,
                 })
             })
@@ -90,16 +112,21 @@ pub(super) async fn store<V: Views>(
     Ok(written)
 }
 
-/// Prunes what this watermark has outlived and finds the next window to wait for.
+/// Prunes what the watermark has outlived, in every step, so that what is left depends on the log
+/// and the watermark alone; and finds the next window to wait for.
 async fn finish<V: Views>(
     room: &V,
     db: &mut SqliteConnection,
     commit: &Commit,
 ) -> Result<Option<i64>, StoreError> {
-    let Some(watermark_ms) = commit.after_ms else { return Ok(None) };
-    if commit.before_ms != commit.after_ms {
-        room.prune(db, watermark_ms).await?;
+    if commit.stage == Stage::EndOfPast {
+        past::end(db, room.name()).await?;
     }
+    if let Some(committed_at) = commit.committed_at {
+        clock_facts::commit(db, committed_at).await?;
+    }
+    let Some(watermark_ms) = commit.after_ms else { return Ok(None) };
+    room.prune(db, watermark_ms).await?;
     room.next_open(db, watermark_ms).await
 }
 

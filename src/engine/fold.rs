@@ -2,13 +2,13 @@
 //!
 //! Invariant: nothing here does I/O; a step is a value until `commit` stores it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::record::RecordRef;
-use crate::kernel::time::{LAST_EVENT_MS, MAX_AHEAD_MS, PartitionTime, Tumbling};
+use crate::kernel::time::{LAST_EVENT_MS, MAX_AHEAD_MS, PartitionTime};
 use crate::log::codec::Codec;
 use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
 use crate::log::{Batch, LogError};
@@ -65,6 +65,25 @@ impl<D> Step<D> {
         self.letter_entries += LETTER_ENTRIES + letter.size_bytes() / LETTER_BYTES_PER_ENTRY;
         self.letters.push(letter);
     }
+
+    /// Notes how far a batch moves its partition.
+    pub(super) fn note(&mut self, place: Place, moved: Move) {
+        self.since.get_or_insert_with(Instant::now);
+        let known = self.moves.entry(place).or_default();
+        known.next_offset = moved.next_offset;
+        known.last_ts_ms = moved.last_ts_ms.or(known.last_ts_ms);
+        known.records += moved.records;
+        known.late += moved.late;
+    }
+}
+
+/// Who says which records come from the future.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verdicts<'a> {
+    /// The clock, now.
+    Clock { now_ms: i64 },
+    /// Nobody any more: these offsets are dead letters, and all others were found good.
+    Given { dead: &'a HashSet<i64> },
 }
 
 /// What a batch is folded with.
@@ -75,8 +94,9 @@ pub(super) struct Folding<'a, P: Pipeline> {
     pub(super) log_id: &'a str,
     pub(super) topic: &'static str,
     pub(super) stream: usize,
-    /// The clock that says which records come from the future.
-    pub(super) now_ms: i64,
+    pub(super) verdicts: Verdicts<'a>,
+    /// Records from this offset on are left alone.
+    pub(super) until: i64,
 }
 
 /// A fold panicked; the step is spoilt.
@@ -84,6 +104,18 @@ pub(super) struct Folding<'a, P: Pipeline> {
 pub(super) enum FoldError {
     Log(LogError),
     Panicked,
+}
+
+/// What became of a record.
+enum Verdict {
+    Folded {
+        event_ms: i64,
+        late: bool,
+    },
+    /// It becomes a dead letter for this reason.
+    Dead(String),
+    /// It is a dead letter already.
+    DeadBefore,
 }
 
 impl<P: Pipeline> Folding<'_, P> {
@@ -94,37 +126,11 @@ impl<P: Pipeline> Folding<'_, P> {
         time: &mut PartitionTime,
         step: &mut Step<P::Delta>,
     ) -> Result<(), FoldError> {
-        catch_unwind(AssertUnwindSafe(|| self.plainly(batch, time, step)))
+        let walk =
+            || self.walk(batch, time, step, |delta, record, time| self.one(delta, record, time));
+        catch_unwind(AssertUnwindSafe(walk))
             .map_err(|_| FoldError::Panicked)?
             .map_err(FoldError::Log)
-    }
-
-    fn plainly(
-        &self,
-        batch: &Batch,
-        time: &mut PartitionTime,
-        step: &mut Step<P::Delta>,
-    ) -> Result<(), LogError> {
-        let windows = self.pipeline.windows();
-        let mut moved = Move { next_offset: batch.next_offset, ..Move::default() };
-        for record in batch.records() {
-            let record = record?;
-            moved.records += 1;
-            moved.last_ts_ms = Some(record.ts_ms);
-            step.replayed.extend(replay_of(record.headers));
-            match self.judge(&record) {
-                Ok((event, event_ms)) => {
-                    let late = windows.is_late(event_ms, time.greatest_ms);
-                    moved.late += i64::from(late);
-                    let at = At { event_ms, partition: record.partition, offset: record.offset };
-                    self.pipeline.fold(&mut step.delta, &event, at, late, self.tables);
-                    time.observe(event_ms);
-                }
-                Err(reason) => step.bury(self.letter(&record, reason)),
-            }
-        }
-        self.note(batch.partition, moved, step);
-        Ok(())
     }
 
     /// Folds a batch in which some record panics: each record into a summary of its own, which is
@@ -135,47 +141,74 @@ impl<P: Pipeline> Folding<'_, P> {
         time: &mut PartitionTime,
         step: &mut Step<P::Delta>,
     ) -> Result<(), LogError> {
-        let windows = self.pipeline.windows();
-        let mut moved = Move { next_offset: batch.next_offset, ..Move::default() };
+        self.walk(batch, time, step, |delta, record, time| {
+            let mut own = P::Delta::default();
+            let folded = catch_unwind(AssertUnwindSafe(|| self.one(&mut own, record, time)));
+            match folded {
+                Ok(Verdict::Folded { event_ms, late }) => {
+                    self.pipeline.absorb(delta, own);
+                    Verdict::Folded { event_ms, late }
+                }
+                Ok(dead) => dead,
+                Err(_) => {
+                    Verdict::Dead("folding this record failed inside windowsill (a bug)".to_owned())
+                }
+            }
+        })
+    }
+
+    /// Takes a batch record by record; `one` is generic, so that the hot path stays a plain loop.
+    fn walk(
+        &self,
+        batch: &Batch,
+        time: &mut PartitionTime,
+        step: &mut Step<P::Delta>,
+        one: impl Fn(&mut P::Delta, &RecordRef<'_>, &PartitionTime) -> Verdict,
+    ) -> Result<(), LogError> {
+        let next_offset = batch.next_offset.min(self.until);
+        let mut moved = Move { next_offset, ..Move::default() };
         for record in batch.records() {
             let record = record?;
+            if record.offset >= self.until {
+                break;
+            }
             moved.records += 1;
             moved.last_ts_ms = Some(record.ts_ms);
             step.replayed.extend(replay_of(record.headers));
-            let folded =
-                catch_unwind(AssertUnwindSafe(|| self.alone(&record, windows, time.greatest_ms)));
-            match folded {
-                Ok(Ok((delta, event_ms, late))) => {
+            match one(&mut step.delta, &record, time) {
+                Verdict::Folded { event_ms, late } => {
                     moved.late += i64::from(late);
-                    self.pipeline.absorb(&mut step.delta, delta);
                     time.observe(event_ms);
                 }
-                Ok(Err(reason)) => step.bury(self.letter(&record, reason)),
-                Err(_) => {
-                    let reason = "folding this record failed inside windowsill (a bug)".to_owned();
-                    step.bury(self.letter(&record, reason));
+                Verdict::Dead(reason) => {
+                    step.bury(DeadLetter::of(self.log_id, self.topic, &record, reason));
                 }
+                Verdict::DeadBefore => {}
             }
         }
-        self.note(batch.partition, moved, step);
+        step.note((self.stream, batch.partition), moved);
         Ok(())
     }
 
-    fn alone(
-        &self,
-        record: &RecordRef<'_>,
-        windows: Tumbling,
-        greatest_ms: Option<i64>,
-    ) -> Result<(P::Delta, i64, bool), String> {
-        let (event, event_ms) = self.judge(record)?;
-        let late = windows.is_late(event_ms, greatest_ms);
+    #[inline]
+    fn one(&self, delta: &mut P::Delta, record: &RecordRef<'_>, time: &PartitionTime) -> Verdict {
+        if let Verdicts::Given { dead } = self.verdicts
+            && dead.contains(&record.offset)
+        {
+            return Verdict::DeadBefore;
+        }
+        let (event, event_ms) = match self.judge(record) {
+            Ok(judged) => judged,
+            Err(reason) => return Verdict::Dead(reason),
+        };
+        let late = self.pipeline.windows().is_late(event_ms, time.greatest_ms);
         let at = At { event_ms, partition: record.partition, offset: record.offset };
-        let mut delta = P::Delta::default();
-        self.pipeline.fold(&mut delta, &event, at, late, self.tables);
-        Ok((delta, event_ms, late))
+        self.pipeline.fold(delta, &event, at, late, self.tables);
+        Verdict::Folded { event_ms, late }
     }
 
     /// Decodes a record and judges its time. `Err` is the reason it becomes a dead letter.
+    #[inline]
     fn judge(&self, record: &RecordRef<'_>) -> Result<(P::Event, i64), String> {
         let event = self
             .pipeline
@@ -185,7 +218,8 @@ impl<P: Pipeline> Folding<'_, P> {
         if !(0..=LAST_EVENT_MS).contains(&event_ms) {
             return Err(format!("its time, {event_ms} ms, is not between 1970 and 9999"));
         }
-        let ahead_ms = event_ms - self.now_ms;
+        let Verdicts::Clock { now_ms } = self.verdicts else { return Ok((event, event_ms)) };
+        let ahead_ms = event_ms - now_ms;
         if ahead_ms > MAX_AHEAD_MS {
             return Err(format!(
                 "its time is {} s ahead of the clock; more than {} s is refused",
@@ -194,18 +228,5 @@ impl<P: Pipeline> Folding<'_, P> {
             ));
         }
         Ok((event, event_ms))
-    }
-
-    fn letter(&self, record: &RecordRef<'_>, reason: String) -> DeadLetter {
-        DeadLetter::of(self.log_id, self.topic, record, reason)
-    }
-
-    fn note(&self, partition: i32, moved: Move, step: &mut Step<P::Delta>) {
-        step.since.get_or_insert_with(Instant::now);
-        let known = step.moves.entry((self.stream, partition)).or_default();
-        known.next_offset = moved.next_offset;
-        known.last_ts_ms = moved.last_ts_ms.or(known.last_ts_ms);
-        known.records += moved.records;
-        known.late += moved.late;
     }
 }

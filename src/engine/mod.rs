@@ -15,11 +15,14 @@ use crate::log::{EventLog, LogError};
 use crate::store::{Store, StoreError};
 
 mod announce;
+mod clockwork;
 mod commit;
 mod fold;
 mod lag;
+mod past;
 mod phase;
 pub mod publisher;
+pub mod rebuild;
 mod resume;
 mod runner;
 mod session;
@@ -43,7 +46,8 @@ pub enum EngineError {
     /// Positions of another log: going on would skip or repeat records.
     #[error(
         "the positions of pipeline {pipeline} belong to log {stored}, but this is log {found}: \
-         put the old log back, or start with an empty data directory"
+         put the old log back, start with an empty data directory, or let \
+         `windowsill rebuild --accept-loss` begin anew on this one"
     )]
     OtherLog { pipeline: &'static str, stored: String, found: String },
     /// The log holds another record where the last folded one was.
@@ -63,6 +67,13 @@ pub enum EngineError {
         stored_ms: i64,
         found_ms: i64,
     },
+    /// The machine's clock cannot be gone by.
+    #[error(
+        "the machine's clock is {} behind our last commit: it is wrong now, or it was wrong then; \
+         set it, or wait until it is right",
+        crate::kernel::when::length(*behind_ms)
+    )]
+    ClockBehind { behind_ms: i64 },
     /// A fold panicked on a record of this batch; the next session finds out which.
     #[error("folding {topic} partition {partition} panicked below offset {below}")]
     Panicked { topic: &'static str, partition: i32, below: i64 },
@@ -78,7 +89,7 @@ impl EngineError {
             }
             EngineError::Store(StoreError::Database(_)) => true,
             EngineError::Store(_) => false,
-            EngineError::Panicked { .. } => true,
+            EngineError::Panicked { .. } | EngineError::ClockBehind { .. } => true,
         }
     }
 }
@@ -118,13 +129,20 @@ pub struct Version {
 }
 
 impl Version {
+    /// The version under which this row takes the place of `known`; `None` where it does not.
+    ///
     /// Within a partition the greater offset wins, as compaction has it; across partitions (a
-    /// topic that grew) the newer time.
-    pub fn beats(&self, other: &Version) -> bool {
-        if self.partition == other.partition {
-            return self.offset >= other.offset;
+    /// topic that grew) the newer time. A row inherits the time of the row that it replaces in its
+    /// own partition, if that is greater: so both rules are one order, and the same row wins
+    /// however partitions interleave.
+    #[must_use]
+    pub fn succeed(self, known: &Version) -> Option<Version> {
+        if self.partition == known.partition {
+            let ts_ms = self.ts_ms.max(known.ts_ms);
+            return (self.offset >= known.offset).then_some(Version { ts_ms, ..self });
         }
-        (self.ts_ms, self.partition) >= (other.ts_ms, other.partition)
+        let is_newer = (self.ts_ms, self.partition) >= (known.ts_ms, known.partition);
+        is_newer.then_some(self)
     }
 }
 
@@ -134,6 +152,15 @@ pub struct TableRow<R> {
     pub key: Vec<u8>,
     pub row: R,
     pub version: Version,
+}
+
+/// From when to when a view holds what was folded into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The view's table.
+    pub view: &'static str,
+    pub from_ms: i64,
+    pub to_ms: i64,
 }
 
 /// Which windows a step has to look at.
@@ -162,7 +189,7 @@ pub trait Views: Pipeline {
         rows: &[TableRow<Self::Row>],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// One row of a table changed. Says whether this version won.
+    /// One row of a table changed. Gives the version under which it stands now, if it won.
     fn put_row(
         &self,
         db: &mut SqliteConnection,
@@ -170,7 +197,7 @@ pub trait Views: Pipeline {
         key: &[u8],
         row: Option<&Self::Row>,
         version: Version,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send;
 
     /// Adds a delta to the views.
     fn merge(
@@ -193,6 +220,19 @@ pub trait Views: Pipeline {
         db: &mut SqliteConnection,
         watermark_ms: i64,
     ) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send;
+
+    /// From when to when each view reaches that is folded from streams; empty ones are left out.
+    fn spans(
+        &self,
+        db: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<Vec<Span>, StoreError>> + Send;
+
+    /// Empties the views for a rebuild. Rows of tables may stay, for look-ups, if the next first
+    /// pass writes each of them anew.
+    fn empty(
+        &self,
+        db: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Drops what has outlived its retention at this watermark.
     fn prune(

@@ -5,6 +5,8 @@
 pub enum Phase {
     /// Its tables are read from their beginning; records wait for that.
     ReadingTables,
+    /// Its views were emptied; what it had folded is folded again, in silence.
+    Rebuilding,
     /// Records are folded as they come.
     Folding,
     /// A session failed for this reason; another one begins after a pause.

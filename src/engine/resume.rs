@@ -64,7 +64,7 @@ pub(super) async fn resume<V: Views>(
 
 /// The record before the position must be the one that was folded there, where it still exists: a
 /// log that was put back from an older copy and has grown since ends beyond our position, too.
-async fn check_past(
+pub(super) async fn check_past(
     pipeline: &'static str,
     workshop: &Workshop,
     topic: &str,

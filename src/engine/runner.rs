@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::fold::Place;
-use super::session::Session;
+use super::session::{Ended, Session};
 use super::{EngineError, Phase, Views, Workshop};
 use crate::kernel::time::SteadyClock;
 
@@ -47,6 +47,13 @@ pub struct Runner<V: Views> {
     phase: watch::Sender<Phase>,
 }
 
+impl<V: Views> Clone for Runner<V> {
+    fn clone(&self) -> Runner<V> {
+        let (room, phase) = (Arc::clone(&self.room), self.phase.clone());
+        Runner { room, workshop: self.workshop.clone(), phase }
+    }
+}
+
 impl<V: Views> Runner<V> {
     pub fn new(room: V, workshop: Workshop) -> Runner<V> {
         let phase = watch::Sender::new(Phase::ReadingTables);
@@ -77,9 +84,13 @@ impl<V: Views> Runner<V> {
             self.phase.send_replace(Phase::ReadingTables);
             let error = match self.session(&kept).await {
                 Ok(mut session) => {
-                    self.phase.send_replace(Phase::Folding);
+                    self.phase.send_replace(session.phase());
                     match session.run(&mut stop).await {
-                        Ok(()) => return Ok(()),
+                        Ok(Ended::Stopped) => return Ok(()),
+                        Ok(Ended::PastIsOver) => {
+                            kept.clock = session.clock();
+                            continue;
+                        }
                         Err(error) => {
                             session.settle().await;
                             kept.clock = session.clock();
@@ -128,12 +139,13 @@ impl<V: Views> Runner<V> {
             kept.clock = session.clock();
             session.add_to(&mut summary);
             match result {
-                Ok(()) => break,
+                Ok(Ended::Stopped) => break,
+                Ok(Ended::PastIsOver) => {}
                 Err(error) => match self.culprit(&error) {
-                    Some((place, below)) => kept.careful.insert(place, below),
+                    Some((place, below)) => drop(kept.careful.insert(place, below)),
                     None => return Err(error),
                 },
-            };
+            }
         }
         summary.name = self.room.name().to_owned();
         summary.seconds = began.elapsed().as_secs_f64();
@@ -141,6 +153,14 @@ impl<V: Views> Runner<V> {
         let records = summary.records as f64;
         summary.records_per_second = records / summary.seconds.max(f64::EPSILON);
         Ok(summary)
+    }
+
+    pub(super) fn room(&self) -> &Arc<V> {
+        &self.room
+    }
+
+    pub(super) fn workshop(&self) -> &Workshop {
+        &self.workshop
     }
 
     async fn session(&self, kept: &Kept) -> Result<Session<V>, EngineError> {

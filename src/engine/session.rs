@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::commit::{self, Commit, Committed};
-use super::fold::{FoldError, Folding, Place, Step};
+use super::clockwork::Clockwork;
+use super::commit::{self, Commit, Committed, Stage};
+use super::fold::{FoldError, Folding, Move, Place, Step, Verdicts};
+use super::past::Past;
 use super::resume::{check_identity, next_open, resume};
 use super::runner::{Careful, FoldSummary, Kept, error_chain};
 use super::sources::Sources;
 use super::tables::Gone;
-use super::{EngineError, Views, Workshop, tables};
+use super::{EngineError, Phase, Views, Workshop, tables};
 use crate::crash;
 use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
 use crate::log::{Batch, Fetched};
@@ -30,11 +32,25 @@ const LIVELY_STEP: Duration = Duration::from_millis(20);
 const LIVELY_ENTRIES_MIN: usize = 500;
 /// Or after this long.
 const STEP_TIME: Duration = Duration::from_secs(1);
+/// So often a pipeline stores the time when it has nothing else to store: a clock that is set back
+/// is known by it.
+const HEARTBEAT: Duration = Duration::from_secs(300);
 /// The clock is looked at least this often while a window is open.
 const LONGEST_TICK: Duration = Duration::from_secs(10);
 const SHORTEST_TICK: Duration = Duration::from_millis(20);
+/// And this often while it is not gone by.
+const PAUSED_TICK: Duration = Duration::from_secs(1);
 
 type InFlight<D> = JoinHandle<Result<(Committed<D>, usize, Duration), StoreError>>;
+
+/// How a session ended, where it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It was asked to, or there is nothing left to do.
+    Stopped,
+    /// A rebuild has come as far as the pipeline had been; the next session goes on as always.
+    PastIsOver,
+}
 
 pub(super) struct Session<V: Views> {
     room: Arc<V>,
@@ -45,13 +61,17 @@ pub(super) struct Session<V: Views> {
     live_tables: Sources,
     streams: Sources,
     times: BTreeMap<Place, PartitionTime>,
-    clock: SteadyClock,
+    /// What is to be folded in silence first, and by itself: a rebuild is under way.
+    past: Option<Past>,
+    clock: Clockwork,
     watermark_ms: Option<i64>,
     /// The start of the earliest open window, as the last commit found it.
     next_open_ms: Option<i64>,
     step: Step<V::Delta>,
     spare: Option<V::Delta>,
     in_flight: Option<InFlight<V::Delta>>,
+    /// When the last step was cut.
+    cut_at: Instant,
     /// This session has told the store that it caught up.
     caught_up_stored: bool,
     /// Rows written per millisecond, as the last large commit measured it.
@@ -79,9 +99,14 @@ impl<V: Views> Session<V> {
             table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
         }
         let live_tables = Sources::open(workshop.log.as_ref(), table_topics).await?;
-        let (times, streams, watermark_ms) = resume(room.as_ref(), &workshop).await?;
+        let (times, mut streams, watermark_ms) = resume(room.as_ref(), &workshop).await?;
+        let past = Past::load(room.as_ref(), &workshop).await?;
+        if let Some(past) = &past {
+            past.select(&mut streams);
+        }
         let streams = Sources::open(workshop.log.as_ref(), streams).await?;
         let next_open_ms = next_open(&room, &workshop, watermark_ms).await?;
+        let clock = Clockwork::open(room.name(), &workshop, kept.clock).await?;
         Ok(Session {
             room,
             workshop,
@@ -91,12 +116,14 @@ impl<V: Views> Session<V> {
             live_tables,
             streams,
             times,
-            clock: kept.clock,
+            past,
+            clock,
             watermark_ms,
             next_open_ms,
             step: Step::default(),
             spare: None,
             in_flight: None,
+            cut_at: Instant::now(),
             caught_up_stored: false,
             rows_per_ms: 100,
             records: 0,
@@ -106,27 +133,41 @@ impl<V: Views> Session<V> {
         })
     }
 
-    /// Works until `stop` turns true; what is folded by then is stored.
+    /// Works until `stop` turns true or a rebuild's past is over; what is folded by then is stored.
     pub(super) async fn run(
         &mut self,
         stop: &mut watch::Receiver<bool>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Ended, EngineError> {
         while !*stop.borrow() {
+            if self.past_is_over() {
+                return Ok(Ended::PastIsOver);
+            }
             tokio::select! {
                 biased;
                 _ = stop.changed() => {}
                 result = self.advance() => result?,
             }
         }
-        self.drain().await
+        self.drain().await?;
+        Ok(Ended::Stopped)
     }
 
     /// Works until everything is folded and the clock closes nothing more.
-    pub(super) async fn catch_up(&mut self) -> Result<(), EngineError> {
+    pub(super) async fn catch_up(&mut self) -> Result<Ended, EngineError> {
         while !(self.at_end() && self.is_idle() && self.caught_up_stored) {
+            if self.past_is_over() {
+                return Ok(Ended::PastIsOver);
+            }
+            if let Some(behind_ms) = self.clock.behind_ms() {
+                return Err(EngineError::ClockBehind { behind_ms });
+            }
             self.advance().await?;
         }
-        Ok(())
+        Ok(Ended::Stopped)
+    }
+
+    fn past_is_over(&self) -> bool {
+        self.past.as_ref().is_some_and(|past| past.is_stored)
     }
 
     /// Lets the commit that is under way land. Whoever begins again begins behind it: a commit that
@@ -147,7 +188,12 @@ impl<V: Views> Session<V> {
 
     /// What this session made of the clocks.
     pub(super) fn clock(&self) -> SteadyClock {
-        self.clock
+        self.clock.steady()
+    }
+
+    /// What this session does.
+    pub(super) fn phase(&self) -> Phase {
+        if self.past.is_some() { Phase::Rebuilding } else { Phase::Folding }
     }
 
     pub(super) fn add_to(&self, summary: &mut FoldSummary) {
@@ -160,16 +206,17 @@ impl<V: Views> Session<V> {
     /// One thing that happens: a table changes, a batch is folded, a step is stored, time passes.
     /// Cancelling loses nothing that is not in the log.
     async fn advance(&mut self) -> Result<(), EngineError> {
-        if self.in_flight.is_none() && self.should_cut() {
+        let is_paused = self.clock.heed(&self.workshop.store).await?;
+        if self.in_flight.is_none() && !is_paused && self.should_cut() {
             self.cut();
         }
         let has_room = self.entries() < self.entries_limit();
-        let tick = self.until_tick();
+        let tick = if is_paused { PAUSED_TICK } else { self.until_tick() };
         tokio::select! {
             biased;
             landed = land(&mut self.in_flight) => self.landed(landed)?,
             fetched = self.live_tables.next() => self.follow_table(fetched?).await?,
-            fetched = self.streams.next(), if has_room => self.take(fetched?)?,
+            fetched = self.streams.next(), if has_room && !is_paused => self.take(fetched?)?,
             () = tokio::time::sleep(tick) => {}
         }
         Ok(())
@@ -205,18 +252,36 @@ impl<V: Views> Session<V> {
     fn take(&mut self, (stream, fetched): (usize, Fetched)) -> Result<(), EngineError> {
         match fetched {
             Fetched::End { partition, .. } => {
-                self.times.entry((stream, partition)).or_default().at_end = true;
+                self.end((stream, partition));
                 Ok(())
             }
             Fetched::Batch(batch) => self.fold(stream, &batch),
         }
     }
 
+    fn end(&mut self, place: Place) {
+        let Some(past) = &mut self.past else {
+            self.times.entry(place).or_default().at_end = true;
+            return;
+        };
+        // The log no longer holds what lies between here and the past's end.
+        if let Some(until) = past.stretch(place).map(|stretch| stretch.until) {
+            self.step.note(place, Move { next_offset: until, ..Move::default() });
+            past.come_to(place, until);
+        }
+    }
+
     fn fold(&mut self, stream: usize, batch: &Batch) -> Result<(), EngineError> {
         let topic = self.room.streams()[stream];
-        // The later of both clocks: a wall clock that is right after a suspend must not make good
-        // readings look as if they came from the future.
-        let now_ms = self.now_ms().max(self.workshop.clock.now_ms());
+        let place = (stream, batch.partition);
+        let (verdicts, until) = match &self.past {
+            None => (Verdicts::Clock { now_ms: self.clock.latest_ms() }, i64::MAX),
+            Some(past) => match past.stretch(place) {
+                Some(stretch) => (stretch.verdicts(), stretch.until),
+                // It is read again when the others have come as far.
+                None => return Ok(()),
+            },
+        };
         let folding = Folding {
             pipeline: self.room.as_ref(),
             tables: &self.tables,
@@ -224,39 +289,49 @@ impl<V: Views> Session<V> {
             log_id: self.workshop.log.id(),
             topic,
             stream,
-            now_ms,
+            verdicts,
+            until,
         };
-        let place = (stream, batch.partition);
         let time = self.times.entry(place).or_default();
         time.at_end = false;
         let careful = self.careful.get(&place).is_some_and(|below| batch.base_offset < *below);
         if careful {
-            return Ok(folding.batch_with_care(batch, time, &mut self.step)?);
+            folding.batch_with_care(batch, time, &mut self.step)?;
+        } else {
+            folding.batch(batch, time, &mut self.step).map_err(|error| match error {
+                FoldError::Log(error) => error.into(),
+                FoldError::Panicked => EngineError::Panicked {
+                    topic,
+                    partition: batch.partition,
+                    below: batch.next_offset,
+                },
+            })?;
         }
-        match folding.batch(batch, time, &mut self.step) {
-            Ok(()) => Ok(()),
-            Err(FoldError::Log(error)) => Err(error.into()),
-            Err(FoldError::Panicked) => Err(EngineError::Panicked {
-                topic,
-                partition: batch.partition,
-                below: batch.next_offset,
-            }),
+        if let Some(past) = &mut self.past {
+            past.come_to(place, batch.next_offset);
         }
+        Ok(())
     }
 
     /// Is it time to store what is folded, or to close a window?
     fn should_cut(&mut self) -> bool {
+        if self.past.as_ref().is_some_and(Past::is_reached) {
+            return true;
+        }
         if self.at_end() && !self.caught_up_stored {
             return true;
         }
         if self.step.is_empty() {
-            return self.closes_a_window();
+            return self.closes_a_window() || self.cut_at.elapsed() >= HEARTBEAT;
         }
         let is_old = self.step.since.is_some_and(|since| since.elapsed() >= STEP_TIME);
         self.at_end() || is_old || self.entries() >= self.entries_limit()
     }
 
     fn closes_a_window(&mut self) -> bool {
+        if self.past.is_some() {
+            return false;
+        }
         let Some(start_ms) = self.next_open_ms else { return false };
         let windows = self.room.windows();
         self.watermark_now().is_some_and(|now_ms| windows.is_closed(start_ms, now_ms))
@@ -264,14 +339,25 @@ impl<V: Views> Session<V> {
 
     /// Hands the folded step to the writer and begins the next.
     fn cut(&mut self) {
-        let after_ms = self.watermark_now();
+        let stage = match &self.past {
+            None => Stage::Present,
+            Some(past) if past.is_reached() => Stage::EndOfPast,
+            Some(_) => Stage::Past,
+        };
+        let after_ms = match stage {
+            Stage::Present => self.watermark_now(),
+            Stage::Past | Stage::EndOfPast => self.watermark_ms,
+        };
         let at_end = self.at_end();
+        self.cut_at = Instant::now();
         let commit = Commit {
             before_ms: self.watermark_ms,
             after_ms,
             greatest: self.times.iter().map(|(place, time)| (*place, time.greatest_ms)).collect(),
             caught_up: at_end,
-            pipeline_now_ms: self.now_ms(),
+            pipeline_now_ms: self.clock.now_ms(),
+            committed_at: self.clock.commit(),
+            stage,
         };
         self.caught_up_stored |= at_end;
         self.watermark_ms = after_ms;
@@ -302,6 +388,9 @@ impl<V: Views> Session<V> {
         self.windows_closed += committed.windows_closed;
         self.next_open_ms = committed.next_open_ms;
         self.spare = Some(committed.delta);
+        if let Some(past) = &mut self.past {
+            past.is_stored = committed.ends_past;
+        }
         if entries > LIVELY_ENTRIES_MIN {
             let took_ms = usize::try_from(took.as_millis()).unwrap_or(usize::MAX).max(1);
             self.rows_per_ms = (entries / took_ms).max(1);
@@ -329,31 +418,17 @@ impl<V: Views> Session<V> {
         (self.rows_per_ms * lively_ms).clamp(LIVELY_ENTRIES_MIN, STEP_ENTRIES)
     }
 
+    /// Everything is folded; never in a rebuild's past, which has a session of its own.
     fn at_end(&self) -> bool {
-        self.times.values().all(|time| time.at_end)
+        self.past.is_none() && self.times.values().all(|time| time.at_end)
     }
 
     fn is_idle(&mut self) -> bool {
         self.in_flight.is_none() && self.step.is_empty() && !self.closes_a_window()
     }
 
-    /// The clock that a jump of the wall clock cannot hurry.
-    fn now_ms(&mut self) -> i64 {
-        let clock = &self.workshop.clock;
-        let was_steady = self.clock.disbelieved_jump_ms().is_none();
-        let now_ms = self.clock.read(clock.now_ms(), clock.monotonic_ms());
-        if let (true, Some(by_ms)) = (was_steady, self.clock.disbelieved_jump_ms()) {
-            tracing::warn!(
-                pipeline = self.room.name(),
-                by_ms,
-                "the wall clock jumped; windows follow it once it has been steady for 5 minutes"
-            );
-        }
-        now_ms
-    }
-
     fn watermark_now(&mut self) -> Option<i64> {
-        let clock_ms = self.now_ms() - self.workshop.settings.clock_lag_ms;
+        let clock_ms = self.clock.now_ms() - self.workshop.settings.clock_lag_ms;
         watermark_ms(self.watermark_ms, self.times.values(), clock_ms)
     }
 
@@ -365,7 +440,7 @@ impl<V: Views> Session<V> {
         let Some(start_ms) = self.next_open_ms else { return LONGEST_TICK };
         let closes_at_ms = self.room.windows().closes_at(start_ms);
         let due_ms = closes_at_ms.saturating_add(self.workshop.settings.clock_lag_ms);
-        let wait_ms = due_ms.saturating_sub(self.now_ms()).max(0);
+        let wait_ms = due_ms.saturating_sub(self.clock.now_ms()).max(0);
         self.workshop.clock.real(wait_ms).clamp(SHORTEST_TICK, LONGEST_TICK)
     }
 }

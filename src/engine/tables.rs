@@ -83,8 +83,8 @@ pub(super) async fn first_pass<V: Views>(
             match entry {
                 Entry::Poison(letter) => beside.letters.push(letter),
                 Entry::Row(key, row, version) => {
-                    let beaten = newest.get(&key).is_some_and(|(_, old)| !version.beats(old));
-                    if !beaten {
+                    let known = newest.get(&key).map(|(_, known)| known);
+                    if let Some(version) = winner(version, known) {
                         newest.insert(key, (row, version));
                     }
                 }
@@ -108,6 +108,11 @@ pub(super) async fn first_pass<V: Views>(
         .iter()
         .map(|(partition, at)| Start { partition: *partition, offset: at.next_offset });
     Ok(follow.collect())
+}
+
+/// The version under which a row stands now, unless a known one beats it.
+fn winner(version: Version, known: Option<&Version>) -> Option<Version> {
+    known.map_or(Some(version), |known| version.succeed(known))
 }
 
 async fn read_to_end(
@@ -187,8 +192,7 @@ pub(super) async fn follow<V: Views>(
             Entry::Poison(letter) => beside.letters.push(letter),
             Entry::Row(key, row, version) => {
                 let place = (table, key);
-                let buried = gone.get(&place).is_some_and(|deleted| !version.beats(deleted));
-                if !buried {
+                if let Some(version) = winner(version, gone.get(&place)) {
                     changes.push(Change { key: place.1, row, version });
                 }
             }
@@ -232,8 +236,8 @@ async fn apply<V: Views>(
     let mut applied = Vec::new();
     for change in changes {
         let row = change.row.as_ref();
-        if room.put_row(db, table, &change.key, row, change.version).await? {
-            applied.push(change);
+        if let Some(version) = room.put_row(db, table, &change.key, row, change.version).await? {
+            applied.push(Change { version, ..change });
         }
     }
     Ok(applied)

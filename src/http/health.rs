@@ -66,6 +66,7 @@ async fn missing(operations: &Operations) -> Vec<String> {
         let name = pipeline.name;
         match &*pipeline.phase.borrow() {
             Phase::Folding => {}
+            Phase::Rebuilding => missing.push(format!("pipeline {name} is being rebuilt")),
             Phase::ReadingTables => missing.push(format!("pipeline {name} reads its tables")),
             Phase::Pausing(reason) => missing.push(format!("pipeline {name} pauses: {reason}")),
         }

@@ -129,6 +129,14 @@ struct Jump {
     by_ms: i64,
 }
 
+/// A jump of the wall clock that does not count yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disbelieved {
+    pub by_ms: i64,
+    /// How long it has to stay until it counts.
+    pub believed_in_ms: i64,
+}
+
 /// Differences below this are the clock being disciplined, not a jump.
 const JUMP_SLACK_MS: i64 = 2 * SECOND_MS;
 /// A jumped clock is believed after it has been steady for this long.
@@ -155,9 +163,12 @@ impl SteadyClock {
         expected_ms
     }
 
-    /// By how much the wall clock is off while it is not believed.
-    pub fn disbelieved_jump_ms(&self) -> Option<i64> {
-        self.jump.map(|jump| jump.by_ms)
+    /// The jump that is in doubt, as the last reading found it.
+    pub fn disbelieved(&self) -> Option<Disbelieved> {
+        let (jump, last) = (self.jump?, self.last?);
+        let steady_for_ms = last.monotonic_ms - jump.since_monotonic_ms;
+        let believed_in_ms = (BELIEVE_AFTER_MS - steady_for_ms).max(0);
+        Some(Disbelieved { by_ms: jump.by_ms, believed_in_ms })
     }
 
     fn settle(&mut self, steady_ms: i64, monotonic_ms: i64) -> i64 {
@@ -220,10 +231,11 @@ mod tests {
         assert_eq!(clock.read(1_010_000, 10_000), 1_010_000);
         let jumped = |monotonic_ms: i64| 1_000_000 + monotonic_ms + HOUR_MS;
         assert_eq!(clock.read(jumped(20_000), 20_000), 1_020_000);
-        assert_eq!(clock.disbelieved_jump_ms(), Some(HOUR_MS));
+        let doubted = Disbelieved { by_ms: HOUR_MS, believed_in_ms: 5 * MINUTE_MS };
+        assert_eq!(clock.disbelieved(), Some(doubted));
         assert_eq!(clock.read(jumped(319_000), 319_000), 1_319_000);
         assert_eq!(clock.read(jumped(320_000), 320_000), jumped(320_000));
-        assert_eq!(clock.disbelieved_jump_ms(), None);
+        assert_eq!(clock.disbelieved(), None);
     }
 
     #[test]

@@ -15,6 +15,11 @@ pub fn moment(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%a %-d %b %H:%M").to_string()
 }
 
+/// `2026-11-21 14:05`, where the year matters.
+pub fn date(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%Y-%m-%d %H:%M").to_string()
+}
+
 /// `Sat 21 Nov 06:00–12:00`; the day is repeated when it differs.
 pub fn span(from_ms: i64, to_ms: i64, time_zone: Tz) -> String {
     let (from, to) = (local(from_ms, time_zone), local(to_ms, time_zone));
@@ -24,14 +29,20 @@ pub fn span(from_ms: i64, to_ms: i64, time_zone: Tz) -> String {
 
 /// `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`; what is ahead is "just now".
 pub fn ago(then_ms: i64, now_ms: i64) -> String {
-    let passed_ms = now_ms - then_ms;
-    match passed_ms {
+    match now_ms - then_ms {
         ..SECOND_MS => "just now".to_owned(),
-        SECOND_MS..MINUTE_MS => format!("{} s ago", passed_ms / SECOND_MS),
-        MINUTE_MS..HOUR_MS => format!("{} min ago", passed_ms / MINUTE_MS),
-        HOUR_MS..DAY_MS => format!("{} h ago", passed_ms / HOUR_MS),
-        _ if passed_ms < 2 * DAY_MS => "1 day ago".to_owned(),
-        _ => format!("{} days ago", passed_ms / DAY_MS),
+        passed_ms => format!("{} ago", length(passed_ms)),
+    }
+}
+
+/// `12 s`, `5 min`, `3 h`, `2 days`, rounded down.
+pub fn length(span_ms: i64) -> String {
+    match span_ms {
+        ..MINUTE_MS => format!("{} s", span_ms / SECOND_MS),
+        MINUTE_MS..HOUR_MS => format!("{} min", span_ms / MINUTE_MS),
+        HOUR_MS..DAY_MS => format!("{} h", span_ms / HOUR_MS),
+        _ if span_ms < 2 * DAY_MS => "1 day".to_owned(),
+        _ => format!("{} days", span_ms / DAY_MS),
     }
 }
 

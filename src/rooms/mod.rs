@@ -6,15 +6,18 @@
 use std::sync::LazyLock;
 
 use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::engine::rebuild::Plan;
 use crate::engine::{EngineError, FoldSummary, Phase, Runner, Views, Workshop};
 use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
 use crate::kernel::topic::TopicSpec;
 use crate::log::dead_letters;
+use crate::store::StoreError;
 
 pub mod command;
 pub mod plants;
@@ -70,6 +73,12 @@ pub trait Pipe: Send + Sync {
     fn phase(&self) -> watch::Receiver<Phase>;
     fn run(&self, stop: watch::Receiver<bool>) -> BoxFuture<'_, Result<(), EngineError>>;
     fn catch_up(&self) -> BoxFuture<'_, Result<FoldSummary, EngineError>>;
+    fn plan_rebuild(&self) -> BoxFuture<'_, Result<Plan, EngineError>>;
+    fn empty<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
 impl<V: Views> Pipe for Runner<V> {
@@ -91,6 +100,18 @@ impl<V: Views> Pipe for Runner<V> {
 
     fn catch_up(&self) -> BoxFuture<'_, Result<FoldSummary, EngineError>> {
         Box::pin(Runner::catch_up(self))
+    }
+
+    fn plan_rebuild(&self) -> BoxFuture<'_, Result<Plan, EngineError>> {
+        Box::pin(Runner::plan_rebuild(self))
+    }
+
+    fn empty<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(Runner::empty(self, db, plan))
     }
 }
 

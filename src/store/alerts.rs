@@ -97,9 +97,12 @@ pub async fn gathered(
     Ok((count, newest))
 }
 
-/// The old news has been told.
-pub async fn settle_gathered(db: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("update alert set told = 'sent' where told = 'gathered'").execute(db).await?;
+/// The old news has been told, or there was nobody to tell it to.
+pub async fn settle_gathered(db: &mut SqliteConnection, told: Told) -> Result<(), StoreError> {
+    sqlx::query("update alert set told = ? where told = 'gathered'")
+        .bind(told.name())
+        .execute(db)
+        .await?;
     Ok(())
 }
 

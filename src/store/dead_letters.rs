@@ -3,9 +3,12 @@
 //! Invariant: a record is buried once, by its place; it counts as replayed from the transaction in
 //! which a fold met its replay.
 
+use std::collections::HashSet;
+
 use sqlx::{FromRow, SqliteConnection};
 
 use super::StoreError;
+use super::past::PastRow;
 use crate::log::dead_letters::{DeadLetter, Origin};
 
 /// Letters taken to the log at once, and about how many bytes of them.
@@ -84,6 +87,21 @@ pub async fn mark_replayed(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The offsets of dead letters in the past of a partition.
+pub async fn below(db: &mut SqliteConnection, past: &PastRow) -> Result<HashSet<i64>, StoreError> {
+    let offsets: Vec<i64> = sqlx::query_scalar(
+        "select offset from dead_letter
+          where log_id = ? and topic = ? and partition = ? and offset < ?",
+    )
+    .bind(&past.log_id)
+    .bind(&past.topic)
+    .bind(past.partition)
+    .bind(past.next_offset)
+    .fetch_all(db)
+    .await?;
+    Ok(offsets.into_iter().collect())
 }
 
 /// A dead letter as it is stored.

@@ -81,6 +81,16 @@ pub async fn advance(
     Ok(())
 }
 
+/// The pipeline begins anew, but for its watermark and what it has closed: those are facts.
+pub async fn forget(db: &mut SqliteConnection, pipeline: &str) -> Result<(), StoreError> {
+    sqlx::query("delete from position where pipeline = ?").bind(pipeline).execute(&mut *db).await?;
+    sqlx::query("update pipeline set caught_up_at = null where name = ?")
+        .bind(pipeline)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Moves a pipeline's watermark; it never falls.
 pub async fn advance_watermark(
     db: &mut SqliteConnection,

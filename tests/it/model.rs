@@ -17,7 +17,9 @@ mod edits;
 mod impatient;
 mod letters;
 mod lives;
+mod rebuild;
 mod scripted_log;
+mod suspect_clock;
 mod tables;
 mod wall_clock;
 
@@ -80,6 +82,18 @@ fn model(case: &Case, rules: Rules) -> Outcome {
 /// What the engine makes of the case: after all lives, a last one that catches up, and three more
 /// that have nothing to add.
 fn engine(case: &Case) -> Outcome {
+    let bench = filled(case);
+    live_through(&bench, case);
+    bench.log.release(READINGS);
+    let caught_up = catch_up(&bench, case.weight);
+    for _ in 0..3 {
+        assert_eq!(catch_up(&bench, case.weight), caught_up, "delivered again");
+    }
+    caught_up
+}
+
+/// A bench with the case's readings in its log, none of which may be read yet.
+fn filled(case: &Case) -> Bench {
     let topics = [(READINGS, case.partitions.len()), (METADATA, 2)];
     let log = ScriptedLog::new(&topics, case.turns.clone(), case.stride);
     for (plant_id, low) in THRESHOLDS {
@@ -90,15 +104,12 @@ fn engine(case: &Case) -> Outcome {
         let lines = told.iter().map(|told| reading(told.plant_id, told.moisture, told.ts_ms));
         log.write(READINGS, partition, lines);
     }
-    let bench = Bench::new(log, case.clock_ms);
+    Bench::new(log, case.clock_ms)
+}
+
+fn live_through(bench: &Bench, case: &Case) {
     for life in &case.lives {
         bench.log.release_part(READINGS, life.per_cent);
-        live(&bench, case.weight, life.ending);
+        live(bench, case.weight, life.ending);
     }
-    bench.log.release(READINGS);
-    let caught_up = catch_up(&bench, case.weight);
-    for _ in 0..3 {
-        assert_eq!(catch_up(&bench, case.weight), caught_up, "delivered again");
-    }
-    caught_up
 }

@@ -1,6 +1,6 @@
 //! The SQL of the room's copies of its table topics: the newest row of each key, with its version.
 //!
-//! Invariant: a row is replaced or deleted only by a version that beats its own.
+//! Invariant: a row is replaced or deleted only by a version that succeeds its own.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -124,25 +124,34 @@ pub(super) async fn replace(
     Ok(())
 }
 
-/// One row changed. Says whether this version won.
+/// Every row is to be written anew by the next first pass, whatever it holds. No record stands at
+/// this offset, so each is found changed, or is swept.
+pub(super) async fn doubt_all(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    for mirror in [PLANTS, MAPPINGS] {
+        sqlx::query(&format!("update {} set record_offset = -1", mirror.name))
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// One row changed. Gives the version under which it stands now, if it won.
 pub(super) async fn put(
     db: &mut SqliteConnection,
     mirror: Mirror,
     key: &[u8],
     row: Option<&Row>,
     version: Version,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Version>, StoreError> {
     let key = key_text(key);
-    if let Some(known) = mirror.version_of(db, key).await?
-        && !version.beats(&known)
-    {
-        return Ok(false);
-    }
+    let known = mirror.version_of(db, key).await?;
+    let winner = known.map_or(Some(version), |known| version.succeed(&known));
+    let Some(version) = winner else { return Ok(None) };
     match row {
         Some(row) => write(db, &[(row, version)]).await?,
         None => mirror.delete(db, key).await?,
     }
-    Ok(true)
+    Ok(Some(version))
 }
 
 /// A key of a record that was decoded is text.

@@ -12,7 +12,7 @@ use super::rules::{self, DryWindow};
 use super::tables::{self, Mirror};
 use super::types::{PlantId, SensorId};
 use super::{Plants, Row};
-use crate::engine::{Closed, Due, TableRow, Version, Views};
+use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::kernel::alert::Alert;
 use crate::kernel::time::DAY_MS;
 use crate::store::StoreError;
@@ -23,6 +23,14 @@ const WINDOW_RETENTION_MS: i64 = 7 * DAY_MS;
 const BUCKET_RETENTION_MS: i64 = 90 * DAY_MS;
 /// A sensor that is silent for so long is forgotten; its mapping stays.
 const HEARD_RETENTION_MS: i64 = 90 * DAY_MS;
+
+/// The views that are folded from readings, and their columns of event time.
+const FOLDED: [(&str, &str); 4] = [
+    ("plant_window", "start_ms"),
+    ("plant_bucket", "start_ms"),
+    ("plant_latest", "event_ms"),
+    ("plant_sensor", "heard_ms"),
+];
 
 static MERGE_WINDOWS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -88,7 +96,7 @@ impl Views for Plants {
         key: &[u8],
         row: Option<&Row>,
         version: Version,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Version>, StoreError> {
         tables::put(db, Mirror::of(table), key, row, version).await
     }
 
@@ -135,6 +143,26 @@ impl Views for Plants {
             .bind(first_open_ms)
             .fetch_one(db)
             .await?)
+    }
+
+    async fn spans(&self, db: &mut SqliteConnection) -> Result<Vec<Span>, StoreError> {
+        let mut spans = Vec::new();
+        for (view, time) in FOLDED {
+            let query = format!("select min({time}), max({time}) from {view}");
+            let ends: (Option<i64>, Option<i64>) =
+                sqlx::query_as(&query).fetch_one(&mut *db).await?;
+            if let (Some(from_ms), Some(to_ms)) = ends {
+                spans.push(Span { view, from_ms, to_ms });
+            }
+        }
+        Ok(spans)
+    }
+
+    async fn empty(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        for (view, _) in FOLDED {
+            sqlx::query(&format!("delete from {view}")).execute(&mut *db).await?;
+        }
+        tables::doubt_all(db).await
     }
 
     async fn prune(&self, db: &mut SqliteConnection, watermark_ms: i64) -> Result<(), StoreError> {

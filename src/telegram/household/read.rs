@@ -6,7 +6,9 @@ use sqlx::SqliteConnection;
 use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, StatusFacts};
 use crate::rooms::turn::{Answers, Asker};
-use crate::store::{StoreError, access, alerts, dead_letters, intake, outbox, positions};
+use crate::store::{
+    StoreError, access, alerts, clock, dead_letters, intake, outbox, past, positions,
+};
 
 /// Alerts that `/alerts` lists.
 const ALERTS_SHOWN: i64 = 10;
@@ -39,13 +41,16 @@ impl Answers for Household {
 }
 
 async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts, StoreError> {
+    let rebuilds = past::progress(db).await?;
     let pipelines = positions::overview(db).await?.into_iter();
     let pipelines = pipelines.map(|(row, positions)| {
         let behind = asker.log_ends.as_ref().map(|ends| ends.behind(&positions));
-        PipelineFacts { row, positions, behind }
+        let rebuild = rebuilds.iter().find(|rebuild| rebuild.pipeline == row.name).cloned();
+        PipelineFacts { row, positions, behind, rebuild }
     });
     Ok(StatusFacts {
         pipelines: pipelines.collect(),
+        clock: clock::load(db).await?,
         intake: intake::load(db).await?,
         outbox: outbox::depth(db).await?,
         unsaved_edits: sqlx::query_scalar("select count(*) from publication")

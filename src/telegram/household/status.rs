@@ -4,7 +4,9 @@ use crate::kernel::chat::Snapshot;
 use crate::kernel::text::Text;
 use crate::kernel::time::DAY_MS;
 use crate::kernel::when;
+use crate::store::clock::ClockRow;
 use crate::store::intake::{Intake, Way};
+use crate::store::past::Progress;
 use crate::store::positions::{PipelineRow, Position};
 
 /// Troubles of the intake are told for this long.
@@ -14,6 +16,7 @@ const RECENT_MS: i64 = DAY_MS;
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusFacts {
     pub pipelines: Vec<PipelineFacts>,
+    pub clock: ClockRow,
     /// How updates come; `None` where the bot has never run.
     pub intake: Option<Intake>,
     /// Waiting messages, and since when the oldest waits.
@@ -32,6 +35,8 @@ pub struct PipelineFacts {
     pub positions: Vec<Position>,
     /// Records that it has still to read; `None` where the log does not say.
     pub behind: Option<i64>,
+    /// How far its rebuild has come, if one is under way.
+    pub rebuild: Option<Progress>,
 }
 
 impl StatusFacts {
@@ -42,6 +47,9 @@ impl StatusFacts {
         }
         for facts in &self.pipelines {
             text = text.below(pipeline(facts, snapshot));
+        }
+        for doubt in clock_lines(&self.clock, snapshot) {
+            text = text.below(doubt);
         }
         if let Some(intake) = &self.intake {
             text = text.below(updates(intake, snapshot));
@@ -96,8 +104,31 @@ fn updates(intake: &Intake, snapshot: &Snapshot) -> Text {
     text
 }
 
+/// What is in doubt about the clock.
+fn clock_lines(clock: &ClockRow, snapshot: &Snapshot) -> Vec<Text> {
+    let zone = snapshot.time_zone;
+    let mut lines = Vec::new();
+    if clock.paused_at.is_some() {
+        lines.push(Text::of(format!(
+            "⏸ Paused: the machine's clock says {}, but the last step was stored at {}. Set the \
+             clock; it goes on by itself.",
+            when::date(snapshot.now_ms, zone),
+            when::date(clock.committed_at, zone)
+        )));
+    }
+    if let (Some(by_ms), Some(believed_at)) = (clock.jump_ms, clock.believed_at) {
+        let sign = if by_ms < 0 { '-' } else { '+' };
+        lines.push(Text::of(format!(
+            "⏱ The clock jumped by {sign}{}; windows follow it at {} if it stays so.",
+            when::length(by_ms.abs()),
+            when::moment(believed_at, zone)
+        )));
+    }
+    lines
+}
+
 fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
-    let PipelineFacts { row, positions, behind } = facts;
+    let PipelineFacts { row, positions, behind, rebuild } = facts;
     let records: i64 = positions.iter().map(|position| position.records).sum();
     let late: i64 = positions.iter().map(|position| position.late).sum();
     let newest = positions.iter().filter_map(|position| position.greatest_event_ms).max();
@@ -106,11 +137,12 @@ fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
         Some(ms) => format!("last reading {}", when::ago(ms, now_ms)),
         None => "no reading yet".to_owned(),
     };
-    let caught_up = match behind {
-        Some(0) => "caught up".to_owned(),
-        Some(1) => "1 record behind".to_owned(),
-        Some(behind) => format!("{behind} records behind"),
-        None => "the log does not answer".to_owned(),
+    let caught_up = match (rebuild, behind) {
+        (Some(progress), _) => format!("rebuilding ({} % done)", progress.per_cent()),
+        (None, Some(0)) => "caught up".to_owned(),
+        (None, Some(1)) => "1 record behind".to_owned(),
+        (None, Some(behind)) => format!("{behind} records behind"),
+        (None, None) => "the log does not answer".to_owned(),
     };
     let mut text = Text::new()
         .bold(&row.name)

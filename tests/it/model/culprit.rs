@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
-use windowsill::engine::{Closed, Due, Runner, TableRow, Version, Views};
+use windowsill::engine::{Closed, Due, Runner, Span, TableRow, Version, Views};
 use windowsill::kernel::pipeline::{At, Pipeline};
 use windowsill::kernel::poison::Poison;
 use windowsill::kernel::record::RecordRef;
@@ -23,6 +23,7 @@ use super::bench::{
 };
 use super::case::{turns, weight};
 use super::impatient::Impatient;
+use super::rebuild::begin_rebuild;
 use super::scripted_log::{Line, ScriptedLog, Turn};
 
 const EVENTS: &str = "tally-events";
@@ -126,8 +127,8 @@ impl Views for Tally {
         _: &[u8],
         _: Option<&()>,
         _: Version,
-    ) -> Result<bool, StoreError> {
-        Ok(false)
+    ) -> Result<Option<Version>, StoreError> {
+        Ok(None)
     }
 
     async fn merge(
@@ -159,6 +160,15 @@ impl Views for Tally {
 
     async fn next_open(&self, _: &mut SqliteConnection, _: i64) -> Result<Option<i64>, StoreError> {
         Ok(None)
+    }
+
+    async fn spans(&self, _: &mut SqliteConnection) -> Result<Vec<Span>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn empty(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query("delete from tally").execute(db).await?;
+        Ok(())
     }
 
     async fn prune(&self, _: &mut SqliteConnection, _: i64) -> Result<(), StoreError> {
@@ -255,13 +265,18 @@ proptest! {
         weight in weight(),
     ) {
         let bench = bench(&partitions, turns);
-        let (tallied, summary) = one_life(async {
+        let (tallied, summary, rebuilt) = one_life(async {
             let workshop = bench.workshop().await;
             make_table(&workshop.store).await;
             let runner = Runner::new(Impatient { room: Tally, weight }, workshop.clone());
             let summary = runner.catch_up().await.unwrap();
-            (tallied(&workshop.store).await, summary)
+            let first = tallied(&workshop.store).await;
+            begin_rebuild(&runner, &workshop.store).await;
+            let again = runner.catch_up().await.unwrap();
+            assert_eq!((again.records, again.dead_letters), (summary.records, 0));
+            (first, summary, tallied(&workshop.store).await)
         });
+        prop_assert_eq!(&tallied, &rebuilt);
         let culprits = u64::try_from(tallied.2.len()).unwrap();
         prop_assert_eq!(tallied, expected(&partitions));
         let records: usize = partitions.iter().map(Vec::len).sum();

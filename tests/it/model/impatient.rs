@@ -4,7 +4,7 @@
 use std::future::Future;
 
 use sqlx::SqliteConnection;
-use windowsill::engine::{Closed, Due, TableRow, Version, Views};
+use windowsill::engine::{Closed, Due, Span, TableRow, Version, Views};
 use windowsill::kernel::pipeline::{At, Pipeline};
 use windowsill::kernel::poison::Poison;
 use windowsill::kernel::record::RecordRef;
@@ -101,7 +101,7 @@ impl<V: Views> Views for Impatient<V> {
         key: &[u8],
         row: Option<&V::Row>,
         version: Version,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+    ) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send {
         self.room.put_row(db, table, key, row, version)
     }
 
@@ -128,6 +128,20 @@ impl<V: Views> Views for Impatient<V> {
         watermark_ms: i64,
     ) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send {
         self.room.next_open(db, watermark_ms)
+    }
+
+    fn spans(
+        &self,
+        db: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<Vec<Span>, StoreError>> + Send {
+        self.room.spans(db)
+    }
+
+    fn empty(
+        &self,
+        db: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.room.empty(db)
     }
 
     fn prune(

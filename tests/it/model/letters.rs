@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use windowsill::engine::Runner;
 use windowsill::kernel::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use windowsill::store::Store;
 
 use super::bench::{
-    BASE_MS, Bench, METADATA, Outcome, READINGS, execute, one_life, outcome, plant, reading, rows,
-    until,
+    BASE_MS, Bench, METADATA, Outcome, READINGS, one_life, outcome, plant, reading, rows, until,
 };
 use super::lives::{Ending, Running, catch_up, live, plants};
+use super::rebuild::begin_rebuild;
 use super::scripted_log::{Line, ScriptedLog, Turn};
 
 const NOW_MS: i64 = BASE_MS + 3 * HOUR_MS;
@@ -132,22 +133,16 @@ fn crashes_and_folding_everything_again_bury_nothing_twice() {
     }
     let outcome = catch_up(&bench, 100_000);
     one_life(async {
-        let store = bench.workshop().await.store;
-        assert_only_the_bad_are_buried(&letters(&store).await, &outcome);
-        forget_the_views(&store).await;
+        let workshop = bench.workshop().await;
+        assert_only_the_bad_are_buried(&letters(&workshop.store).await, &outcome);
+        let runner = Runner::new(plants(1), workshop.clone());
+        begin_rebuild(&runner, &workshop.store).await;
     });
     let again = catch_up(&bench, 1);
     one_life(async {
         let store = bench.workshop().await.store;
         assert_only_the_bad_are_buried(&letters(&store).await, &again);
     });
-}
-
-/// What a rebuild empties.
-async fn forget_the_views(store: &Store) {
-    for view in ["position", "pipeline", "plant_window", "plant_bucket", "plant_latest", "plant"] {
-        execute(store, format!("delete from {view}")).await;
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -46,6 +47,8 @@ struct Topic {
     partitions: Vec<Vec<Line>>,
     /// How many records of each partition may be read.
     released: Vec<usize>,
+    /// How many of its first records are gone by retention.
+    gone: Vec<usize>,
 }
 
 struct State {
@@ -71,8 +74,11 @@ pub(crate) struct ScriptedLog(Arc<Shared>);
 
 impl ScriptedLog {
     pub(crate) fn new(topics: &[(&str, usize)], turns: Vec<Turn>, stride: i64) -> ScriptedLog {
-        let empty =
-            |count: usize| Topic { partitions: vec![Vec::new(); count], released: vec![0; count] };
+        let empty = |count: usize| Topic {
+            partitions: vec![Vec::new(); count],
+            released: vec![0; count],
+            gone: vec![0; count],
+        };
         let mut topics: BTreeMap<String, Topic> =
             topics.iter().map(|(name, count)| ((*name).to_owned(), empty(*count))).collect();
         // Rooms read all of their topics: one that a test says nothing of is empty.
@@ -128,9 +134,15 @@ impl ScriptedLog {
     pub(crate) fn rewrite(&self, topic: &str, partitions: Vec<Vec<Line>>) {
         self.change(topic, |topic| {
             topic.released = vec![0; partitions.len()];
+            topic.gone = vec![0; partitions.len()];
             topic.partitions = partitions;
         });
         self.release(topic);
+    }
+
+    /// The first records of a partition are gone, as by retention.
+    pub(crate) fn lose(&self, topic: &str, partition: usize, count: usize) {
+        self.change(topic, |topic| topic.gone[partition] = count);
     }
 
     pub(crate) fn arm(&self, fault: Fault) {
@@ -181,8 +193,19 @@ impl EventLog for ScriptedLog {
         Box::pin(async move { Ok(i32::try_from(count).unwrap()) })
     }
 
-    fn bounds(&self, _topic: &str) -> LogFuture<'_, Vec<Bounds>> {
-        panic!("the engine does not ask for bounds")
+    fn bounds(&self, topic: &str) -> LogFuture<'_, Vec<Bounds>> {
+        let stride = self.0.stride;
+        let offset = |index: usize| i64::try_from(index).unwrap() * stride;
+        let state = self.0.state.lock().unwrap();
+        let topic = &state.topics[topic];
+        let ends = topic.gone.iter().zip(&topic.released).enumerate();
+        let bounds = ends.map(|(partition, (gone, released))| Bounds {
+            partition: i32::try_from(partition).unwrap(),
+            first_offset: offset(*gone),
+            next_offset: offset(*released),
+        });
+        let bounds = bounds.collect();
+        Box::pin(async move { Ok(bounds) })
     }
 
     fn append(&self, _topic: &str, _records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>> {
@@ -280,6 +303,8 @@ impl ScriptedReader {
         }
         let cursor = &mut self.cursors[speakers[turn.pick % speakers.len()]];
         let end = of(cursor);
+        let gone = state.topics[&self.topic].gone[usize::try_from(cursor.partition).unwrap()];
+        cursor.index = cursor.index.max(gone);
         if cursor.index >= end {
             cursor.told_end = true;
             let next_offset = i64::try_from(cursor.index).unwrap() * shared.stride;
@@ -287,7 +312,8 @@ impl ScriptedReader {
         }
         let lines = &state.topics[&self.topic].partitions;
         let lines = &lines[usize::try_from(cursor.partition).unwrap()];
-        let batch = cursor.batch(lines, end.min(cursor.index + turn.size), shared.stride)?;
+        let upto = end.min(cursor.index + turn.size);
+        let batch = cursor.batch(lines, gone..upto, shared.stride)?;
         Ok(Step::Tell(Fetched::Batch(batch)))
     }
 }
@@ -295,8 +321,15 @@ impl ScriptedReader {
 impl Cursor {
     /// Packs the records up to `end`. The first batch begins one record early, as a stored batch
     /// may that holds the wanted offset in its middle.
-    fn batch(&mut self, lines: &[Line], end: usize, stride: i64) -> Result<Batch, LogError> {
-        let first = if self.is_first { self.index.saturating_sub(1) } else { self.index };
+    fn batch(
+        &mut self,
+        lines: &[Line],
+        held: Range<usize>,
+        stride: i64,
+    ) -> Result<Batch, LogError> {
+        let (begin, end) = (held.start, held.end);
+        let early = self.index.saturating_sub(1).max(begin);
+        let first = if self.is_first { early } else { self.index };
         let offset = |index: usize| i64::try_from(index).unwrap() * stride;
         let mut builder = BatchBuilder::new(self.partition, offset(first));
         for (index, line) in lines.iter().enumerate().take(end).skip(first) {

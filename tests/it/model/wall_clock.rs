@@ -7,18 +7,18 @@ use windowsill::store::outbox::{self, Action};
 use windowsill::store::{Store, Urgency, access};
 
 use super::bench::{
-    BASE_MS, Bench, LAG_MS, LIMIT, METADATA, READINGS, one_life, outcome, plant, reading, rows,
-    until,
+    BASE_MS, Bench, LAG_MS, LIMIT, METADATA, READINGS, execute, one_life, outcome, plant, reading,
+    rows, until,
 };
 use super::lives::{Running, catch_up, plants};
 use super::scripted_log::{Fault, ScriptedLog};
 
-const CHAT: i64 = 7;
+pub(super) const CHAT: i64 = 7;
 /// When the clock closes the first window: its end, the grace, and the lag of a partition's end.
-const CLOSES_MS: i64 = BASE_MS + 6 * HOUR_MS + 10 * MINUTE_MS + LAG_MS;
+pub(super) const CLOSES_MS: i64 = BASE_MS + 6 * HOUR_MS + 10 * MINUTE_MS + LAG_MS;
 
 /// A log in which plant 0 is dry in each of these windows, and then silence.
-fn dry_windows(count: i64) -> ScriptedLog {
+pub(super) fn dry_windows(count: i64) -> ScriptedLog {
     let log = ScriptedLog::plain(&[(READINGS, 2), (METADATA, 1)]);
     log.append(METADATA, 0, plant(0, 30.0, BASE_MS));
     for window in 0..count {
@@ -30,7 +30,7 @@ fn dry_windows(count: i64) -> ScriptedLog {
     log
 }
 
-async fn subscribe(store: &Store) {
+pub(super) async fn subscribe(store: &Store) {
     let subscribe = store.write(Urgency::People, |db| {
         Box::pin(async move { access::subscribe(db, Place::private(CHAT), BASE_MS).await })
     });
@@ -38,7 +38,7 @@ async fn subscribe(store: &Store) {
 }
 
 /// What waits for the chat, as plain text.
-async fn told(store: &Store) -> Vec<String> {
+pub(super) async fn told(store: &Store) -> Vec<String> {
     let count: Vec<(i64,)> = rows(store, "select count(*) from outbox").await;
     let heads = store.read(|db| Box::pin(async move { outbox::heads(db).await })).await.unwrap();
     let mut texts: Vec<String> = heads
@@ -54,11 +54,11 @@ async fn told(store: &Store) -> Vec<String> {
     texts
 }
 
-async fn raised(store: &Store) -> Vec<(i64, String)> {
+pub(super) async fn raised(store: &Store) -> Vec<(i64, String)> {
     rows(store, "select event_ms, told from alert order by 1").await
 }
 
-async fn records(store: &Store) -> i64 {
+pub(super) async fn records(store: &Store) -> i64 {
     let records: Vec<(i64,)> = rows(store, "select coalesce(sum(records), 0) from position").await;
     records[0].0
 }
@@ -125,7 +125,7 @@ fn a_partition_that_has_more_to_tell_holds_its_windows_open_whatever_the_clock_s
 }
 
 /// A pipeline that runs half an hour before its window ends, with all readings folded.
-async fn running_before_the_end(bench: &Bench) -> (Store, Running) {
+pub(super) async fn running_before_the_end(bench: &Bench) -> (Store, Running) {
     let workshop = bench.workshop().await;
     let running = Running::start(plants(1), &workshop);
     until(&workshop.store, "the readings are folded", async |store| {
@@ -136,7 +136,7 @@ async fn running_before_the_end(bench: &Bench) -> (Store, Running) {
 }
 
 /// Another reading is folded by the clock as the pipeline sees it now.
-async fn fold_one_more(bench: &Bench, store: &Store) {
+pub(super) async fn fold_one_more(bench: &Bench, store: &Store) {
     let before = records(store).await;
     bench.log.append(READINGS, 1, reading(1, 50.0, BASE_MS + HOUR_MS));
     until(store, "one more reading is folded", async |store| records(store).await > before).await;
@@ -181,7 +181,7 @@ fn a_wall_clock_that_jumps_back_takes_nothing_back() {
         let (store, running) = running_before_the_end(&bench).await;
         until(&store, "the window is closed", async |store| raised(store).await.len() == 1).await;
         let before = outcome(&store).await;
-        bench.clock.jump(-HOUR_MS);
+        bench.clock.jump(-4 * MINUTE_MS);
         fold_one_more(&bench, &store).await;
         running.stop().await;
         let after = outcome(&store).await;
@@ -219,6 +219,29 @@ fn without_a_subscription_alerts_are_recorded_and_nobody_is_told_later_either() 
         let store = bench.workshop().await.store;
         let raised = raised(&store).await;
         assert_eq!(raised.len(), 5);
+        assert!(raised.iter().all(|(_, told)| told == "nobody"), "{raised:?}");
+        assert_eq!(told(&store).await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn old_news_that_nobody_is_left_to_hear_is_not_marked_as_told() {
+    let bench = Bench::new(dry_windows(5), BASE_MS + 36 * HOUR_MS);
+    catch_up(&bench, 1);
+    one_life(async {
+        let store = bench.workshop().await.store;
+        // A process gathered old news and died; meanwhile the last chat has gone.
+        execute(&store, "update alert set told = 'gathered'").await;
+        subscribe(&store).await;
+        let leave = store.write(Urgency::People, |db| {
+            Box::pin(async move { access::end_subscriptions(db, CHAT, "blocked", BASE_MS).await })
+        });
+        leave.await.unwrap();
+    });
+    catch_up(&bench, 1);
+    one_life(async {
+        let store = bench.workshop().await.store;
+        let raised = raised(&store).await;
         assert!(raised.iter().all(|(_, told)| told == "nobody"), "{raised:?}");
         assert_eq!(told(&store).await, Vec::<String>::new());
     });
