@@ -23,7 +23,8 @@ pub const UPKEEP_POINTS: &[&str] = &["before-upkeep-commit", "after-upkeep-commi
 pub const REBUILD_POINTS: &[&str] = &["before-rebuild", "after-rebuild-began"];
 
 /// Where `TEST_WINDOWSILL_CRASH` is `name:n` and this is the n-th visit of that point, ends the
-/// process as `kill -9` would; where `TEST_WINDOWSILL_PANIC` is, panics.
+/// process as `kill -9` would; where `TEST_WINDOWSILL_PANIC` is, panics. `name:1-3` is every visit
+/// of the first three.
 #[cfg(debug_assertions)]
 pub fn point(name: &str) {
     plan::visit(name);
@@ -46,28 +47,31 @@ pub async fn end_of_task(_name: &str) -> String {
 
 #[cfg(debug_assertions)]
 mod plan {
+    use std::ops::RangeInclusive;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    /// A point, the visit that counts, and the visits so far.
+    /// A point, the visits that count, and the visits so far.
     struct Planned {
         point: String,
-        visit: u64,
+        counting: RangeInclusive<u64>,
         visits: AtomicU64,
     }
 
     impl Planned {
         fn of(variable: &str) -> Option<Planned> {
             let text = std::env::var(variable).ok()?;
-            let (point, visit) = text.split_once(':')?;
-            let (point, visit) = (point.to_owned(), visit.parse().ok()?);
-            Some(Planned { point, visit, visits: AtomicU64::new(0) })
+            let (point, counting) = text.split_once(':')?;
+            let (first, last) = counting.split_once('-').unwrap_or((counting, counting));
+            let counting = first.parse().ok()?..=last.parse().ok()?;
+            Some(Planned { point: point.to_owned(), counting, visits: AtomicU64::new(0) })
         }
 
-        /// Is this the visit?
+        /// Is this such a visit?
         fn has_come(&self, name: &str) -> bool {
-            self.point == name && self.visits.fetch_add(1, Ordering::SeqCst) + 1 == self.visit
+            self.point == name
+                && self.counting.contains(&(self.visits.fetch_add(1, Ordering::SeqCst) + 1))
         }
     }
 

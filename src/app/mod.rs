@@ -85,7 +85,17 @@ fn start_logging(filter: &str) -> Result<(), String> {
         // A full disk behind standard error must not end the bot.
         .log_internal_errors(false)
         .try_init();
-    started.map_err(|error| error.to_string())
+    started.map_err(|error| error.to_string())?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Logs where a panic happened. Its words only if they are the program's own: composed ones may
+/// quote what somebody wrote.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let own = panic.payload().downcast_ref::<&'static str>().copied();
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, words = own.unwrap_or("(left out)"), "a panic: a bug in windowsill");
 }
 
 fn print_config(config: &Config) -> Exit {

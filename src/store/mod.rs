@@ -73,6 +73,27 @@ pub enum StoreError {
     Closed,
 }
 
+/// SQLite's result codes for a file or a machine in trouble: busy, locked, out of memory, read-only,
+/// interrupted, a failing disk, damaged, full, not to be opened, a lock protocol, no database.
+const OUTAGES: [i32; 11] = [5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26];
+
+impl StoreError {
+    /// Is it a fault of the file or the machine, which says nothing about the work that met it?
+    pub fn is_outage(&self) -> bool {
+        match self {
+            StoreError::Database(sqlx::Error::Database(error)) => {
+                // The extended codes carry the primary one in their low byte.
+                let code = error.code().and_then(|code| code.parse::<i32>().ok());
+                code.is_none_or(|code| OUTAGES.contains(&(code & 0xff)))
+            }
+            StoreError::Database(error) => {
+                !matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> StoreError {
         StoreError::Unexpected(error.to_string())

@@ -23,7 +23,7 @@ pub async fn run(
 ) -> Result<(), StoreError> {
     let mut changes = store.changes();
     let mut busy: HashSet<i64> = HashSet::new();
-    let mut workers: JoinSet<i64> = JoinSet::new();
+    let mut workers: JoinSet<Result<i64, StoreError>> = JoinSet::new();
     while !*stop.borrow() {
         changes.mark_unchanged();
         let waiting =
@@ -46,7 +46,7 @@ pub async fn run(
             _ = stop.changed() => {}
             changed = changes.changed() => if changed.is_err() { return Err(StoreError::Closed) },
             Some(ended) = workers.join_next() => match ended {
-                Ok(chat_id) => { busy.remove(&chat_id); }
+                Ok(drained) => { busy.remove(&drained?); }
                 Err(_) => return Err(StoreError::Closed),
             },
         }
@@ -60,7 +60,7 @@ async fn drain_chat(
     desk: Desk,
     chat_id: i64,
     mut stop: watch::Receiver<bool>,
-) -> i64 {
+) -> Result<i64, StoreError> {
     let mut faulted = false;
     while !*stop.borrow() {
         let result = if faulted {
@@ -76,10 +76,12 @@ async fn drain_chat(
                 }
                 faulted = false;
             }
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
-                let error = error_chain(&error);
+                let (is_outage, error) = (error.is_outage(), error_chain(&error));
                 tracing::error!(error, "an update could not be handled; it is tried again");
-                faulted = true;
+                // What the store refuses again and again counts: after three attempts it is parked.
+                faulted = is_outage;
                 tokio::select! {
                     () = tokio::time::sleep(FAULT_PAUSE) => {}
                     _ = stop.changed() => {}
@@ -87,5 +89,5 @@ async fn drain_chat(
             }
         }
     }
-    chat_id
+    Ok(chat_id)
 }

@@ -154,7 +154,7 @@ pub async fn next(store: &Store, desk: &Desk, chat_id: i64) -> Result<bool, Stor
         .await?;
     match AssertUnwindSafe(attempt(store, desk, &waiting)).catch_unwind().await {
         Ok(result) => result?,
-        // The panic's message went to standard error; the update is tried again.
+        // Where it panicked is logged already; the update is tried again.
         Err(_) => tracing::error!(update_id, "handling an update failed inside windowsill (a bug)"),
     }
     Ok(true)

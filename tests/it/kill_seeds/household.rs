@@ -92,9 +92,13 @@ impl Household {
                 self.outcome(number).await;
             }
         }
+        for turn in person::mapping() {
+            self.say(&turn).await;
+        }
         for readings in appends {
             self.log.append(&readings).await;
         }
+        self.mapped().await;
         let listed = Answer::Listed(person::name_of_edit(2));
         let list = Turn { says: "/plants moisture_low < 2".to_owned(), answer: listed };
         self.say(&list).await;
@@ -123,7 +127,7 @@ impl Household {
             let _ = tokio::time::timeout(within, answered).await;
             self.keeper.shared.kill.notify_one();
         }
-        let confirms = matches!(turn.answer, Answer::Outcome(_));
+        let confirms = matches!(turn.answer, Answer::Outcome(_) | Answer::Mapped);
         if self.plan.is_patient && !confirms {
             self.answered(&turn.answer).await;
         }
@@ -163,6 +167,17 @@ impl Household {
             self.turns.push(Turn { says: "/y".to_owned(), answer: Answer::Changed });
         }
         self.is_true(&name).await;
+    }
+
+    /// Waits until the mapping is said to be saved: then the table has it.
+    async fn mapped(&self) {
+        let saved = |handle: &Handle| {
+            let messages = handle.messages(OWNER);
+            messages.iter().any(|it| it.text.starts_with(person::MAPPED)).then_some(())
+        };
+        self.handle.wait_for(ALL_SENT, "mapping", saved).await.unwrap();
+        let seen = "select count(*) from plant_sensor_mapping where plant_id = 9";
+        assert_eq!(State::open(&self.data_dir).await.number(seen).await, 1);
     }
 
     /// "Saved" has been said: the log has the record, and so has the table.

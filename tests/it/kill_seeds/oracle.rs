@@ -106,6 +106,9 @@ async fn edits(household: &Household) {
     let first = person::name_of_edit(1);
     assert_eq!(names.last(), Some(&last.as_str()), "{names:?}");
     assert!(names.contains(&first.as_str()), "{names:?}");
+    let mapped = household.log.mapped().await;
+    let wanted = (person::SENSOR.to_owned(), Some(EDITED));
+    assert!(!mapped.is_empty() && mapped.iter().all(|row| *row == wanted), "{mapped:?}");
     let mut state = State::open(&household.data_dir).await;
     let shown: Vec<(String,)> = state.rows("select given_name from plant where plant_id = 9").await;
     assert_eq!(shown, [(last,)]);

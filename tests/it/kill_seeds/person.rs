@@ -15,6 +15,8 @@ pub(super) enum Answer {
     Question(&'static str),
     /// The edit that gives this name is saved, or queued until it is.
     Outcome(String),
+    /// The sensor is mapped, or it is queued until it is.
+    Mapped,
     /// The list of plants shows this name.
     Listed(String),
     /// The plant has changed since the conversation looked.
@@ -23,6 +25,8 @@ pub(super) enum Answer {
 
 pub(super) const CHANGED: &str = "Somebody changed this plant meanwhile";
 pub(super) const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
+pub(super) const MAPPED: &str = "You've confirmed your mapping entry, and it has been updated.";
+pub(super) const SENSOR: &str = "0x36";
 pub(super) const QUEUED: &str = "⏳ Your entry for";
 
 impl Answer {
@@ -33,6 +37,9 @@ impl Answer {
             Answer::Question(part) => text.starts_with(part),
             Answer::Outcome(name) => {
                 text.contains(name) && (text.starts_with(SAVED) || text.starts_with(QUEUED))
+            }
+            Answer::Mapped => {
+                text.starts_with(MAPPED) || (text.starts_with(QUEUED) && text.contains(SENSOR))
             }
             Answer::Listed(name) => text.contains(name) && text.contains("1 plant"),
             Answer::Changed => text.starts_with(CHANGED),
@@ -61,4 +68,11 @@ pub(super) fn edit(number: usize) -> Vec<Turn> {
         question("85.5", "Please confirm your metadata entry."),
         Turn { says: "/y".to_owned(), answer: Answer::Outcome(name) },
     ]
+}
+
+/// A sensor is mapped to the edited plant, in two words.
+pub(super) fn mapping() -> [Turn; 2] {
+    let begin = format!("/update_mapping {SENSOR} {EDITED}");
+    let question = Answer::Question("Please confirm your mapping entry.");
+    [Turn { says: begin, answer: question }, Turn { says: "/y".to_owned(), answer: Answer::Mapped }]
 }

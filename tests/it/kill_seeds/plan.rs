@@ -60,7 +60,7 @@ impl Plan {
             .collect();
         // An update that killed its handler three times is set aside: that is another test's.
         let may_park = kills.iter().all(|kill| kill.point == "before-update-commit");
-        let signal = (number % 4 == 3 && !may_park).then(|| (rng.usize(0..18), rng.u64(0..80)));
+        let signal = (number % 4 == 3 && !may_park).then(|| (rng.usize(0..20), rng.u64(0..80)));
         let partitions = if number.is_multiple_of(2) { 1 } else { 3 };
         let readings = readings(&mut rng, now_ms, partitions);
         Plan { seed, kills, signal, partitions, is_patient, readings }
