@@ -22,10 +22,16 @@ pub struct Lag {
 }
 
 impl LogEnds {
+    /// Reads the ends of these topics. One that is not there yet, as in the folder of an older
+    /// version, holds nothing.
     pub async fn read(log: &dyn EventLog, topics: &Topics) -> Result<LogEnds, LogError> {
         let mut bounds = BTreeMap::new();
         for topic in topics.iter() {
-            bounds.insert(topic.spec.name, log.bounds(&topic.log_name).await?);
+            match log.bounds(&topic.log_name).await {
+                Ok(found) => drop(bounds.insert(topic.spec.name, found)),
+                Err(LogError::UnknownTopic(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(LogEnds { bounds })
     }

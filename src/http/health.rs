@@ -1,19 +1,14 @@
 //! `/healthz` (does the process work?) and `/readyz` (is everything there that it works with?).
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::Operations;
+use super::{ANSWER_WITHIN, Operations};
 use crate::engine::{LogEnds, Phase, error_chain};
 use crate::telegram::webhook::Registration;
-
-/// How long the store and the log may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// 200 while the store's writer takes jobs: a restart would help against everything else.
 pub(super) async fn alive(State(operations): State<Operations>) -> Response {

@@ -2,23 +2,18 @@
 //!
 //! Invariant: a part that cannot be read is left out and said to be away; the rest is shown.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use sqlx::SqliteConnection;
 
-use super::Operations;
 use super::exposition::{CONTENT_TYPE, Exposition, count, seconds};
+use super::{ANSWER_WITHIN, Operations};
 use crate::clock;
 use crate::engine::{LogEnds, Phase, error_chain};
 use crate::store::intake::{self, Intake};
 use crate::store::positions::{PipelineRow, Position};
 use crate::store::{StoreError, alerts, dead_letters, inbox, outbox, positions};
-
-/// How long the store and the log may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What of the metrics stands in the store.
 struct Stored {

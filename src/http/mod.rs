@@ -23,6 +23,8 @@ mod operations;
 
 pub use operations::{Operations, WatchedPipeline};
 
+/// How long the store and the log may take to answer a page.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long open connections may take to end when the server stops.
 const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// What proxies and tunnels add to a request that they pass on.

@@ -238,3 +238,27 @@ fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
         })
         .connect_lazy_with(options))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_failed_is_tried_before_it_is_said_to_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        store.check().await.unwrap();
+        let failed = store.write(Urgency::People, |db| {
+            Box::pin(async move {
+                db.execute("insert into nowhere values (1)").await?;
+                Ok(())
+            })
+        });
+        assert!(failed.await.is_err() && store.writer().meter().is_failing());
+        let writes = store.writer().meter().write_times.cumulative();
+        store.check().await.unwrap();
+        assert!(!store.writer().meter().is_failing());
+        assert_ne!(store.writer().meter().write_times.cumulative(), writes, "it has written");
+        store.close().await;
+    }
+}

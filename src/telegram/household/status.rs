@@ -154,3 +154,62 @@ fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chat::Standing;
+    use crate::kernel::time::MINUTE_MS;
+    use crate::store::intake::DeliveryError;
+
+    const NOW_MS: i64 = 10 * DAY_MS;
+
+    fn snapshot() -> Snapshot {
+        Snapshot {
+            standing: Standing::Owner,
+            draft: None,
+            now_ms: NOW_MS,
+            pipeline_now_ms: NOW_MS,
+            time_zone: chrono_tz::UTC,
+        }
+    }
+
+    #[test]
+    fn troubles_of_the_intake_are_told_while_they_are_recent() {
+        let error = |at_ms| Some(DeliveryError { reason: "503 <b>".to_owned(), at_ms });
+        let told = |intake: Intake| updates(&intake, &snapshot()).to_plain();
+        let mut intake =
+            Intake { way: Way::Polling, pending: None, last_error: None, rival_at: None };
+        assert_eq!(told(intake.clone()), "Updates: by polling");
+        intake.way = Way::Webhook;
+        intake.pending = Some(3);
+        intake.last_error = error(NOW_MS - 5 * MINUTE_MS);
+        assert_eq!(
+            told(intake.clone()),
+            "Updates: by webhook, 3 waiting at Telegram; a delivery failed 5 min ago: 503 <b>"
+        );
+        intake.rival_at = Some(NOW_MS - MINUTE_MS);
+        assert!(told(intake.clone()).ends_with("token 1 min ago. Please stop one of the two."));
+        let long_ago = NOW_MS - 2 * DAY_MS;
+        let old = Intake { last_error: error(long_ago), rival_at: Some(long_ago), ..intake };
+        assert_eq!(told(old), "Updates: by webhook, 3 waiting at Telegram");
+    }
+
+    #[test]
+    fn a_pipeline_tells_how_far_it_is_behind() {
+        let told = |behind| {
+            let row = PipelineRow { name: "plants".to_owned(), ..PipelineRow::default() };
+            let facts = PipelineFacts { row, positions: Vec::new(), behind, rebuild: None };
+            pipeline(&facts, &snapshot()).to_plain()
+        };
+        for (behind, words) in [
+            (Some(0), "caught up"),
+            (Some(1), "1 record behind"),
+            (Some(40), "40 records behind"),
+            (None, "the log does not answer"),
+        ] {
+            let told = told(behind);
+            assert!(told.contains(&format!("no reading yet, {words}\n")), "{told}");
+        }
+    }
+}
