@@ -20,8 +20,8 @@ use super::watcher::OwnedTask;
 use crate::log::batch::Batch;
 use crate::log::{Fetched, LogError, LogFuture, LogReader};
 
-/// Steps that wait for whoever reads.
-const AHEAD_STEPS: usize = 8;
+/// Steps that wait for whoever reads: a step may be as large as a joined batch.
+const AHEAD_STEPS: usize = 2;
 /// One query gives at most so many rows, and stops after so many bytes.
 const QUERY_ROWS: i64 = 4096;
 const QUERY_BYTES: usize = 2 * 1024 * 1024;

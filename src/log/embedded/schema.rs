@@ -19,6 +19,9 @@ pub(super) const BUSY_ATTEMPTS: u32 = 6;
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Rows that a connection's thread may be ahead of the task that reads them.
 const ROW_BUFFER_ROWS: usize = 4;
+/// The page cache of a connection that only reads, in KiB (negative, as SQLite takes it): reading
+/// goes forward, so little of it would be met again.
+const READER_CACHE_KIB: &str = "-256";
 /// After so many pages a commit copies the write-ahead log into the file: 16 MiB.
 const CHECKPOINT_PAGES: &str = "4096";
 
@@ -122,6 +125,7 @@ pub(super) async fn connect_to_read(path: &Path) -> Result<SqliteConnection, Log
         .create_if_missing(false)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("query_only", "on")
+        .pragma("cache_size", READER_CACHE_KIB)
         .row_buffer_size(ROW_BUFFER_ROWS)
         .disable_statement_logging();
     connect_patiently(path, &options).await
