@@ -114,7 +114,7 @@ async fn main() {
 fn argument(name: &str) -> Option<i64> {
     let mut arguments = std::env::args().skip_while(|argument| argument != name);
     arguments.next()?;
-    Some(arguments.next().expect("a number").parse().expect("a number"))
+    Some(arguments.next().unwrap().parse().unwrap())
 }
 
 fn start(dir: &Path, api_url: &str) -> Bot {
