@@ -165,7 +165,7 @@ fn watch_memory(child: &mut Child) -> f64 {
 fn check(dir: &Path, expected: &HashMap<(i64, i32), i64>, first_ms: i64) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let windows: HashMap<(i64, i32), i64> = runtime.block_on(async {
-        let store = windowsill::store::StoreReader::open(dir).unwrap();
+        let store = windowsill::store::StoreReader::open(dir).await.unwrap();
         let rows: Vec<(i64, i32, i64)> = store
             .read(|db| {
                 Box::pin(async move {

@@ -112,6 +112,16 @@ Examples:
   windowsill ask '/plants moisture_low > 20'
   windowsill ask /status --json";
 
+const CHECK_HELP: &str = "\
+Looks at the configuration, the data directory, both databases (every page, so a large log takes a
+while), the topics, Telegram and the clock, and changes none of them. It works beside a running bot
+and before the first start. A warning leaves the exit code at 0; 2 means that the configuration has
+to change.
+
+Examples:
+  windowsill check
+  windowsill check --json | jq '.checks[] | select(.verdict != \"ok\")'";
+
 const BACKUP_HELP: &str = "\
 A backup is a folder: state.db, log.db, and manifest.json with their checksums. It appears under
 its name when it is whole, and never over another one. It works beside a running bot.
@@ -180,6 +190,13 @@ pub enum Command {
     /// Print what the bot would answer its owner.
     #[command(after_help = with_codes(ASK_HELP))]
     Ask(Ask),
+    /// Say of everything whether it is as it should be, a line each.
+    #[command(after_help = with_codes(CHECK_HELP))]
+    Check {
+        /// Print what was found as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Copy the state and the event log into a folder, while the bot runs.
     #[command(after_help = with_codes(BACKUP_HELP))]
     Backup(Backup),

@@ -29,7 +29,7 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         );
         return Err(Failure::new(Exit::Errors, reason));
     }
-    let reader = StoreReader::open(&config.data_dir)?;
+    let reader = StoreReader::open(&config.data_dir).await?;
     let log = house::open_log(config).await?;
     let owner = match DemoClock::load(&log).await? {
         Some(_) => PAGE_USER,

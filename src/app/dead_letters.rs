@@ -26,7 +26,7 @@ pub(super) async fn run(config: &Config, verb: DeadLetters) -> Result<Exit, Fail
     let default_name = |name: String| -> Result<String, Failure> {
         Ok(topic::find(&topics, &name)?.spec.name.to_owned())
     };
-    let store = StoreReader::open(&config.data_dir)?;
+    let store = StoreReader::open(&config.data_dir).await?;
     match verb {
         DeadLetters::List { topic, json, limit } => {
             let topic = topic.map(default_name).transpose()?;

@@ -15,6 +15,7 @@ use crate::ops::topic::{self, ReadOptions, TopicError, WriteOptions};
 mod ask;
 mod backup;
 mod bot;
+mod check;
 mod dead_letters;
 mod demo;
 mod fold;
@@ -45,13 +46,13 @@ pub async fn run(cli: Cli) -> Exit {
         (_, data_dir) => data_dir,
     };
     let sources = Sources::of_process(cli.config, data_dir);
-    let config = match Config::load(&sources) {
-        Ok(config) => config,
-        Err(error) => return failed(Exit::Usage, &error.to_string()),
+    let loaded = Config::load(&sources).map_err(|error| error.to_string());
+    let started = loaded.and_then(|config| start_logging(&config.log_filter).map(|()| config));
+    let config = match (started, &cli.command) {
+        (Ok(config), _) => config,
+        (Err(reason), Command::Check { json }) => return check::refused(&reason, *json),
+        (Err(reason), _) => return failed(Exit::Usage, &reason),
     };
-    if let Err(reason) = start_logging(&config.log_filter) {
-        return failed(Exit::Usage, &reason);
-    }
     let result = match cli.command {
         Command::Config => Ok(print_config(&config)),
         Command::Topic(verb) => run_topic(&config, verb).await,
@@ -62,6 +63,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Backup(options) => backup::backup(&config, &options).await,
         Command::Restore { dir } => backup::restore(&config, &dir).await,
         Command::Rebuild(options) => rebuild::rebuild(&config, &options).await,
+        Command::Check { json } => check::check(&config, json).await,
         Command::Ask(options) => ask::ask(&config, &options.text, options.json).await,
     };
     result.unwrap_or_else(|failure| failed(failure.exit, &failure.reason))

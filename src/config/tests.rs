@@ -186,3 +186,17 @@ fn what_is_rendered_is_a_configuration_without_secrets() {
     assert_eq!(render(&again).lines().count(), text.lines().count());
     assert_eq!(again.topic_name("houseplant-readings"), "r");
 }
+
+#[test]
+fn every_key_that_a_file_can_hold_instead_is_a_secret_and_stays_hidden() {
+    let keys = key_paths();
+    let secrets: Vec<&str> = keys.iter().filter_map(|key| key.strip_suffix("_file")).collect();
+    assert!(secrets.contains(&"telegram.token") && secrets.len() > 1, "{secrets:?}");
+    for key in secrets {
+        let variable = format!("WINDOWSILL_{}", key.replace('.', "__").to_uppercase());
+        let config = load("", &[(&variable, "Zq7Secret")]).unwrap();
+        let text = render(&config);
+        assert!(text.contains(&format!("= \"<set>\"  # {variable}")), "{key}: {text}");
+        assert!(!text.contains("Zq7Secret") && !format!("{config:?}").contains("Zq7Secret"));
+    }
+}

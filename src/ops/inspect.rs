@@ -4,12 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::SqliteConnection;
+
 use crate::log::embedded::{LogFile, inspect};
 use crate::log::topics::Topics;
 use crate::log::{Bounds, LogError};
 use crate::sqlite::{self, Care};
 use crate::store::positions::{self, Position};
-use crate::store::{StoreError, schema};
+use crate::store::{StoreError, access, schema};
 
 /// Why a file could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,11 @@ pub struct StateFile {
     /// 0: it has no tables yet.
     pub schema_version: i64,
     pub positions: Vec<Position>,
+    /// People who own the bot without the configuration's word.
+    pub owners: usize,
+    /// Chats and forum topics that get alerts.
+    pub places: usize,
+    pub last_write_ms: Option<i64>,
     /// What SQLite finds wrong with the file, where it was asked.
     pub complaints: Vec<String>,
 }
@@ -44,13 +51,37 @@ async fn read_state(path: &Path, care: Option<Care>) -> Result<StateFile, StoreE
     };
     let schema_version = schema::version(&mut db).await?;
     schema::expect_not_newer(&mut db, path).await?;
-    let mut all = Vec::new();
+    let mut state = StateFile {
+        schema_version,
+        positions: Vec::new(),
+        owners: 0,
+        places: 0,
+        last_write_ms: None,
+        complaints,
+    };
     if schema_version > 0 {
         for (_, of_pipeline) in positions::overview(&mut db).await? {
-            all.extend(of_pipeline);
+            state.positions.extend(of_pipeline);
         }
+        let members = access::members(&mut db).await?;
+        state.owners = members.iter().filter(|member| member.standing == "owner").count();
+        state.places = access::subscriptions(&mut db).await?.len();
+        state.last_write_ms = last_write_ms(&mut db).await?;
     }
-    Ok(StateFile { schema_version, positions: all, complaints })
+    Ok(state)
+}
+
+/// When the bot last wrote, by its own clock.
+async fn last_write_ms(db: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select max(at) from (
+            select max(received_at) as at from inbox
+            union all select max(created_at) from outbox
+            union all select max(settled_at) from outbox
+            union all select max(caught_up_at) from pipeline)",
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Looks at an event log; with `care` it is examined, too.

@@ -56,6 +56,12 @@ pub enum StoreError {
          {known}; run that version again, or restore a backup that this one made"
     )]
     Newer { path: PathBuf, found: i64, known: i64, program: String },
+    /// The schema is that of an older version, and who only reads does not change it.
+    #[error(
+        "{path} still has schema {found}, and this version needs schema {known}; the next \
+         `windowsill run` or `fold` brings it up to date"
+    )]
+    Older { path: PathBuf, found: i64, known: i64 },
     /// The data directory is used by another process.
     #[error("another instance of windowsill holds {0}")]
     Locked(PathBuf),
@@ -187,9 +193,14 @@ pub struct StoreReader {
 }
 
 impl StoreReader {
-    /// Opens the file of a store that another process may own.
-    pub fn open(data_dir: &Path) -> Result<StoreReader, StoreError> {
-        Ok(StoreReader { readers: readers(&state_path(data_dir))? })
+    /// Opens the file of a store that another process may own, if it has this build's schema.
+    pub async fn open(data_dir: &Path) -> Result<StoreReader, StoreError> {
+        let path = state_path(data_dir);
+        let reader = StoreReader { readers: readers(&path)? };
+        reader
+            .read(|db| Box::pin(async move { schema::expect_present(db, &path).await }))
+            .await?;
+        Ok(reader)
     }
 
     /// Reads in one transaction: everything in `work` sees the same moment.

@@ -37,6 +37,19 @@ pub async fn expect_not_newer(db: &mut SqliteConnection, path: &Path) -> Result<
     expect_known(db, path, &MIGRATIONS).await
 }
 
+/// Refuses a file that does not have this build's schema, for those who may not change it.
+pub(super) async fn expect_present(
+    db: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), StoreError> {
+    expect_not_newer(db, path).await?;
+    let (found, known) = (version(db).await?, newest());
+    match found < known {
+        true => Err(StoreError::Older { path: path.to_owned(), found, known }),
+        false => Ok(()),
+    }
+}
+
 /// Where the state is kept as it was before its schema became this one.
 fn kept_path(path: &Path, newest: i64) -> PathBuf {
     path.with_file_name(format!("{KEPT_PREFIX}{newest}{KEPT_SUFFIX}"))

@@ -7,8 +7,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::DateTime;
+use reqwest::header::{DATE, HeaderMap};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::meter::Meter;
 use crate::config::Secret;
@@ -90,9 +92,18 @@ impl BotApi {
         timeout: Duration,
     ) -> Result<Value, CallError> {
         let began = Instant::now();
-        let result = self.attempt(method, params, timeout).await;
+        let result = self.attempt(method, params, timeout).await.map(|(result, _)| result);
         self.meter.count_call(method, began.elapsed(), &result);
         result
+    }
+
+    /// Asks something that needs no parameters; also gives Telegram's clock, in milliseconds.
+    pub async fn ask(
+        &self,
+        method: &str,
+        timeout: Duration,
+    ) -> Result<(Value, Option<i64>), CallError> {
+        self.attempt(method, &Value::Object(Map::new()), timeout).await
     }
 
     async fn attempt(
@@ -100,14 +111,15 @@ impl BotApi {
         method: &str,
         params: &Value,
         timeout: Duration,
-    ) -> Result<Value, CallError> {
+    ) -> Result<(Value, Option<i64>), CallError> {
         let url = format!("{}/{method}", self.base.reveal());
         let sent = self.http.post(url).json(params).timeout(timeout).send().await;
         let response = sent.map_err(|error| failure(&error.without_url()))?;
         let status = response.status();
+        let date_ms = date_ms(response.headers());
         let body = response.bytes().await.map_err(|error| failure(&error.without_url()))?;
         match serde_json::from_slice::<Answer>(&body) {
-            Ok(answer) => read(answer),
+            Ok(answer) => read(answer).map(|result| (result, date_ms)),
             // An error page of something in between: the call was not taken.
             Err(_) if status.is_client_error() => {
                 Err(CallError::Unsent(format!("status {status}, and no JSON")))
@@ -128,6 +140,12 @@ fn read(answer: Answer) -> Result<Value, CallError> {
         retry_after_s: parameters.as_ref().and_then(|given| given.retry_after),
         migrate_to: parameters.as_ref().and_then(|given| given.migrate_to_chat_id),
     })
+}
+
+/// What the server's clock says, to the second.
+fn date_ms(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    Some(DateTime::parse_from_rfc2822(date).ok()?.timestamp_millis())
 }
 
 fn failure(error: &reqwest::Error) -> CallError {

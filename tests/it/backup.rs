@@ -229,6 +229,7 @@ fn the_newest_backups_are_kept_and_what_is_not_ours_stays() {
     }
     std::fs::create_dir_all(folder.at("kept/2019-01-01T000000Z")).unwrap();
     std::fs::write(folder.at("kept/2018-01-01T000000Z"), "somebody's").unwrap();
+    folder.run_and_crash(&["backup", "--keep", "2", "kept"], "between-copies:1");
     folder.run(&["backup", "--keep", "2", "kept"]).expect_code(0);
     let names = folder.names("kept");
     let old = ["2018-01-01T000000Z", "2019-01-01T000000Z", "2022-01-01T000000Z"];

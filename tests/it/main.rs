@@ -9,6 +9,7 @@ mod botapi_faults;
 mod botapi_webhook;
 mod botapi_world;
 mod browser;
+mod check;
 mod config_cli;
 mod crash_once;
 mod dead_letters;

@@ -10,7 +10,7 @@ use windowsill::kernel::time::HOUR_MS;
 use crate::bot::past::{Log, Reading, plant};
 use crate::bot::state::State;
 use crate::bot::{Bot, OWNER, SOON};
-use crate::support::{run, run_with_input};
+use crate::support::{Ran, run, run_with_input};
 
 /// The schema as 0.1.0 shipped it.
 const SHIPPED: [(&str, &str); 2] = [
@@ -99,6 +99,19 @@ fn kept() -> String {
     format!("state-before-schema-{}.db", newest())
 }
 
+/// F37: who only looks says that the state has not been brought up to date yet, and leaves it so.
+#[tokio::test]
+async fn a_look_at_an_older_state_says_what_is_needed() {
+    let bot = Bot::new().await;
+    drop(left_by_the_first_version(&bot.data_dir()).await);
+    let ran = Ran::new(bot.command(&["ask", "/plants"]).output().unwrap()).expect_code(1);
+    assert!(ran.stderr.contains("still has schema 2"), "{}", ran.stderr);
+    let ran = Ran::new(bot.command(&["fold"]).output().unwrap());
+    ran.expect_code(0);
+    let ran = Ran::new(bot.command(&["ask", "/plants"]).output().unwrap()).expect_code(0);
+    assert!(ran.stdout.contains("Old fern"), "{}", ran.stdout);
+}
+
 /// F37: an older program on a newer state says what is needed and leaves everything as it is.
 #[tokio::test]
 async fn an_older_program_refuses_a_newer_state_in_one_sentence() {
@@ -115,10 +128,12 @@ async fn an_older_program_refuses_a_newer_state_in_one_sentence() {
     db.execute(sqlx::raw_sql(newer)).await.unwrap();
     db.close().await.unwrap();
     let before = std::fs::read(&path).unwrap();
-    let ran = run(dir.path(), &["fold"]).expect_code(2);
-    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
-    for part in ["schema 9999 by windowsill 7.5.0", "run that version again", "restore a backup"] {
-        assert!(ran.stderr.contains(part), "{part:?} is missing in {:?}", ran.stderr);
+    for verb in [["fold"].as_slice(), &["ask", "/plants"]] {
+        let ran = run(dir.path(), verb).expect_code(2);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        for part in ["schema 9999 by windowsill 7.5.0", "run that version", "restore a backup"] {
+            assert!(ran.stderr.contains(part), "{part:?} is missing in {:?}", ran.stderr);
+        }
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }

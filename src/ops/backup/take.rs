@@ -17,6 +17,8 @@ use crate::{clock, crash};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The names of backups that are kept side by side: they sort by time.
 const NAME_FORMAT: &str = "%Y-%m-%dT%H%M%SZ";
+/// What follows the name of a backup that is being made.
+const UNFINISHED: &str = ".partial";
 
 /// Takes a backup of a data directory as the folder `target`.
 pub async fn take(
@@ -59,15 +61,21 @@ pub async fn take_among(
     Ok((target, manifest))
 }
 
-/// Removes all but the newest `keep` backups. What is not named as one and has no manifest is
-/// somebody else's, and stays.
+/// Removes all but the newest `keep` backups, and what killed ones have left. What is not named as
+/// one and has no manifest is somebody else's, and stays.
 fn prune(parent: &Path, keep: u32) -> std::io::Result<()> {
     let mut backups = Vec::new();
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_named = NaiveDateTime::parse_from_str(name, NAME_FORMAT).is_ok();
-        if is_named && path.join(MANIFEST).is_file() {
+        let is_time = |name: &str| NaiveDateTime::parse_from_str(name, NAME_FORMAT).is_ok();
+        if name.strip_suffix(UNFINISHED).is_some_and(is_time) {
+            // A backup that is under way holds its folder's lock.
+            let lock = File::open(&path)?;
+            if lock.try_lock().is_ok() {
+                fs::remove_dir_all(&path)?;
+            }
+        } else if is_time(name) && path.join(MANIFEST).is_file() {
             backups.push(path);
         }
     }
@@ -90,7 +98,7 @@ struct Unfinished {
 impl Unfinished {
     fn begin(target: &Path) -> Result<Unfinished, BackupError> {
         let mut name = target.as_os_str().to_owned();
-        name.push(".partial");
+        name.push(UNFINISHED);
         let dir = PathBuf::from(name);
         fs::create_dir_all(&dir).map_err(at(&dir))?;
         let lock = File::open(&dir).map_err(at(&dir))?;
