@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod log;
 pub mod meter;
 pub mod ops;
+pub mod panics;
 pub mod rooms;
 pub mod sqlite;
 pub mod store;

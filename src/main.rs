@@ -8,6 +8,7 @@ use windowsill::cli::Cli;
 use windowsill::exit::Exit;
 
 fn main() -> Exit {
+    windowsill::panics::keep_discreet();
     let cli = Cli::parse();
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let runtime = match tokio::runtime::Runtime::new() {

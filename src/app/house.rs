@@ -44,7 +44,11 @@ impl From<StoreError> for Failure {
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Failure {
-        Failure::new(Exit::Errors, crate::engine::error_chain(&error))
+        let exit = match error {
+            LogError::OtherKind { .. } => Exit::Usage,
+            _ => Exit::Errors,
+        };
+        Failure::new(exit, crate::engine::error_chain(&error))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The named tasks of a running instance: the end of any ends the process, with its name.
 
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
@@ -103,13 +102,10 @@ type Ended = Result<(Id, Result<(), String>), JoinError>;
 fn named(names: &HashMap<Id, &'static str>, ended: Ended) -> (&'static str, Result<(), String>) {
     let (id, result) = match ended {
         Ok(ended) => ended,
-        Err(error) => (error.id(), Err(panic_words(&error))),
+        // The error's own text would repeat the panic's, which may quote somebody.
+        Err(error) => (error.id(), Err("it panicked".to_owned())),
     };
     (names.get(&id).copied().unwrap_or("unknown"), result)
-}
-
-fn panic_words(error: &impl Display) -> String {
-    format!("it panicked ({error})")
 }
 
 /// Takes SIGTERM and SIGINT from here on. What it gives resolves at the first of them; the second

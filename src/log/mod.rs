@@ -30,6 +30,12 @@ pub enum LogError {
     /// The topic does not exist.
     #[error("topic {0:?} does not exist")]
     UnknownTopic(String),
+    /// The topic exists, and is not what the program would make of it.
+    #[error(
+        "topic {topic:?} of the log is a {found}, expected a {expected}; give it another name, in \
+         [topics] of the configuration"
+    )]
+    OtherKind { topic: String, found: &'static str, expected: &'static str },
     /// The topic exists but has no such partition.
     #[error("topic {topic:?} has no partition {partition} (it has {partitions})")]
     UnknownPartition { topic: String, partition: i32, partitions: i32 },

@@ -57,9 +57,21 @@ impl Topics {
         self.by_name.values()
     }
 
-    /// Creates the topics that are missing.
+    /// Creates the topics that are missing, if those that are there are of our kinds.
     pub async fn create(&self, log: &dyn EventLog) -> Result<(), LogError> {
         let present = log.topics().await?;
+        for topic in self.iter() {
+            let other = present
+                .iter()
+                .find(|known| known.name == topic.log_name && known.kind != topic.spec.kind);
+            if let Some(other) = other {
+                return Err(LogError::OtherKind {
+                    topic: topic.log_name.clone(),
+                    found: other.kind.name(),
+                    expected: topic.spec.kind.name(),
+                });
+            }
+        }
         for topic in self.iter() {
             if !present.iter().any(|known| known.name == topic.log_name) {
                 log.create(&topic.log_name, topic.spec.kind, topic.partitions).await?;

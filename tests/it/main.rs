@@ -15,6 +15,7 @@ mod crash_once;
 mod dead_letters;
 mod deliveries;
 mod demo_page;
+mod deploy;
 mod digest;
 mod edits;
 mod handler_faults;

@@ -26,6 +26,80 @@ pub(crate) async fn refused(mut command: Command, code: i32) -> String {
     lines[0].to_owned()
 }
 
+/// F38: whatever is wrong with the configuration is one sentence, before a folder is made and
+/// before Telegram is asked anything.
+#[tokio::test]
+async fn a_wrong_configuration_ends_it_in_one_sentence_before_anything_is_touched() {
+    let cases = [
+        ("WINDOWSILL_TIME_ZONE", "Mars/Olympus", "expected a name such as Europe/Berlin"),
+        ("WINDOWSILL_LOG_FILTER", "==", "log_filter is \"==\""),
+        ("WINDOWSILL_DATADIR", "x", "did you mean \"data_dir\"?"),
+        ("WINDOWSILL_CLOCK_LAG_MS", "soon", "expected a whole number"),
+        ("WINDOWSILL_TELEGRAM__OWNERS", "me", "expected a list of whole numbers"),
+        ("WINDOWSILL_TELEGRAM__API_URL", "not a url", "https://api.telegram.org"),
+        ("WINDOWSILL_TELEGRAM__TOKEN_FILE", "missing", "are set, expected one of them"),
+        ("WINDOWSILL_HTTP__LISTEN", "everywhere", "expected an address"),
+        ("WINDOWSILL_WEBHOOK__URL", "ftp://x", "or ngrok"),
+        ("WINDOWSILL_PLANTS__LOW_READINGS_LIMIT", "-1", "expected a whole number from 0"),
+        ("TELEGRAM_BOT_TOKEN", "", "@BotFather"),
+    ];
+    for (variable, value, expected) in cases {
+        let bot = Bot::new().await.with(variable, value);
+        let said = refused(bot.command(&["run"]), 2).await;
+        assert!(said.contains(expected), "{expected:?} is missing in {said:?}");
+        assert!(!bot.data_dir().exists(), "{variable}");
+        assert!(bot.handle().calls().is_empty(), "{variable}");
+    }
+}
+
+/// F38: the same for what stands in the file.
+#[tokio::test]
+async fn a_wrong_file_ends_it_in_one_sentence_before_anything_is_touched() {
+    let cases = [
+        ("[topics.houseplant-reading]", "expected one of"),
+        ("[topics.houseplant-readings]\nname = 'a b'", "is not a topic's name"),
+        ("[topics.houseplant-readings]\npartitions = 0", "expected 1 to 1000 partitions"),
+        ("[topics.houseplant-readings]\nname = 'houseplant-metadata'", "the same name as"),
+        ("[telegram]\ntoken = 4711:Zq7Secret", "is not TOML: line 2"),
+        ("[schema_registry]\nurl = 'http://x'", "which is not a key"),
+    ];
+    for (text, expected) in cases {
+        let bot = Bot::new().await;
+        std::fs::write(bot.data_dir().with_file_name("windowsill.toml"), text).unwrap();
+        let said = refused(bot.command(&["run"]), 2).await;
+        assert!(said.contains(expected), "{expected:?} is missing in {said:?}");
+        assert!(!said.contains("Zq7Secret"), "{said}");
+        assert!(!bot.data_dir().exists() && bot.handle().calls().is_empty(), "{text}");
+    }
+}
+
+/// F38: a data directory that cannot be one.
+#[tokio::test]
+async fn a_data_directory_that_is_a_file_is_told_in_one_sentence() {
+    let bot = Bot::new().await;
+    std::fs::write(bot.data_dir(), "somebody's file").unwrap();
+    let said = refused(bot.command(&["run"]), 1).await;
+    assert!(said.contains("cannot create") && said.contains("data"), "{said}");
+    assert_eq!(std::fs::read_to_string(bot.data_dir()).unwrap(), "somebody's file");
+}
+
+/// F38: the names of a stream and a table, mixed up after the log was made.
+#[tokio::test]
+async fn a_topic_of_another_kind_is_refused_before_a_record_is_misread() {
+    let bot = Bot::new().await;
+    drop(crate::bot::past::Log::open(&bot.data_dir(), 1).await);
+    let swapped = "[topics.houseplant-readings]\nname = 'houseplant-metadata'\n\
+        [topics.houseplant-metadata]\nname = 'houseplant-readings'";
+    std::fs::write(bot.data_dir().with_file_name("windowsill.toml"), swapped).unwrap();
+    let said = refused(bot.command(&["run"]), 2).await;
+    assert!(
+        said.contains("\"houseplant-readings\" of the log is a stream, expected a table"),
+        "{said}"
+    );
+    assert!(!bot.data_dir().join("state.db").exists());
+}
+
+/// F38: no token.
 #[tokio::test]
 async fn without_a_token_it_says_where_to_get_one_and_touches_nothing() {
     let bot = Bot::new().await.with("TELEGRAM_BOT_TOKEN", "");
@@ -34,27 +108,12 @@ async fn without_a_token_it_says_where_to_get_one_and_touches_nothing() {
     assert!(!bot.data_dir().exists());
 }
 
-#[tokio::test]
-async fn a_zone_that_does_not_exist_is_refused_before_anything_is_touched() {
-    let bot = Bot::new().await.with("WINDOWSILL_TIME_ZONE", "Mars/Olympus");
-    let said = refused(bot.command(&["run"]), 2).await;
-    assert!(said.contains("Mars/Olympus") && said.contains("Europe/Berlin"), "{said}");
-    assert!(!bot.data_dir().exists());
-}
-
+/// F38: a token that is nobody's.
 #[tokio::test]
 async fn a_token_that_telegram_does_not_know_is_refused_and_not_repeated() {
     let bot = Bot::new().await.with("TELEGRAM_BOT_TOKEN", "4711:somebody-elses");
     let said = refused(bot.command(&["run"]), 2).await;
     assert!(said.contains("@BotFather") && !said.contains("somebody-elses"), "{said}");
-    assert!(!bot.data_dir().exists());
-}
-
-#[tokio::test]
-async fn an_api_url_that_is_none_is_refused_before_anything_is_touched() {
-    let bot = Bot::new().await.with("WINDOWSILL_TELEGRAM__API_URL", "not a url");
-    let said = refused(bot.command(&["run"]), 2).await;
-    assert!(said.contains("https://api.telegram.org"), "{said}");
     assert!(!bot.data_dir().exists());
 }
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::{Finding, Verdict};
-use crate::config::Config;
+use crate::config::{Config, EmbeddedLog};
 use crate::engine::error_chain;
+use crate::kernel::topic::TopicKind;
 use crate::log::embedded::LogFile;
 use crate::log::topics::{Topic, Topics};
 use crate::ops::inspect::{self, InspectError, StateFile};
@@ -133,7 +134,11 @@ fn of_topic(topic: &Topic, log: &LogFile, config: &Config) -> Finding {
         let remedy = "give the topic another name, in [topics] of the configuration";
         return Finding::new(Verdict::Misconfigured, TOPIC, says, remedy);
     }
-    let says = format!("{name}: {kind}, {partitions} partitions, {} records", stat.records);
+    let kept = match stat.kind {
+        TopicKind::Table => "the newest record of each key is kept".to_owned(),
+        TopicKind::Stream => retention(&config.embedded_log),
+    };
+    let says = format!("{name}: {kind}, {partitions} partitions, {} records; {kept}", stat.records);
     match config.topic_partitions(topic.spec.name).filter(|set| *set != partitions) {
         None => Finding::ok(TOPIC, says),
         Some(set) => Finding::new(
@@ -142,6 +147,17 @@ fn of_topic(topic: &Topic, log: &LogFile, config: &Config) -> Finding {
             format!("{says}, and {set} partitions are configured"),
             "a topic keeps the partitions it was made with; set partitions to that",
         ),
+    }
+}
+
+fn retention(kept: &EmbeddedLog) -> String {
+    let days = match kept.retention_days {
+        0 => "for ever".to_owned(),
+        days => format!("for {days} days"),
+    };
+    match kept.retention_bytes {
+        0 => format!("kept {days}"),
+        bytes => format!("kept {days}, and up to {} MB", bytes / 1_000_000),
     }
 }
 
