@@ -197,9 +197,7 @@ impl StoreReader {
     pub async fn open(data_dir: &Path) -> Result<StoreReader, StoreError> {
         let path = state_path(data_dir);
         let reader = StoreReader { readers: readers(&path)? };
-        reader
-            .read(|db| Box::pin(async move { schema::expect_present(db, &path).await }))
-            .await?;
+        reader.read(|db| Box::pin(async move { schema::expect_present(db, &path).await })).await?;
         Ok(reader)
     }
 

@@ -88,18 +88,19 @@ async fn a_backup_taken_under_load_goes_on_in_another_folder_with_nothing_folded
     let load = tokio::spawn(append_until(log, Arc::clone(&stop)));
     let backups = bot.data_dir().with_file_name("backups");
     let mut taken = Vec::new();
+    let mut before = 0;
     for number in 0..3 {
-        let backup = backups.join(number.to_string());
-        let folded = "select coalesce(sum(next_offset), 0) from position";
-        let before = State::open(&bot.data_dir()).await.number(folded).await;
-        let command = bot.command(&["backup", backup.to_str().unwrap()]);
-        let (ran, _) = tokio::join!(ran(command), bot.answers(OWNER, "/status", "Dead letters"));
-        ran.expect_code(0);
-        taken.push(backup);
+        let folded = "select coalesce(sum(records), 0) from position";
         until(SOON, "it folds on", async || {
             State::open(&bot.data_dir()).await.number(folded).await > before
         })
         .await;
+        before = State::open(&bot.data_dir()).await.number(folded).await;
+        let backup = backups.join(number.to_string());
+        let command = bot.command(&["backup", backup.to_str().unwrap()]);
+        let (ran, _) = tokio::join!(ran(command), bot.answers(OWNER, "/status", "Dead letters"));
+        ran.expect_code(0);
+        taken.push(backup);
     }
     stop.store(true, Ordering::Relaxed);
     load.await.unwrap();
