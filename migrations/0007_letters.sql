@@ -19,3 +19,13 @@ create table dead_letter_notice (
     through_id integer not null,
     told_at integer not null
 ) strict;
+
+-- Facts: chats that Telegram wants left alone for a while (its flood limit). While a process lives
+-- it goes by its own monotonic clock; this is for the next one.
+create table parked_chat (
+    chat_id integer primary key,
+    since_at integer not null,
+    until_at integer not null
+) strict;
+-- Waits between attempts are the process's own; a start tries at once.
+alter table outbox drop column next_at;

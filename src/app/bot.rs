@@ -94,7 +94,10 @@ pub(super) fn spawn_bot(
     };
     source.spawn(tasks, store, config, api);
     tasks.spawn("inbox", dispatch::run(store.clone(), desk, tasks.stop()));
-    tasks.spawn("outbox", delivery::run(store.clone(), api.clone(), tasks.stop()));
+    tasks.spawn(
+        "outbox",
+        delivery::run(store.clone(), api.clone(), fixed_access(config), tasks.stop()),
+    );
     tasks.spawn("timers", timers::run(store.clone(), fixed_access(config), tasks.stop()));
 }
 

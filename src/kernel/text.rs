@@ -149,6 +149,12 @@ impl Text {
         plain
     }
 
+    /// Its length as Telegram counts it.
+    pub fn width_utf16(&self) -> usize {
+        let breaks = self.lines.len().saturating_sub(1);
+        self.lines.iter().map(|line| line_width(line)).sum::<usize>() + breaks
+    }
+
     /// Parts that each fit into one message, cut between lines where that is possible.
     pub fn split(&self, limit_utf16: usize) -> Vec<Text> {
         let mut parts: Vec<Text> = Vec::new();

@@ -65,14 +65,14 @@ pub async fn subscribe(
     Ok(())
 }
 
-/// Ends every subscription of a chat, with the reason.
+/// Ends every subscription of a chat, with the reason. Says how many that were.
 pub async fn end_subscriptions(
     db: &mut SqliteConnection,
     chat_id: i64,
     reason: &str,
     now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<u64, StoreError> {
+    let result = sqlx::query(
         "update subscription set ended_at = ?, end_reason = ?
           where chat_id = ? and ended_at is null",
     )
@@ -81,7 +81,31 @@ pub async fn end_subscriptions(
     .bind(chat_id)
     .execute(db)
     .await?;
-    Ok(())
+    Ok(result.rows_affected())
+}
+
+/// A forum topic is gone: what went there goes to the chat itself. Says whether anything did.
+pub async fn leave_thread(
+    db: &mut SqliteConnection,
+    place: Place,
+    reason: &str,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let result = sqlx::query(
+        "update subscription set ended_at = ?, end_reason = ?
+          where chat_id = ? and thread_id = ? and ended_at is null",
+    )
+    .bind(now_ms)
+    .bind(reason)
+    .bind(place.chat_id)
+    .bind(place.thread_id)
+    .execute(&mut *db)
+    .await?;
+    if result.rows_affected() == 0 {
+        return Ok(false);
+    }
+    subscribe(db, Place { thread_id: None, ..place }, now_ms).await?;
+    Ok(true)
 }
 
 /// The places that get alerts.

@@ -59,20 +59,22 @@ pub struct Recorded {
     pub subject: String,
     pub event_ms: i64,
     brief: String,
+    told: String,
 }
 
 impl Recorded {
     /// The alert in one line; by its identity where another version wrote it.
     pub fn brief(&self) -> Text {
         let identity = |_| Text::of(&self.rule).plain(" · ").data(&self.subject);
-        serde_json::from_str(&self.brief).unwrap_or_else(identity)
+        let brief: Text = serde_json::from_str(&self.brief).unwrap_or_else(identity);
+        if self.told == Told::Nobody.name() { brief.plain(" · told to nobody") } else { brief }
     }
 }
 
 /// The newest alerts by event time.
 pub async fn newest(db: &mut SqliteConnection, limit: i64) -> Result<Vec<Recorded>, StoreError> {
     Ok(sqlx::query_as(
-        "select rule, subject, event_ms, brief from alert order by event_ms desc, subject limit ?",
+        "select rule, subject, event_ms, brief, told from alert order by event_ms desc, subject limit ?",
     )
     .bind(limit)
     .fetch_all(db)
@@ -88,7 +90,7 @@ pub async fn gathered(
         .fetch_one(&mut *db)
         .await?;
     let newest = sqlx::query_as(
-        "select rule, subject, event_ms, brief from alert where told = 'gathered'
+        "select rule, subject, event_ms, brief, told from alert where told = 'gathered'
           order by event_ms desc, subject limit ?",
     )
     .bind(limit)
@@ -101,6 +103,15 @@ pub async fn gathered(
 pub async fn settle_gathered(db: &mut SqliteConnection, told: Told) -> Result<(), StoreError> {
     sqlx::query("update alert set told = ? where told = 'gathered'")
         .bind(told.name())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// What was raised since then has reached nobody: the last place it went to is out of reach.
+pub async fn told_nobody_since(db: &mut SqliteConnection, since_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("update alert set told = 'nobody' where told = 'sent' and fired_at >= ?")
+        .bind(since_ms)
         .execute(db)
         .await?;
     Ok(())

@@ -1,36 +1,38 @@
 //! Many alerts that wait for one chat become one message, urgent ones first.
 //!
 //! Invariant: an alert leaves the outbox for a digest only in the transaction that puts the digest
-//! there.
+//! there, in the place of the first of them. A digest that waits itself is taken into the next, so
+//! that no outage, however long, ends in more than one.
 
 use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
 use super::StoreError;
-use super::outbox::{self, Body, Brief, Class, Target};
-use crate::kernel::chat::Place;
-use crate::kernel::effect::Say;
-use crate::kernel::text::Text;
+use super::outbox::{self, Body, Digest};
+use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
 
 /// More waiting alerts than this for one place become a digest.
-const MOST_SINGLE: usize = 20;
-/// Lines of a digest; it counts the rest.
-const LINES: usize = 100;
+const MOST_SINGLE: i64 = 20;
+/// Alerts that a digest keeps by name; it counts the rest.
+const NAMED: usize = 100;
+/// Room for the line that counts the rest.
+const REST_UTF16: usize = 64;
 
 const WAITING: &str = "chat_id = ? and state = 'waiting' and class = 'alert'
-    and json_extract(body, '$.brief') is not null";
+    and (json_extract(body, '$.brief') is not null or json_extract(body, '$.digest') is not null)";
 
 /// Do so many alerts wait for this chat that some become a digest?
 pub async fn is_due(db: &mut SqliteConnection, chat_id: i64) -> Result<bool, StoreError> {
-    let most: Option<i64> = sqlx::query_scalar(&format!(
-        "select max(waiting) from (
-            select count(*) as waiting from outbox where {WAITING} group by thread_id)"
+    let due: Option<i64> = sqlx::query_scalar(&format!(
+        "select 1 from outbox where {WAITING} group by thread_id
+         having count(*) > 1
+            and count(*) + count(json_extract(body, '$.digest')) * {MOST_SINGLE} > {MOST_SINGLE}"
     ))
     .bind(chat_id)
-    .fetch_one(db)
+    .fetch_optional(db)
     .await?;
-    Ok(most.is_some_and(|most| usize::try_from(most).is_ok_and(|most| most > MOST_SINGLE)))
+    Ok(due.is_some())
 }
 
 /// Puts a digest in the place of a chat's waiting alerts. Says whether there were enough.
@@ -45,58 +47,120 @@ pub async fn gather(
     .bind(chat_id)
     .fetch_all(&mut *db)
     .await?;
-    let mut places: BTreeMap<Option<i32>, Vec<(i64, Brief)>> = BTreeMap::new();
+    let mut places: BTreeMap<Option<i32>, (Vec<i64>, Digest)> = BTreeMap::new();
     for (row_id, thread_id, body) in rows {
         let body: Body = serde_json::from_str(&body)?;
-        if let Some(brief) = body.brief {
-            places.entry(thread_id).or_default().push((row_id, brief));
-        }
+        let (ids, digest) = places.entry(thread_id).or_default();
+        ids.push(row_id);
+        take_in(digest, body);
     }
     let mut gathered = false;
-    for (thread_id, alerts) in places {
-        if alerts.len() <= MOST_SINGLE {
+    for (ids, digest) in places.into_values() {
+        let count = digest.named.len() + digest.unnamed;
+        let [first, others @ ..] = ids.as_slice() else { continue };
+        if others.is_empty() || i64::try_from(count).is_ok_and(|count| count <= MOST_SINGLE) {
             continue;
         }
-        for (row_id, _) in &alerts {
+        for row_id in others {
             outbox::drop_row(db, *row_id, "told in a digest", now_ms).await?;
         }
-        let briefs: Vec<Brief> = alerts.into_iter().map(|(_, brief)| brief).collect();
-        let place = Place { chat_id, thread_id };
-        let say = Say::new(text(&briefs));
-        outbox::say(db, place, Class::Alert, Target::New, &say, now_ms).await?;
+        put(db, *first, cut(digest)).await?;
         gathered = true;
     }
     Ok(gathered)
 }
 
-/// The digest's words.
-fn text(alerts: &[Brief]) -> Text {
-    let mut text = Text::new().bold(format!("{} alerts", alerts.len())).plain(" at once:");
-    let urgent = alerts.iter().filter(|alert| alert.urgent);
-    let others = alerts.iter().filter(|alert| !alert.urgent);
-    for alert in urgent.chain(others).take(LINES) {
-        text = text.below(alert.line.clone());
+fn take_in(digest: &mut Digest, body: Body) {
+    if let Some(earlier) = body.digest {
+        digest.named.extend(earlier.named);
+        digest.unnamed += earlier.unnamed;
     }
-    let unnamed = alerts.len().saturating_sub(LINES);
-    if unnamed > 0 {
-        text = text.below(Text::of(format!("… and {unnamed} more.")));
+    // The parts of an alert that was too long for one message are one alert.
+    if let Some(brief) = body.brief.filter(|brief| digest.named.last() != Some(brief)) {
+        digest.named.push(brief);
     }
-    text
+}
+
+/// Urgent ones first, and no more by name than are kept.
+fn cut(mut digest: Digest) -> Digest {
+    digest.named.sort_by_key(|brief| !brief.urgent);
+    digest.unnamed += digest.named.len().saturating_sub(NAMED);
+    digest.named.truncate(NAMED);
+    digest
+}
+
+async fn put(db: &mut SqliteConnection, row_id: i64, digest: Digest) -> Result<(), StoreError> {
+    let text = text(&digest);
+    let body = Body { digest: Some(digest), ..Body::plain(text) };
+    sqlx::query("update outbox set body = ? where id = ?")
+        .bind(serde_json::to_string(&body)?)
+        .bind(row_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The digest's words: as many alerts by name as one message holds.
+fn text(digest: &Digest) -> Text {
+    let count = digest.named.len() + digest.unnamed;
+    let mut text = Text::new().bold(format!("{count} alerts")).plain(" at once:");
+    let mut shown = 0;
+    for alert in &digest.named {
+        let longer = text.clone().below(alert.line.clone());
+        if longer.width_utf16() + REST_UTF16 > MESSAGE_LIMIT_UTF16 {
+            break;
+        }
+        text = longer;
+        shown += 1;
+    }
+    match count - shown {
+        0 => text,
+        rest => text.below(Text::of(format!("… and {rest} more. /alerts lists the newest."))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::outbox::Brief;
+
+    fn brief(line: &str, urgent: bool) -> Brief {
+        Brief { line: Text::of(line), urgent }
+    }
+
+    fn single(line: &str, urgent: bool) -> Body {
+        Body { brief: Some(brief(line, urgent)), ..Body::plain(Text::of(line)) }
+    }
 
     #[test]
     fn urgent_alerts_come_first_and_the_rest_is_counted() {
-        let brief = |line: &str, urgent| Brief { line: Text::of(line), urgent };
-        let mut alerts: Vec<Brief> =
-            (0..101).map(|number| brief(&format!("dry {number}"), false)).collect();
-        alerts.push(brief("freezing", true));
-        let words = text(&alerts).to_plain();
+        let mut digest = Digest::default();
+        for number in 0..101 {
+            take_in(&mut digest, single(&format!("dry {number}"), false));
+        }
+        take_in(&mut digest, single("freezing", true));
+        let words = text(&cut(digest)).to_plain();
         let lines: Vec<&str> = words.lines().collect();
         assert_eq!(lines[..3], ["102 alerts at once:", "freezing", "dry 0"]);
-        assert_eq!(lines.last(), Some(&"… and 2 more."));
+        assert_eq!(lines.last(), Some(&"… and 2 more. /alerts lists the newest."));
+    }
+
+    #[test]
+    fn a_digest_takes_in_an_earlier_one_and_fits_into_one_message() {
+        let mut earlier = Digest::default();
+        for number in 0..90 {
+            take_in(&mut earlier, single(&format!("{number} {}", "&".repeat(300)), false));
+        }
+        earlier.unnamed = 310;
+        let mut digest = Digest::default();
+        let waiting = Body { digest: Some(earlier), ..Body::plain(Text::new()) };
+        take_in(&mut digest, waiting);
+        take_in(&mut digest, single("freezing", true));
+        take_in(&mut digest, single("freezing", true));
+        let text = text(&cut(digest));
+        assert!(text.width_utf16() <= MESSAGE_LIMIT_UTF16);
+        let words = text.to_plain();
+        assert!(words.starts_with("401 alerts at once:\nfreezing\n0 &&"), "{words}");
+        assert_eq!(text.split(MESSAGE_LIMIT_UTF16).len(), 1);
     }
 }

@@ -25,6 +25,7 @@ pub mod inbox;
 pub mod intake;
 pub mod lock;
 pub mod outbox;
+pub mod parks;
 pub mod past;
 pub mod positions;
 pub mod publication;

@@ -15,7 +15,7 @@ use crate::kernel::time::HOUR_MS;
 
 /// An answer that could not be sent for this long is not sent any more: what it looked up has
 /// changed, and the conversation that it belongs to has ended.
-const REPLY_MS: i64 = HOUR_MS;
+const REPLY_MS: i64 = 6 * HOUR_MS;
 
 /// What kind of row it is: it decides what may happen to a late one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,16 @@ pub struct Body {
     /// An alert in one line, for a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brief: Option<Brief>,
+    /// What a digest holds, so that a later one can take it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+impl Body {
+    /// A message that is nothing but its text.
+    pub fn plain(text: Text) -> Body {
+        Body { text, keyboard: Keyboard::new(), silent: false, brief: None, digest: None }
+    }
 }
 
 /// What a digest says of an alert.
@@ -78,6 +88,15 @@ pub struct Brief {
     pub line: Text,
     /// Urgent ones come first.
     pub urgent: bool,
+}
+
+/// Alerts that became one message.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Urgent ones first.
+    pub named: Vec<Brief>,
+    /// How many more there are.
+    pub unnamed: usize,
 }
 
 /// A plain call of a Bot API method.
@@ -103,9 +122,10 @@ pub struct Row {
     pub class: Class,
     pub action: Action,
     pub attempts: i64,
-    pub next_at: i64,
     pub created_at: i64,
     pub expires_at: Option<i64>,
+    /// Somebody waits for something in this chat: this row, or one behind it.
+    pub somebody_waits: bool,
 }
 
 /// Puts a message into the outbox, in as many parts as it needs; the buttons go with the last.
@@ -150,7 +170,7 @@ async fn put(
     let mut row_id = 0;
     for (index, text) in parts.into_iter().enumerate() {
         let keyboard = if index == last { message.keyboard.clone() } else { Keyboard::new() };
-        let body = Body { text, keyboard, silent: message.silent, brief: None };
+        let body = Body { keyboard, silent: message.silent, ..Body::plain(text) };
         let action = match target {
             // Only the first part can take the place of an earlier message.
             Target::Message(_) | Target::Row(_) if index == 0 => Action::Edit(target, body),
@@ -170,8 +190,7 @@ pub async fn alert(
 ) -> Result<(), StoreError> {
     let brief = Brief { line: alert.brief.clone(), urgent: alert.urgent };
     for text in alert.text.split(MESSAGE_LIMIT_UTF16) {
-        let keyboard = Keyboard::new();
-        let body = Body { text, keyboard, silent: false, brief: Some(brief.clone()) };
+        let body = Body { brief: Some(brief.clone()), ..Body::plain(text) };
         insert(db, place, Class::Alert, &Action::Say(body), now_ms, None).await?;
     }
     Ok(())
@@ -240,7 +259,10 @@ pub struct Heads {
 pub async fn heads(db: &mut SqliteConnection) -> Result<Heads, StoreError> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
-                next_at, created_at, expires_at
+                created_at, expires_at, exists (
+                    select 1 from outbox as later
+                     where later.chat_id = outbox.chat_id and later.state = 'waiting'
+                       and later.class in ('reply', 'tap')) as somebody_waits
            from outbox
           where id in (select min(id) from outbox where state = 'waiting' group by chat_id)
           order by id",
@@ -269,9 +291,9 @@ struct RawRow {
     edits_message: Option<i32>,
     edits_row: Option<i64>,
     attempts: i64,
-    next_at: i64,
     created_at: i64,
     expires_at: Option<i64>,
+    somebody_waits: bool,
 }
 
 impl RawRow {
@@ -293,9 +315,9 @@ impl RawRow {
             class: Class::parse(&self.class)?,
             action,
             attempts: self.attempts,
-            next_at: self.next_at,
             created_at: self.created_at,
             expires_at: self.expires_at,
+            somebody_waits: self.somebody_waits,
         })
     }
 }
@@ -355,14 +377,12 @@ pub async fn drop_chat(
 }
 
 /// The row waits for another attempt.
-pub async fn retry_at(
+pub async fn try_again(
     db: &mut SqliteConnection,
     row_id: i64,
-    next_at: i64,
     note: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query("update outbox set attempts = attempts + 1, next_at = ?, note = ? where id = ?")
-        .bind(next_at)
+    sqlx::query("update outbox set attempts = attempts + 1, note = ? where id = ?")
         .bind(note)
         .bind(row_id)
         .execute(db)
@@ -381,10 +401,31 @@ pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), Stor
     Ok(())
 }
 
-/// The row goes to the chat itself: its forum topic is gone.
-pub async fn leave_thread(db: &mut SqliteConnection, row_id: i64) -> Result<(), StoreError> {
-    sqlx::query("update outbox set thread_id = null where id = ?").bind(row_id).execute(db).await?;
+/// What waits for a forum topic goes to the chat itself: the topic is gone.
+pub async fn leave_thread(db: &mut SqliteConnection, place: Place) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set thread_id = null
+          where chat_id = ? and thread_id = ? and state = 'waiting'",
+    )
+    .bind(place.chat_id)
+    .bind(place.thread_id)
+    .execute(db)
+    .await?;
     Ok(())
+}
+
+/// Since when the oldest alert waits for this chat.
+pub async fn oldest_alert(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select min(created_at) from outbox
+          where chat_id = ? and state = 'waiting' and class = 'alert'",
+    )
+    .bind(chat_id)
+    .fetch_one(db)
+    .await?)
 }
 
 /// A group became a supergroup: its rows and subscriptions go to the new id.

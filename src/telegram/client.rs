@@ -94,6 +94,14 @@ impl BotApi {
         let began = Instant::now();
         let result = self.attempt(method, params, timeout).await.map(|(result, _)| result);
         self.meter.count_call(method, began.elapsed(), &result);
+        if let Err(CallError::Refused { code: 401, .. }) = &result
+            && self.meter.may_complain_of_token()
+        {
+            tracing::error!(
+                "telegram does not accept this token: @BotFather shows the present one under \
+                 /mybots; set it and restart me. Until then nothing is sent, and nothing is lost"
+            );
+        }
         result
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::client::CallError;
 use crate::clock;
+use crate::kernel::time::HOUR_MS;
 use crate::meter::{Counter, Histogram, LastTime};
 
 /// Telegram counts as reachable for this long after its last answer: more than a long poll, or the
@@ -61,6 +62,7 @@ pub struct Meter {
     webhook: Mutex<BTreeMap<u16, u64>>,
     answered: LastTime,
     unanswered: LastTime,
+    complained: LastTime,
 }
 
 impl Meter {
@@ -73,15 +75,28 @@ impl Meter {
     ) {
         let outcome = Outcome::of(result);
         let now_ms = clock::monotonic_ms();
-        match outcome {
-            Outcome::Done | Outcome::Refused => self.answered.set(now_ms),
-            Outcome::Unsent | Outcome::Unknown => self.unanswered.set(now_ms),
+        match (outcome, result) {
+            // A token that was revoked is as bad as no answer: nothing works until it is replaced.
+            (Outcome::Unsent | Outcome::Unknown, _)
+            | (_, Err(CallError::Refused { code: 401, .. })) => self.unanswered.set(now_ms),
+            (Outcome::Done | Outcome::Refused, _) => self.answered.set(now_ms),
         }
         if method != "getUpdates" {
             self.call_times.record(took);
         }
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls.entry((method.to_owned(), outcome)).or_default() += 1;
+    }
+
+    /// A refused token is complained of once an hour: whoever calls makes the complaint.
+    pub(super) fn may_complain_of_token(&self) -> bool {
+        let now_ms = clock::monotonic_ms();
+        let last_ms = self.complained.get();
+        let may = last_ms.is_none_or(|last_ms| now_ms - last_ms >= HOUR_MS);
+        if may {
+            self.complained.set(now_ms);
+        }
+        may
     }
 
     /// Calls by method and outcome.

@@ -10,9 +10,9 @@ use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::time::{HOUR_MS, SECOND_MS};
-use crate::store::StoreError;
 use crate::store::dead_letters::{self, Summary, Untold};
 use crate::store::outbox::{self, Target};
+use crate::store::{StoreError, access};
 
 /// The first dead letter after a quiet time is told after this long, with what came meanwhile.
 const GATHER_MS: i64 = 2 * SECOND_MS;
@@ -36,6 +36,51 @@ pub async fn tell_owners(
         }
     }
     Ok(())
+}
+
+/// A chat is out of reach, and its alerts have ended.
+pub async fn tell_unreachable(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+    chat_id: i64,
+    reason: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let text = Text::of("🔕 Alerts no longer go to ")
+        .data(chat_name(db, chat_id).await?)
+        .plain(": Telegram says “")
+        .data(reason)
+        .plain("”. Once I can write there again, /start brings them back.");
+    tell_owners(db, fixed, Some(chat_id), text, now_ms).await
+}
+
+/// Telegram will not have an alert.
+pub async fn tell_refused(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+    chat_id: i64,
+    reason: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let text = Text::of("⚠️ An alert could not be sent to ")
+        .data(chat_name(db, chat_id).await?)
+        .plain(": Telegram says “")
+        .data(reason)
+        .plain("”. /alerts has it.");
+    tell_owners(db, fixed, None, text, now_ms).await
+}
+
+async fn chat_name(db: &mut SqliteConnection, chat_id: i64) -> Result<String, StoreError> {
+    // Groups have negative ids (Bot API, `Chat.id`).
+    if chat_id < 0 {
+        return Ok(format!("the group {chat_id}"));
+    }
+    let members = access::members(db).await?;
+    let known = members.into_iter().find(|member| member.user_id == chat_id);
+    Ok(match known.filter(|member| !member.name.is_empty()) {
+        Some(member) => format!("{} (chat {chat_id})", member.name),
+        None => format!("chat {chat_id}"),
+    })
 }
 
 /// When the owners are to be told of dead letters. `None`: there is nothing to tell, or nobody.

@@ -14,6 +14,7 @@ mod config_cli;
 mod crash_once;
 mod dead_letters;
 mod deliveries;
+mod delivery_faults;
 mod demo_page;
 mod deploy;
 mod digest;

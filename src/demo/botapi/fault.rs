@@ -27,6 +27,8 @@ pub enum Effect {
     AcceptThenHang(Duration),
     /// Performed; the connection closes without an answer. The outcome is unknown.
     AcceptThenDrop,
+    /// Performed; answered with a page of HTML under this status. The outcome is unknown.
+    AcceptThenPage(u16),
     /// Not performed, never answered.
     Hang,
     /// Not performed; the connection closes without an answer.

@@ -105,6 +105,10 @@ async fn call(shared: &Shared, method: &str, params: &Params) -> Option<Response
             let _ = perform(shared, number, method, params).await;
             None
         }
+        Some(Effect::AcceptThenPage(code)) => {
+            let _ = perform(shared, number, method, params).await;
+            Some(html_page(code))
+        }
         Some(Effect::Hang) => {
             shared.closed().await;
             None

@@ -7,18 +7,22 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::access::FixedAccess;
 use super::client::BotApi;
 use crate::clock;
 use crate::engine::error_chain;
 use crate::store::digest;
 use crate::store::outbox::{self, Class, Row};
-use crate::store::{Store, StoreError, Urgency};
+use crate::store::{Store, StoreError, Urgency, parks};
 
 mod outcome;
 mod pace;
+mod refusal;
+mod rests;
 mod send;
 
 use pace::Pace;
+use rests::{Rest, Rests};
 pub use send::keyboard;
 
 /// Chats sent to at once.
@@ -31,11 +35,14 @@ const FAULT_PAUSE: Duration = Duration::from_secs(1);
 pub async fn run(
     store: Store,
     api: BotApi,
+    fixed: FixedAccess,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
     let mut changes = store.changes();
-    let mut pump = Pump { store, api, pace: Pace::default(), busy: HashMap::new() };
-    let mut sends: JoinSet<i64> = JoinSet::new();
+    let parks = store.read(|db| Box::pin(async move { parks::all(db).await })).await?;
+    let rests = Rests::of_parks(&parks, clock::now_ms(), clock::monotonic_ms());
+    let mut pump = Pump { store, api, fixed, pace: Pace::default(), rests, busy: HashMap::new() };
+    let mut sends: JoinSet<Ended> = JoinSet::new();
     while !*stop.borrow() {
         changes.mark_unchanged();
         let sleep = match pump.begin_sends(&mut sends).await {
@@ -59,17 +66,22 @@ pub async fn run(
     Ok(())
 }
 
+/// A send that has ended: its chat, and how long that rests.
+type Ended = (i64, Option<Rest>);
+
 struct Pump {
     store: Store,
     api: BotApi,
+    fixed: FixedAccess,
     pace: Pace,
+    rests: Rests,
     /// The row in flight of each chat.
     busy: HashMap<i64, i64>,
 }
 
 impl Pump {
     /// Begins every send that may begin, and says how long no other will.
-    async fn begin_sends(&mut self, sends: &mut JoinSet<i64>) -> Result<Duration, StoreError> {
+    async fn begin_sends(&mut self, sends: &mut JoinSet<Ended>) -> Result<Duration, StoreError> {
         let heads = self.store.read(|db| Box::pin(async move { outbox::heads(db).await })).await?;
         let mut sleep = LONGEST_SLEEP;
         for row_id in heads.unreadable {
@@ -86,21 +98,22 @@ impl Pump {
                 self.drop_row(row.id, "expired").await?;
                 continue;
             }
-            let due_in_ms = row.next_at - now_ms;
-            if due_in_ms > 0 {
-                sleep = sleep.min(Duration::from_millis(due_in_ms.unsigned_abs()));
+            let monotonic_ms = clock::monotonic_ms();
+            let rests = self.rests.left(row.place.chat_id, row.somebody_waits, monotonic_ms);
+            if !rests.is_zero() {
+                sleep = sleep.min(rests);
                 continue;
             }
             if row.class == Class::Alert && self.gather(row.place.chat_id).await? {
                 // The digest is the chat's next row; the change of the store brings us back.
                 continue;
             }
-            if let Err(wait) = self.pace.take(&row, clock::monotonic_ms()) {
+            if let Err(wait) = self.pace.take(&row, monotonic_ms) {
                 sleep = sleep.min(wait);
                 continue;
             }
             self.busy.insert(row.place.chat_id, row.id);
-            sends.spawn(deliver(self.store.clone(), self.api.clone(), row));
+            sends.spawn(deliver(self.store.clone(), self.api.clone(), self.fixed.clone(), row));
         }
         Ok(sleep)
     }
@@ -129,30 +142,34 @@ impl Pump {
             .await
     }
 
-    fn ended(&mut self, ended: Result<i64, tokio::task::JoinError>) -> Result<(), StoreError> {
-        let chat_id = ended.map_err(|_| StoreError::Closed)?;
+    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), StoreError> {
+        let (chat_id, rest) = ended.map_err(|_| StoreError::Closed)?;
         self.busy.remove(&chat_id);
+        self.rests.begin(chat_id, rest, clock::monotonic_ms());
         Ok(())
     }
 }
 
-/// Sends one row and stores what became of it; gives back the chat.
-async fn deliver(store: Store, api: BotApi, row: Row) -> i64 {
+/// Sends one row and stores what became of it.
+async fn deliver(store: Store, api: BotApi, fixed: FixedAccess, row: Row) -> Ended {
     let chat_id = row.place.chat_id;
     let sent = send::row(&store, &api, &row).await;
-    let outcome = outcome::judge(&row, sent, clock::now_ms());
+    let outcome = outcome::judge(&row, sent);
     if outcome.is_sent() {
         crate::crash::point("after-send");
     }
     outcome::count(api.meter(), &row, &outcome);
     // Until the outcome is stored nothing else goes to this chat: a fault of the store here
     // must not let the same row be sent again and again.
-    while let Err(error) = outcome::store(&store, &row, &outcome).await {
+    while let Err(error) = outcome::store(&store, &fixed, &row, &outcome).await {
         if matches!(error, StoreError::Closed) {
             break;
         }
         tracing::error!(error = %error_chain(&error), "a sent message could not be marked");
         tokio::time::sleep(FAULT_PAUSE).await;
     }
-    chat_id
+    (chat_id, outcome.rest())
 }
+
+#[cfg(test)]
+mod tests;

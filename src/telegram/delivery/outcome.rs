@@ -1,43 +1,55 @@
 //! What became of a send, and what follows from it.
 //!
-//! Invariant: an alert is given up only when its chat cannot be reached; a message whose fate is
-//! unknown is sent again, so it may arrive twice and never not at all.
+//! Invariant: an alert is given up only when its chat cannot be reached or will not have it, and
+//! then somebody is told; a message whose fate is unknown is sent again, so it may arrive twice and
+//! never not at all.
 
 use std::time::Duration;
 
+use sqlx::SqliteConnection;
+
+use super::refusal::Refusal;
+use super::rests::Rest;
 use super::send::Sent;
 use crate::clock;
 use crate::engine::jittered;
-use crate::store::outbox::{self, Action, Class, Row};
-use crate::store::{Store, StoreError, Urgency, access};
+use crate::kernel::chat::Place;
+use crate::kernel::effect::Say;
+use crate::kernel::text::Text;
+use crate::store::outbox::{self, Action, Class, Row, Target};
+use crate::store::parks::{self, Park};
+use crate::store::{Store, StoreError, Urgency, access, alerts};
+use crate::telegram::access::FixedAccess;
 use crate::telegram::client::CallError;
 use crate::telegram::meter::Meter;
+use crate::telegram::notices;
 
 /// Waits between attempts; the last one repeats.
-const SCHEDULE: [Duration; 6] = [
+const SCHEDULE: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(3),
     Duration::from_secs(10),
     Duration::from_secs(30),
     Duration::from_secs(60),
-    Duration::from_secs(300),
 ];
 
 /// What follows from a send.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
     Sent(Option<i32>),
-    /// Another attempt at this time.
+    /// Another attempt after the rest.
     Retry {
-        at_ms: i64,
+        rest: Rest,
         note: String,
     },
     /// It will not be sent.
     Drop(String),
+    /// An alert that Telegram will not have: it is not sent, and the owners hear of it.
+    Refused(String),
     /// The message it was to change is gone: it becomes a new one.
     MakeNew,
     /// The forum topic is gone: it goes to the chat itself.
-    LeaveThread,
+    LeaveThread(String),
     /// The chat cannot be reached any more.
     Unreachable(String),
     /// The group has another id now.
@@ -48,58 +60,60 @@ impl Outcome {
     pub(super) fn is_sent(&self) -> bool {
         matches!(self, Outcome::Sent(_))
     }
+
+    /// How long the chat rests now.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        match self {
+            Outcome::Retry { rest, .. } => Some(*rest),
+            _ => None,
+        }
+    }
 }
 
 /// Judges what a send came to.
-pub(super) fn judge(row: &Row, sent: Sent, now_ms: i64) -> Outcome {
+pub(super) fn judge(row: &Row, sent: Sent) -> Outcome {
     let error = match sent {
         Sent::Taken(message_id) => return Outcome::Sent(message_id),
-        Sent::Unprepared(error) => return retry(row, error.to_string(), now_ms),
+        Sent::Unprepared(error) => return retry(row, error.to_string()),
         Sent::Failed(error) => error,
     };
     match &error {
         CallError::Refused { migrate_to: Some(chat_id), .. } => Outcome::Migrated(*chat_id),
         CallError::Refused { retry_after_s: Some(seconds), .. } => {
-            let at_ms = now_ms + seconds.max(&1) * 1000;
-            Outcome::Retry { at_ms, note: error.to_string() }
+            let wait = Duration::from_secs(seconds.max(&1).unsigned_abs());
+            Outcome::Retry { rest: Rest::Flood(wait), note: error.to_string() }
         }
-        CallError::Refused { code: 400..=499, description, .. } => {
-            refused(row, &error, description, now_ms)
+        CallError::Refused { code: code @ 400..=499, description, .. } => {
+            refused(row, Refusal::of(*code, description), description, &error)
         }
         CallError::Refused { .. } | CallError::Unsent(_) | CallError::Unknown(_) => {
-            retry(row, error.to_string(), now_ms)
+            retry(row, error.to_string())
         }
     }
 }
 
-fn refused(row: &Row, error: &CallError, description: &str, now_ms: i64) -> Outcome {
-    let says = |words: &str| description.to_lowercase().contains(words);
-    let CallError::Refused { code, .. } = error else {
-        return retry(row, error.to_string(), now_ms);
-    };
-    match code {
-        // The token is refused, or an older instance is still there: nothing is wrong with the row.
-        401 | 404 | 409 | 429 => retry(row, error.to_string(), now_ms),
+fn refused(row: &Row, refusal: Refusal, description: &str, error: &CallError) -> Outcome {
+    let is_edit = matches!(row.action, Action::Edit(..));
+    match refusal {
+        Refusal::NotOurTurn => retry(row, error.to_string()),
         // A menu for somebody who never wrote to us says nothing about their alerts.
         _ if row.class == Class::Menu => Outcome::Drop(error.to_string()),
-        403 => Outcome::Unreachable(description.to_owned()),
-        _ if says("chat not found") => Outcome::Unreachable(description.to_owned()),
-        _ if says("message is not modified") => Outcome::Sent(None),
-        // Whatever is wrong with the message that was to change, the words still count.
-        _ if matches!(row.action, Action::Edit(..)) => Outcome::MakeNew,
-        _ if says("message thread not found") && row.place.thread_id.is_some() => {
-            Outcome::LeaveThread
+        Refusal::NotModified => Outcome::Sent(None),
+        Refusal::TapTooOld => Outcome::Drop(error.to_string()),
+        Refusal::ThreadGone if row.place.thread_id.is_some() => {
+            Outcome::LeaveThread(description.to_owned())
         }
-        _ if row.class == Class::Alert => Outcome::Unreachable(description.to_owned()),
+        Refusal::Unreachable => Outcome::Unreachable(description.to_owned()),
+        // Whatever is wrong with the message that was to change, the words still count.
+        _ if is_edit => Outcome::MakeNew,
+        _ if row.class == Class::Alert => Outcome::Refused(description.to_owned()),
         _ => Outcome::Drop(error.to_string()),
     }
 }
 
-fn retry(row: &Row, note: String, now_ms: i64) -> Outcome {
+fn retry(row: &Row, note: String) -> Outcome {
     let attempt = usize::try_from(row.attempts).unwrap_or(usize::MAX).min(SCHEDULE.len() - 1);
-    let wait = jittered(SCHEDULE[attempt]);
-    let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    Outcome::Retry { at_ms: now_ms + wait_ms, note }
+    Outcome::Retry { rest: Rest::Fault(jittered(SCHEDULE[attempt])), note }
 }
 
 /// Counts what became of a message; taps and menus are none.
@@ -110,55 +124,130 @@ pub(super) fn count(meter: &Meter, row: &Row, outcome: &Outcome) {
     let messages = &meter.messages;
     match outcome {
         Outcome::Sent(_) => messages.sent.add(1),
-        Outcome::Drop(_) | Outcome::Unreachable(_) => messages.refused.add(1),
-        Outcome::Retry { .. } | Outcome::MakeNew | Outcome::LeaveThread | Outcome::Migrated(_) => {
-            messages.retried.add(1);
+        Outcome::Drop(_) | Outcome::Refused(_) | Outcome::Unreachable(_) => {
+            messages.refused.add(1);
         }
+        Outcome::Retry { .. }
+        | Outcome::MakeNew
+        | Outcome::LeaveThread(_)
+        | Outcome::Migrated(_) => messages.retried.add(1),
     }
 }
 
 /// Stores what follows, in one transaction.
-pub(super) async fn store(store: &Store, row: &Row, outcome: &Outcome) -> Result<(), StoreError> {
+pub(super) async fn store(
+    store: &Store,
+    fixed: &FixedAccess,
+    row: &Row,
+    outcome: &Outcome,
+) -> Result<(), StoreError> {
     log(row, outcome);
-    let (row_id, chat_id, outcome) = (row.id, row.place.chat_id, outcome.clone());
+    let (row_id, place) = (row.id, row.place);
+    let (outcome, fixed) = (outcome.clone(), fixed.clone());
     store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let now_ms = clock::now_ms();
-                match outcome {
-                    Outcome::Sent(message_id) => {
-                        outbox::mark_sent(db, row_id, message_id, now_ms).await
-                    }
-                    Outcome::Retry { at_ms, note } => {
-                        outbox::retry_at(db, row_id, at_ms, &note).await
-                    }
-                    Outcome::Drop(note) => outbox::drop_row(db, row_id, &note, now_ms).await,
-                    Outcome::MakeNew => outbox::make_new(db, row_id).await,
-                    Outcome::LeaveThread => outbox::leave_thread(db, row_id).await,
-                    Outcome::Unreachable(reason) => {
-                        access::end_subscriptions(db, chat_id, &reason, now_ms).await?;
-                        outbox::drop_chat(db, chat_id, &reason, now_ms).await?;
-                        Ok(())
-                    }
-                    Outcome::Migrated(to) => outbox::migrate_chat(db, chat_id, to).await,
-                }
+                follow(db, &fixed, row_id, place, outcome, now_ms).await
             })
         })
         .await
 }
 
+async fn follow(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+    row_id: i64,
+    place: Place,
+    outcome: Outcome,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let chat_id = place.chat_id;
+    if outcome.rest().is_none() {
+        parks::lift(db, chat_id).await?;
+    }
+    match outcome {
+        Outcome::Sent(message_id) => outbox::mark_sent(db, row_id, message_id, now_ms).await,
+        Outcome::Retry { rest, note } => {
+            if let Rest::Flood(wait) = rest {
+                let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+                let until_at = now_ms.saturating_add(wait_ms);
+                parks::park(db, Park { chat_id, since_at: now_ms, until_at }).await?;
+            }
+            outbox::try_again(db, row_id, &note).await
+        }
+        Outcome::Drop(note) => outbox::drop_row(db, row_id, &note, now_ms).await,
+        Outcome::Refused(reason) => {
+            outbox::drop_row(db, row_id, &reason, now_ms).await?;
+            notices::tell_refused(db, fixed, chat_id, &reason, now_ms).await
+        }
+        Outcome::MakeNew => outbox::make_new(db, row_id).await,
+        Outcome::LeaveThread(reason) => leave_thread(db, place, &reason, now_ms).await,
+        Outcome::Unreachable(reason) => give_up(db, fixed, chat_id, &reason, now_ms).await,
+        Outcome::Migrated(to) => outbox::migrate_chat(db, chat_id, to).await,
+    }
+}
+
+/// Alerts of a forum topic that is gone go to the chat itself, and the people there are told.
+async fn leave_thread(
+    db: &mut SqliteConnection,
+    place: Place,
+    reason: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    outbox::leave_thread(db, place).await?;
+    if !access::leave_thread(db, place, reason, now_ms).await? {
+        return Ok(());
+    }
+    let words = "The topic that alerts went to is closed or gone, so they come here from now on.";
+    let say = Say { silent: true, ..Say::new(Text::of(words)) };
+    let chat = Place { thread_id: None, ..place };
+    outbox::tell(db, chat, Target::New, &say, now_ms).await?;
+    Ok(())
+}
+
+/// The chat is out of reach: its alerts end, and the owners are told. Alerts that had nowhere else
+/// to go stay on record as told to nobody.
+async fn give_up(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+    chat_id: i64,
+    reason: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let ended = access::end_subscriptions(db, chat_id, reason, now_ms).await?;
+    let undelivered_since = outbox::oldest_alert(db, chat_id).await?;
+    outbox::drop_chat(db, chat_id, reason, now_ms).await?;
+    if let Some(since_ms) = undelivered_since
+        && access::subscriptions(db).await?.is_empty()
+    {
+        alerts::told_nobody_since(db, since_ms).await?;
+    }
+    if ended > 0 {
+        notices::tell_unreachable(db, fixed, chat_id, reason, now_ms).await?;
+    }
+    Ok(())
+}
+
 fn log(row: &Row, outcome: &Outcome) {
     let (row_id, chat_id) = (row.id, row.place.chat_id);
     match outcome {
-        Outcome::Sent(_) | Outcome::MakeNew | Outcome::LeaveThread => {}
+        Outcome::Sent(_) | Outcome::MakeNew => {}
         Outcome::Retry { note, .. } => {
             tracing::warn!(row_id, chat_id, note, "a message is tried again later");
         }
-        // A menu for somebody who never wrote to us: it is tried again at the next start.
-        Outcome::Drop(note) if row.class == Class::Menu => {
-            tracing::debug!(row_id, chat_id, note, "a menu was not taken");
+        // A menu for somebody who never wrote to us: it is tried again at the next start. A tap
+        // that was answered too late: Telegram's own spinner has ended long ago.
+        Outcome::Drop(note) if matches!(row.class, Class::Menu | Class::Tap) => {
+            tracing::debug!(row_id, chat_id, note, "a menu or the answer to a tap was not taken");
         }
         Outcome::Drop(note) => tracing::error!(row_id, chat_id, note, "a message was dropped"),
+        Outcome::Refused(reason) => {
+            tracing::error!(row_id, chat_id, reason, "telegram will not have an alert");
+        }
+        Outcome::LeaveThread(reason) => {
+            tracing::warn!(chat_id, reason, "a forum topic is gone; its chat gets what waits");
+        }
         Outcome::Unreachable(reason) => {
             tracing::warn!(chat_id, reason, "the chat cannot be reached; its alerts have ended");
         }

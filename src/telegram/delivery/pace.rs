@@ -94,22 +94,21 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::chat::{Keyboard, Place};
+    use crate::kernel::chat::Place;
     use crate::kernel::text::Text;
     use crate::store::outbox::{Body, Class};
 
     fn row(chat_id: i64) -> Row {
-        let body =
-            Body { text: Text::of("x"), keyboard: Keyboard::new(), silent: false, brief: None };
+        let body = Body::plain(Text::of("x"));
         Row {
             id: 1,
             place: Place { chat_id, thread_id: None },
             class: Class::Reply,
             action: Action::Say(body),
             attempts: 0,
-            next_at: 0,
             created_at: 0,
             expires_at: None,
+            somebody_waits: false,
         }
     }
 

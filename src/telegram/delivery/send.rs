@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::refusal::Refusal;
 use crate::kernel::chat::Keyboard;
+use crate::kernel::text::MESSAGE_LIMIT_UTF16;
 use crate::store::outbox::{self, Action, Body, Row, Target};
 use crate::store::{Store, StoreError};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
@@ -17,7 +19,8 @@ pub(super) enum Sent {
     Unprepared(StoreError),
 }
 
-/// Sends a row; a message whose markup Telegram cannot parse goes again as plain text.
+/// Sends a row; a message whose markup Telegram cannot parse goes again as plain text, and one
+/// that it finds too long in parts.
 pub(super) async fn row(store: &Store, api: &BotApi, row: &Row) -> Sent {
     let result = match &row.action {
         Action::Call(call) => api.call(&call.method, &call.params, CALL_TIMEOUT).await,
@@ -56,6 +59,21 @@ async fn message(
     body: &Body,
     edits: Option<i32>,
 ) -> Result<Value, CallError> {
+    let whole = one(api, row, body, edits).await;
+    if !Refusal::TooLong.met(&whole) {
+        return whole;
+    }
+    // Our count of the length was not Telegram's: smaller parts, the buttons with the last.
+    let mut parts = body.text.split(MESSAGE_LIMIT_UTF16 / 2);
+    let last = parts.pop().unwrap_or_default();
+    let mut edits = edits;
+    for text in parts {
+        one(api, row, &Body { silent: body.silent, ..Body::plain(text) }, edits.take()).await?;
+    }
+    one(api, row, &Body { text: last, ..body.clone() }, edits).await
+}
+
+async fn one(api: &BotApi, row: &Row, body: &Body, edits: Option<i32>) -> Result<Value, CallError> {
     let method = if edits.is_some() { "editMessageText" } else { "sendMessage" };
     let marked_up = api.call(method, &params(row, body, edits, true), CALL_TIMEOUT).await;
     match marked_up {

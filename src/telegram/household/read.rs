@@ -7,7 +7,7 @@ use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, StatusFacts};
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::{
-    StoreError, access, alerts, clock, dead_letters, intake, outbox, past, positions,
+    StoreError, access, alerts, clock, dead_letters, intake, outbox, parks, past, positions,
 };
 
 /// Alerts that `/alerts` lists.
@@ -53,6 +53,7 @@ async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts,
         clock: clock::load(db).await?,
         intake: intake::load(db).await?,
         outbox: outbox::depth(db).await?,
+        parks: parks::all(db).await?,
         unsaved_edits: sqlx::query_scalar("select count(*) from publication")
             .fetch_one(&mut *db)
             .await?,

@@ -6,6 +6,7 @@ use crate::kernel::time::DAY_MS;
 use crate::kernel::when;
 use crate::store::clock::ClockRow;
 use crate::store::intake::{Intake, Way};
+use crate::store::parks::Park;
 use crate::store::past::Progress;
 use crate::store::positions::{PipelineRow, Position};
 
@@ -21,6 +22,8 @@ pub struct StatusFacts {
     pub intake: Option<Intake>,
     /// Waiting messages, and since when the oldest waits.
     pub outbox: (i64, Option<i64>),
+    /// Chats that Telegram wants left alone.
+    pub parks: Vec<Park>,
     /// Edits that the log or our own reader has not confirmed.
     pub unsaved_edits: i64,
     /// Dead letters, and the newest one's reason.
@@ -55,6 +58,9 @@ impl StatusFacts {
             text = text.below(updates(intake, snapshot));
         }
         text = text.below(self.outbox_line(snapshot));
+        if let Some(parked) = self.parked_line(snapshot) {
+            text = text.below(parked);
+        }
         if self.unsaved_edits > 0 {
             text =
                 text.line().plain(format!("Edits on their way to the log: {}", self.unsaved_edits));
@@ -62,12 +68,24 @@ impl StatusFacts {
         let (letters, newest) = &self.dead_letters;
         text = text.line().plain(format!("Dead letters: {letters}"));
         if let Some(reason) = newest {
-            text = text.plain(" (newest: ").data(reason).plain(")");
+            text = text.plain(" (newest: ").data(reason).plain("), see /dead_letters");
         }
         if self.strangers > 0 {
             text = text.line().plain(format!("Strangers turned away: {}", self.strangers));
         }
         text
+    }
+
+    /// Chats that wait because Telegram said so; the longest wait is told.
+    fn parked_line(&self, snapshot: &Snapshot) -> Option<Text> {
+        let parked = self.parks.iter().filter(|park| park.until_at > snapshot.now_ms);
+        let until_ms = parked.clone().map(|park| park.until_at).max()?;
+        let chats = match parked.count() {
+            1 => "one chat".to_owned(),
+            count => format!("{count} chats"),
+        };
+        let until = when::moment(until_ms, snapshot.time_zone);
+        Some(Text::of(format!("Telegram wants {chats} left alone until {until}")))
     }
 
     fn outbox_line(&self, snapshot: &Snapshot) -> Text {

@@ -25,6 +25,14 @@ impl State {
         (tables == 1).then_some(State(connection))
     }
 
+    /// Changes the state of a folder in which nothing runs.
+    pub(crate) async fn change(data_dir: &Path, sql: &str) {
+        let options = SqliteConnectOptions::new().filename(data_dir.join("state.db"));
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     pub(crate) async fn number(&mut self, sql: &str) -> i64 {
         let number: Option<i64> = sqlx::query_scalar(sql).fetch_one(&mut self.0).await.unwrap();
         number.unwrap_or(0)
