@@ -95,7 +95,8 @@ impl World {
     async fn new(store: &Store) -> World {
         let emptied = store.write(Urgency::People, |db| {
             Box::pin(async move {
-                sqlx::raw_sql("delete from outbox; delete from parked_chat").execute(db).await?;
+                sqlx::query("delete from outbox").execute(&mut *db).await?;
+                sqlx::query("delete from parked_chat").execute(&mut *db).await?;
                 Ok(())
             })
         });
