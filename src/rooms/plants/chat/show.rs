@@ -190,7 +190,8 @@ fn day_line(day: &Day) -> Text {
 /// `Sensors: 0x36 (heard 12 s ago), 0x37 (not heard yet)`.
 fn sensor_line(sensors: &[Mapped], snapshot: &Snapshot) -> Text {
     if sensors.is_empty() {
-        return Text::of("No sensor is mapped to it: /update_mapping");
+        let hint = if snapshot.standing.may_edit() { ": /update_mapping" } else { "." };
+        return Text::of(format!("No sensor is mapped to it{hint}"));
     }
     let mut text = Text::of(if sensors.len() == 1 { "Sensor: " } else { "Sensors: " });
     for (index, sensor) in sensors.iter().enumerate() {
