@@ -10,7 +10,8 @@ use super::{ANSWER_WITHIN, Operations};
 use crate::engine::{LogEnds, Phase, error_chain};
 use crate::telegram::webhook::Registration;
 
-/// 200 while the store's writer takes jobs: a restart would help against everything else.
+/// 200 while the store's writer takes jobs. Nothing else counts: for what is missing outside, `/readyz`
+/// is there, and a restart would not help.
 pub(super) async fn alive(State(operations): State<Operations>) -> Response {
     let writer = operations.workshop.store.writer();
     match tokio::time::timeout(ANSWER_WITHIN, writer.answer()).await {
