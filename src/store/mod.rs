@@ -122,7 +122,10 @@ pub fn state_path(data_dir: &Path) -> PathBuf {
 impl Store {
     /// Opens the store for its one owner, bringing the schema up to date.
     pub async fn open(data_dir: &Path) -> Result<Store, StoreError> {
-        let options = options(&state_path(data_dir))?.create_if_missing(true);
+        let options = options(&state_path(data_dir))?
+            .create_if_missing(true)
+            // The file stays in this mode; a restored one is brought into it here, by its owner.
+            .journal_mode(SqliteJournalMode::Wal);
         let mut connection = SqliteConnection::connect_with(&options).await?;
         schema::bring_up_to_date(&mut connection, &state_path(data_dir)).await?;
         let wal_path = data_dir.join("state.db-wal");
@@ -227,7 +230,6 @@ where
 fn options(path: &Path) -> Result<SqliteConnectOptions, StoreError> {
     Ok(SqliteConnectOptions::from_str("sqlite:")?
         .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)

@@ -272,6 +272,8 @@ fn a_restored_folder_holds_what_the_backup_held() {
     folder.restore("backup").expect_code(0);
     let list = |data_dir: &str| folder.run(&["--data-dir", data_dir, "topic", "list"]).stdout;
     assert_eq!(list("restored"), list("windowsill-data"));
+    let asked = folder.run(&["--data-dir", "restored", "ask", "/status"]).expect_code(0).stdout;
+    assert!(asked.contains("2000 records"), "{asked}");
     let summary = folder.run(&["--data-dir", "restored", "fold", "--json"]).expect_code(0);
     assert_eq!(summary.json_lines()[0]["pipelines"][0]["records"], 0, "{}", summary.stdout);
 }
