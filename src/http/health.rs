@@ -10,8 +10,8 @@ use super::{ANSWER_WITHIN, Operations};
 use crate::engine::{LogEnds, Phase, error_chain};
 use crate::telegram::webhook::Registration;
 
-/// 200 while the store's writer takes jobs. Nothing else counts: for what is missing outside, `/readyz`
-/// is there, and a restart would not help.
+/// 200 while the store's writer takes jobs. Nothing else counts: what is missing outside is for
+/// `/readyz` to tell, and a restart would not help.
 pub(super) async fn alive(State(operations): State<Operations>) -> Response {
     let writer = operations.workshop.store.writer();
     match tokio::time::timeout(ANSWER_WITHIN, writer.answer()).await {
