@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::demo::botapi::PAGE_USER;
 use crate::demo::clock::DemoClock;
 use crate::exit::Exit;
-use crate::kernel::chat::{ChatKind, Content, Incoming, Person, Place};
+use crate::kernel::chat::{ChatKind, Content, Incoming, Me, Person, Place, Towards};
 use crate::kernel::effect::{Effect, Say};
 use crate::store::{StoreReader, access, state_path};
 use crate::telegram::delivery;
@@ -42,7 +42,7 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         access: fixed,
         time_zone: config.time_zone.get(),
         clock: house::clock_of(&log, config).await?,
-        bot_name: String::new(),
+        me: Me::default(),
         topics: house::topics(config)?,
         log: Arc::new(log),
         // What is asked here is no answer to a question that stands open in the chat.
@@ -52,6 +52,9 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         update_id: 0,
         place: Place::private(owner),
         chat_kind: ChatKind::Private,
+        chat_title: String::new(),
+        message_id: None,
+        towards: Towards::Us,
         person: Some(Person { user_id: owner, name: String::new() }),
         content: Content::Text(text.to_owned()),
     });
@@ -86,10 +89,7 @@ fn said(effect: &Effect) -> Option<&Say> {
 }
 
 fn changes_something(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Converse(_) | Effect::EndConversation | Effect::Publish(_) | Effect::Access(_)
-    )
+    !matches!(effect, Effect::Say(_))
 }
 
 /// A message in a terminal: its text, and its buttons in brackets.

@@ -13,20 +13,19 @@ use crate::config::Config;
 use crate::engine::{jittered, publisher};
 use crate::exit::Exit;
 use crate::http::{Operations, WatchedPipeline};
+use crate::kernel::chat::Me;
 use crate::kernel::time::MINUTE_MS;
 use crate::rooms::Pipe;
-use crate::store::{Store, StoreError, Urgency, access};
+use crate::store::{Store, Urgency, access};
 use crate::telegram::access::{Access, FixedAccess};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
 use crate::telegram::handle::Desk;
 use crate::telegram::webhook::Registration;
-use crate::telegram::{delivery, dispatch, leftovers, menu, routes, timers};
+use crate::telegram::{code, delivery, dispatch, leftovers, menu, routes, timers};
 
 /// How long a claim code is good for.
 const CLAIM_MS: i64 = 15 * MINUTE_MS;
 const CLAIM_CHARACTERS: usize = 8;
-/// RFC 4648 base32: no 0, 1, 8 or 9 to be mistaken for letters.
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// How long Telegram may take to say who we are before we go on without.
 const FIRST_QUESTION: Duration = Duration::from_secs(5);
 /// The longest wait between attempts to reach Telegram at the start.
@@ -79,7 +78,7 @@ pub(super) fn spawn_bot(
     config: &Config,
     api: &BotApi,
     source: Source,
-    bot_name: String,
+    me: Me,
 ) {
     let store = &house.workshop.store;
     let desk = Desk {
@@ -87,12 +86,12 @@ pub(super) fn spawn_bot(
         access: fixed_access(config),
         time_zone: config.time_zone.get(),
         clock: house.workshop.clock.clone(),
-        bot_name,
+        me: me.clone(),
         log: house.workshop.log.clone(),
         topics: house.workshop.topics.clone(),
         follows_conversations: true,
     };
-    source.spawn(tasks, store, config, api);
+    source.spawn(tasks, store, config, api, me.username);
     tasks.spawn("inbox", dispatch::run(store.clone(), desk, tasks.stop()));
     tasks.spawn(
         "outbox",
@@ -102,11 +101,15 @@ pub(super) fn spawn_bot(
 }
 
 /// Asks Telegram who we are, once. `None`: it is away. A refused token is the end.
-pub(super) async fn ask_once(api: &BotApi) -> Result<Option<String>, Failure> {
+pub(super) async fn ask_once(api: &BotApi) -> Result<Option<Me>, Failure> {
     match api.call("getMe", &json!({}), FIRST_QUESTION).await {
         Ok(me) => {
-            let name = me.get("username").and_then(Value::as_str).unwrap_or_default();
-            Ok(Some(name.to_owned()))
+            let username = me.get("username").and_then(Value::as_str).unwrap_or_default();
+            let reads_all = me.get("can_read_all_group_messages").and_then(Value::as_bool);
+            Ok(Some(Me {
+                username: username.to_owned(),
+                reads_all_group_messages: reads_all.unwrap_or(false),
+            }))
         }
         Err(CallError::Refused { code: 401 | 404, .. }) => {
             let reason = "telegram does not know this token; @BotFather shows the right one under \
@@ -120,13 +123,13 @@ pub(super) async fn ask_once(api: &BotApi) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The bot's name: as it is known already, or as Telegram says once it answers.
-pub(super) async fn who_am_i(api: &BotApi, known: Option<String>) -> Result<String, Failure> {
+/// Who the bot is: as it is known already, or as Telegram says once it answers.
+pub(super) async fn who_am_i(api: &BotApi, known: Option<Me>) -> Result<Me, Failure> {
     let mut known = known;
     let mut wait = Duration::from_millis(500);
     loop {
-        if let Some(name) = known {
-            return Ok(name);
+        if let Some(me) = known {
+            return Ok(me);
         }
         known = ask_once(api).await?;
         if known.is_none() {
@@ -136,45 +139,42 @@ pub(super) async fn who_am_i(api: &BotApi, known: Option<String>) -> Result<Stri
     }
 }
 
-/// Makes Telegram ready: no webhook in the way of polling (what is pending stays pending), and the
-/// menu that strangers see.
+/// Makes Telegram ready: no webhook in the way of polling (what is pending stays pending).
 pub(super) async fn prepare(api: &BotApi, source: &Source) -> Result<(), CallError> {
     if source.is_polling() {
         api.call("deleteWebhook", &json!({}), CALL_TIMEOUT).await?;
     }
-    api.call("setMyCommands", &menu::for_strangers(), CALL_TIMEOUT).await?;
     Ok(())
 }
 
-/// Ends what another version left unreadable and puts the menu where members see it. Gives a fresh
-/// claim code where the bot has no owner.
+/// Ends what another version left unreadable and puts the menus where people see them. Gives a
+/// fresh claim code where the bot has no owner.
 pub(super) async fn open_access(
     store: &Store,
     fixed: FixedAccess,
-) -> Result<Option<String>, StoreError> {
-    store
+) -> Result<Option<String>, Failure> {
+    let fresh = code::random(CLAIM_CHARACTERS).map_err(|error| {
+        let reason = format!("the system gives no random numbers for a claim code: {error}");
+        Failure::new(Exit::Fault, reason)
+    })?;
+    let code = store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let now_ms = clock::now_ms();
                 leftovers::end_unreadable(db, now_ms).await?;
                 let access = Access::load(db, &fixed).await?;
-                for chat_id in access.menu_chats() {
-                    menu::show_in(db, chat_id, now_ms).await?;
+                menu::show_strangers(db, now_ms).await?;
+                for (chat_id, audience) in access.menus() {
+                    menu::show(db, chat_id, audience, now_ms).await?;
                 }
                 if access.has_owner() {
                     access::spend_claim(db).await?;
                     return Ok(None);
                 }
-                let code = claim_code();
-                access::set_claim(db, &code, now_ms + CLAIM_MS).await?;
-                Ok(Some(code))
+                access::set_claim(db, &fresh, now_ms + CLAIM_MS).await?;
+                Ok(Some(fresh))
             })
         })
-        .await
-}
-
-fn claim_code() -> String {
-    // fastrand is seeded by the system's randomness; a code lives 15 minutes and 20 tries.
-    let letter = || char::from(BASE32[fastrand::usize(..BASE32.len())]);
-    (0..CLAIM_CHARACTERS).map(|_| letter()).collect()
+        .await?;
+    Ok(code)
 }

@@ -13,6 +13,7 @@ use crate::config::{Config, WebhookUrl};
 use crate::exit::Exit;
 use crate::store::Store;
 use crate::telegram::client::BotApi;
+use crate::telegram::ingress::BotName;
 use crate::telegram::polling;
 use crate::telegram::webhook::ngrok::Agent;
 use crate::telegram::webhook::{self, Address, Hook, Registrar, Registration};
@@ -30,6 +31,7 @@ impl Intake {
         store: &Store,
         api: &BotApi,
         listen: SocketAddr,
+        name: BotName,
     ) -> Result<Intake, Failure> {
         let Some(url) = &config.webhook.url else { return Ok(Intake::Polling) };
         let secret = match &config.webhook.secret {
@@ -48,6 +50,7 @@ impl Intake {
         let hook = Hook {
             store: store.clone(),
             fixed: fixed_access(config),
+            name,
             secret: secret.clone(),
             meter: api.meter().clone(),
         };
@@ -86,12 +89,21 @@ impl Source {
         matches!(self, Source::Polling)
     }
 
-    pub(super) fn spawn(self, tasks: &mut Tasks, store: &Store, config: &Config, api: &BotApi) {
+    /// `name`: the bot's user name.
+    pub(super) fn spawn(
+        self,
+        tasks: &mut Tasks,
+        store: &Store,
+        config: &Config,
+        api: &BotApi,
+        name: String,
+    ) {
         let stop = tasks.stop();
         match self {
             Source::Polling => {
                 let fixed = fixed_access(config);
-                tasks.spawn("polling", polling::run(store.clone(), api.clone(), fixed, stop));
+                let polling = polling::run(store.clone(), api.clone(), fixed, name, stop);
+                tasks.spawn("polling", polling);
             }
             Source::Webhook(registrar) => tasks.spawn("webhook", registrar.run(stop)),
         }

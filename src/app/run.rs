@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::http::{self, Server};
 use crate::store::{StoreError, lock};
 use crate::telegram::client::{self, BotApi};
+use crate::telegram::ingress::BotName;
 
 pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     let Some(token) = &config.telegram.token else {
@@ -40,7 +41,9 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     let mut tasks = Tasks::new();
     let pipelines = house.pipelines(config);
     let address = server.address();
-    let intake = Intake::of_config(config, &house.workshop.store, &api, address).await?;
+    let name = BotName::default();
+    let store = &house.workshop.store;
+    let intake = Intake::of_config(config, store, &api, address, name.clone()).await?;
     let registration = intake.registration();
     let operations = bot::operations(&house, config, &pipelines, &api, registration);
     let (webhook, source) = intake.open();
@@ -49,10 +52,12 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     // A closed standard output is no reason not to run, here and below.
     let _ = writeln!(std::io::stdout(), "listening on http://{address}");
     bot::spawn_engine(&mut tasks, &house, pipelines);
-    let bot_name = tokio::select! {
+    let me = tokio::select! {
         () = &mut stopped => return finish(tasks, house).await,
-        name = bot::who_am_i(&api, known) => name?,
+        me = bot::who_am_i(&api, known) => me?,
     };
+    // Nobody else sets it.
+    let _ = name.set(me.username.clone());
     tokio::select! {
         () = &mut stopped => return finish(tasks, house).await,
         prepared = bot::prepare(&api, &source) => if let Err(error) = prepared {
@@ -64,10 +69,11 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
         let _ = writeln!(
             std::io::stdout(),
             "This bot has no owner yet. Within 15 minutes, send it\n    /start {code}\n\
-             in a private chat: https://t.me/{bot_name}"
+             in a private chat: https://t.me/{}",
+            me.username
         );
     }
-    bot::spawn_bot(&mut tasks, &house, config, &api, source, bot_name);
+    bot::spawn_bot(&mut tasks, &house, config, &api, source, me);
     let ended = tasks.run_until(stopped).await;
     house.close().await;
     ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))

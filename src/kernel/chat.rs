@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::shown;
+use super::text::{is_visible, shown};
 
 /// A chat, or a forum topic in one: where a message goes and where a conversation is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,6 +22,15 @@ pub enum ChatKind {
     Private,
     Group,
     Channel,
+}
+
+/// Who we are to Telegram.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Me {
+    /// Without the `@`.
+    pub username: String,
+    /// Privacy mode is off: in a group we see everything, not commands and replies alone.
+    pub reads_all_group_messages: bool,
 }
 
 /// Somebody who writes to us under their own name.
@@ -45,7 +54,31 @@ pub enum Content {
     /// Something we cannot read as text, named for the answer ("a sticker").
     Unreadable(&'static str),
     /// An earlier message was changed; we do not act on changes.
-    Edited,
+    Edited {
+        is_command: bool,
+    },
+    /// We came into the chat, or went out of it.
+    Presence(Presence),
+}
+
+/// What became of the bot in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Added to a group, or no longer blocked by a person.
+    Arrived,
+    /// Taken out of a group, or blocked by a person.
+    Gone,
+}
+
+/// Whom a message in a group is plainly meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Towards {
+    /// Us: in private, by our name, as a reply to us, or by one of our buttons.
+    Us,
+    /// Somebody else: it replies to their message.
+    Another,
+    /// Nobody by name.
+    Anybody,
 }
 
 /// One update, parsed.
@@ -54,12 +87,21 @@ pub struct Incoming {
     pub update_id: i64,
     pub place: Place,
     pub chat_kind: ChatKind,
+    /// What a group is called: foreign text.
+    pub chat_title: String,
+    /// The message that an answer replies to. `None` for a tap: its message is ours.
+    pub message_id: Option<i32>,
+    pub towards: Towards,
     /// `None`: a channel post, or an admin who hides behind the group.
     pub person: Option<Person>,
     pub content: Content,
 }
 
 impl Incoming {
+    pub fn is_private(&self) -> bool {
+        self.chat_kind == ChatKind::Private
+    }
+
     /// The text, trimmed, if it is one.
     pub fn text(&self) -> Option<&str> {
         match &self.content {
@@ -120,10 +162,22 @@ pub struct Draft {
     pub state: serde_json::Value,
 }
 
+/// Access as the configuration fixes it; it cannot be changed in a chat.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FixedAccess {
+    pub owners: Vec<i64>,
+    /// Private chats (members) and groups (whose people look).
+    pub allowed_chats: Vec<i64>,
+}
+
 /// The world as a decision sees it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    pub me: Me,
+    pub fixed: FixedAccess,
     pub standing: Standing,
+    /// The chat is private, or a group that an owner admitted.
+    pub is_admitted: bool,
     pub draft: Option<Draft>,
     /// People's clock: ms since the epoch.
     pub now_ms: i64,
@@ -166,7 +220,7 @@ fn shown_label(label: &str) -> String {
         short.push('…');
     }
     // Telegram refuses a button without a label.
-    if short.trim().is_empty() { "…".to_owned() } else { short }
+    if !is_visible(&short) { "…".to_owned() } else { short }
 }
 
 /// Takes apart the data of a draft's button: its version and its action.
@@ -185,6 +239,9 @@ mod tests {
             update_id: 1,
             place: Place::private(7),
             chat_kind: ChatKind::Private,
+            chat_title: String::new(),
+            message_id: None,
+            towards: Towards::Us,
             person: None,
             content: Content::Text(text.to_owned()),
         }

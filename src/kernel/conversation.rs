@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::chat::{Incoming, Snapshot};
+use super::chat::{Incoming, Snapshot, Standing};
 use super::effect::{Effect, Say};
 
 /// A room's half of a turn: what was asked, and the pure answer to it.
@@ -41,6 +41,17 @@ pub struct CommandSpec {
     /// Without the slash.
     pub name: String,
     pub description: String,
+    /// The least that somebody must be to use it.
+    pub least: Standing,
+    pub site: Site,
+}
+
+/// Where a command makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    Anywhere,
+    Private,
+    Group,
 }
 
 /// Something asked of a room, on its way through the routes.

@@ -12,16 +12,25 @@ pub struct Say {
     pub keyboard: Keyboard,
     /// Without a sound: good news and corrections.
     pub silent: bool,
+    /// It asks for a typed answer, and this stands in the input field meanwhile. In a group the
+    /// question becomes a reply that its person is made to answer (ForceReply), without buttons.
+    pub placeholder: Option<String>,
 }
 
 impl Say {
     pub fn new(text: Text) -> Say {
-        Say { text, keyboard: Keyboard::new(), silent: false }
+        Say { text, keyboard: Keyboard::new(), silent: false, placeholder: None }
     }
 
     #[must_use]
     pub fn with(mut self, keyboard: Keyboard) -> Say {
         self.keyboard = keyboard;
+        self
+    }
+
+    #[must_use]
+    pub fn asking(mut self, placeholder: impl Into<String>) -> Say {
+        self.placeholder = Some(placeholder.into());
         self
     }
 }
@@ -51,6 +60,11 @@ pub struct EditRecord {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     Say(Say),
+    /// Say it somewhere else.
+    Tell {
+        place: Place,
+        say: Say,
+    },
     /// Change one of our messages: the one whose button was tapped.
     Edit {
         message_id: i32,
@@ -66,6 +80,25 @@ pub enum Effect {
     Converse(Value),
     EndConversation,
     Access(AccessChange),
+    Alerts(AlertsChange),
+    /// The commands that a chat is offered from now on.
+    Menu {
+        chat_id: i64,
+        audience: Audience,
+    },
+}
+
+/// Whom a menu is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// An owner, in private.
+    Owner,
+    /// A member, in private.
+    Member,
+    /// Whoever is in an admitted group.
+    Group,
+    /// Nobody of ours: what every stranger sees.
+    Strangers,
 }
 
 /// A change of who may do what.
@@ -85,5 +118,50 @@ pub enum AccessChange {
     Refused {
         user_id: i64,
     },
+    /// An owner lets everybody in a group look.
+    Admit {
+        chat_id: i64,
+        title: String,
+        by_user: i64,
+    },
+    /// An owner may bring in one person with this code.
+    Invite {
+        code: String,
+        by_user: i64,
+    },
+    /// The code of an invitation was right: this person is a member, and alerts come to them.
+    Join {
+        code: String,
+        user_id: i64,
+        name: String,
+    },
+    /// A code was tried that is no open invitation.
+    WrongInvite {
+        user_id: i64,
+    },
+    RemoveMember {
+        user_id: i64,
+    },
+    RemoveChat {
+        chat_id: i64,
+    },
+    /// Somebody who hides behind this chat was told once that we only talk with people.
+    ToldNameless {
+        chat_id: i64,
+    },
+}
+
+/// A change of where alerts go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertsChange {
+    /// Alerts come to this place.
     Subscribe(Place),
+    /// Somebody with access greeted us in private: alerts come there, unless they were turned off.
+    Greeted(Place),
+    /// Alerts were turned off in this place.
+    Unsubscribe(Place),
+    /// The chat has gone out of reach: its alerts end, with this reason.
+    Unreachable { chat_id: i64, reason: &'static str },
+    /// The chat is within reach again: what ended for want of it goes on.
+    Resume { chat_id: i64 },
 }

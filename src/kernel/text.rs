@@ -19,12 +19,14 @@ pub enum Style {
     Bold,
     Italic,
     Code,
+    /// A person by their number: Telegram lets them know, and a selective question finds them.
+    Mention(i64),
 }
 
 impl Style {
     fn tag(self) -> Option<&'static str> {
         match self {
-            Style::Plain => None,
+            Style::Plain | Style::Mention(_) => None,
             Style::Bold => Some("b"),
             Style::Italic => Some("i"),
             Style::Code => Some("code"),
@@ -91,6 +93,11 @@ impl Text {
     #[must_use]
     pub fn code(self, data: impl AsRef<str>) -> Text {
         self.styled(Style::Code, data)
+    }
+
+    #[must_use]
+    pub fn mention(self, user_id: i64, name: impl AsRef<str>) -> Text {
+        self.styled(Style::Mention(user_id), name)
     }
 
     /// Ends the present line.
@@ -176,6 +183,13 @@ impl Text {
 }
 
 fn push_html(html: &mut String, span: &Span) {
+    if let Style::Mention(user_id) = span.style {
+        // Writing to a String cannot fail.
+        let _ = write!(html, "<a href=\"tg://user?id={user_id}\">");
+        push_escaped(html, &span.text);
+        html.push_str("</a>");
+        return;
+    }
     match span.style.tag() {
         None => push_escaped(html, &span.text),
         Some(tag) => {
@@ -280,6 +294,21 @@ pub fn acts(character: char) -> bool {
             | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
+/// Is there anything to see in it? Blanks, joiners and other characters without a shape of their
+/// own (Unicode: `Default_Ignorable_Code_Point`, and the blank Braille pattern) leave nothing.
+pub fn is_visible(text: &str) -> bool {
+    let is_blank = |character: char| {
+        character.is_whitespace()
+            || acts(character)
+            || matches!(character,
+                '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}'
+                | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+                | '\u{e0000}'..='\u{e0fff}')
+    };
+    !text.chars().all(is_blank)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -294,9 +323,26 @@ mod tests {
     }
 
     #[test]
+    fn a_mention_is_a_link_to_a_person_and_their_name_is_text() {
+        let text = Text::new().mention(7, "<Anna>").plain(", hello");
+        assert_eq!(text.html(), "<a href=\"tg://user?id=7\">&lt;Anna&gt;</a>, hello");
+        assert_eq!(text.to_plain(), "<Anna>, hello");
+    }
+
+    #[test]
     fn characters_that_act_are_shown() {
         assert_eq!(shown("a\u{202e}b\0\n"), "a\\u{202e}b\\u{0}\\n");
         assert_eq!(shown("🪴 größer 中文 👩‍👩‍👧"), "🪴 größer 中文 👩‍👩‍👧");
+    }
+
+    #[test]
+    fn characters_without_a_shape_leave_nothing_to_see() {
+        for invisible in ["", " ", "\u{200b}", "\u{200d}\u{2060}\u{feff}", "\u{3164}\u{2800}"] {
+            assert!(!is_visible(invisible), "{invisible:?}");
+        }
+        for visible in ["a", "שלום", "\u{200b}x", "👨‍👩‍👧", "-"] {
+            assert!(is_visible(visible), "{visible:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use teloxide::utils::command::BotCommands;
 
-use crate::kernel::chat::Incoming;
-use crate::kernel::conversation::CommandSpec;
+use crate::kernel::chat::{Incoming, Standing};
+use crate::kernel::conversation::{CommandSpec, Site};
 
 /// The command that an update gives, whatever its case. An argument to a command that takes none
 /// is passed over.
@@ -14,11 +14,12 @@ pub fn parse<C: BotCommands>(incoming: &Incoming) -> Option<C> {
     with_argument.or_else(|_| C::parse(&format!("/{name}"), "")).ok()
 }
 
-/// The enum's commands in the order of the menu.
-pub fn menu<C: BotCommands>() -> Vec<CommandSpec> {
-    let spec = |command: teloxide::types::BotCommand| CommandSpec {
-        name: command.command.trim_start_matches('/').to_owned(),
-        description: command.description,
+/// The enum's commands in the order of the menu; `least` says by name who may use each.
+pub fn menu<C: BotCommands>(least: fn(&str) -> Standing) -> Vec<CommandSpec> {
+    let spec = |command: teloxide::types::BotCommand| {
+        let name = command.command.trim_start_matches('/').to_owned();
+        let (least, site) = (least(&name), Site::Anywhere);
+        CommandSpec { name, description: command.description, least, site }
     };
     C::bot_commands().into_iter().map(spec).collect()
 }

@@ -47,6 +47,29 @@ pub async fn add_owner(
     Ok(())
 }
 
+/// Somebody who was invited; an owner stays one.
+pub async fn add_member(
+    db: &mut SqliteConnection,
+    user_id: i64,
+    name: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into member (user_id, name, standing, since_at) values (?, ?, 'member', ?)
+         on conflict (user_id) do update set name = excluded.name",
+    )
+    .bind(user_id)
+    .bind(name)
+    .bind(now_ms)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Why a subscription ended that only somebody's wish brings back.
+pub const TURNED_OFF: &str = "turned off with /alerts off";
+pub const REVOKED: &str = "access was taken away";
+
 /// Sends alerts to a place from now on.
 pub async fn subscribe(
     db: &mut SqliteConnection,
@@ -60,6 +83,71 @@ pub async fn subscribe(
     .bind(place.chat_id)
     .bind(place.thread_id.unwrap_or(0))
     .bind(now_ms)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Sends alerts to a place from now on, unless somebody turned them off there.
+pub async fn subscribe_unless_off(
+    db: &mut SqliteConnection,
+    place: Place,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let reason: Option<Option<String>> = sqlx::query_scalar(
+        "select end_reason from subscription where chat_id = ? and thread_id = ?",
+    )
+    .bind(place.chat_id)
+    .bind(place.thread_id.unwrap_or(0))
+    .fetch_optional(&mut *db)
+    .await?;
+    if reason.flatten().as_deref() == Some(TURNED_OFF) {
+        return Ok(());
+    }
+    subscribe(db, place, now_ms).await
+}
+
+/// Stops the alerts of one place.
+pub async fn unsubscribe(
+    db: &mut SqliteConnection,
+    place: Place,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update subscription set ended_at = ?, end_reason = ?
+          where chat_id = ? and thread_id = ? and ended_at is null",
+    )
+    .bind(now_ms)
+    .bind(TURNED_OFF)
+    .bind(place.chat_id)
+    .bind(place.thread_id.unwrap_or(0))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Subscriptions of a chat that ended because it was out of reach.
+pub async fn resumable(db: &mut SqliteConnection, chat_id: i64) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select count(*) from subscription
+          where chat_id = ? and ended_at is not null and end_reason not in (?, ?)",
+    )
+    .bind(chat_id)
+    .bind(TURNED_OFF)
+    .bind(REVOKED)
+    .fetch_one(db)
+    .await?)
+}
+
+/// The chat can be reached again: those subscriptions go on.
+pub async fn resume(db: &mut SqliteConnection, chat_id: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "update subscription set ended_at = null, end_reason = null
+          where chat_id = ? and ended_at is not null and end_reason not in (?, ?)",
+    )
+    .bind(chat_id)
+    .bind(TURNED_OFF)
+    .bind(REVOKED)
     .execute(db)
     .await?;
     Ok(())
@@ -186,13 +274,18 @@ pub async fn count_wrong_code(db: &mut SqliteConnection, user_id: i64) -> Result
 }
 
 /// Counts an update of somebody who has no access, and gives how many that makes.
-pub async fn count_stranger(db: &mut SqliteConnection, user_id: i64) -> Result<i64, StoreError> {
+pub async fn count_stranger(
+    db: &mut SqliteConnection,
+    user_id: i64,
+    now_ms: i64,
+) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar(
-        "insert into stranger (user_id, updates) values (?, 1)
-         on conflict (user_id) do update set updates = updates + 1
+        "insert into stranger (user_id, updates, seen_at) values (?, 1, ?)
+         on conflict (user_id) do update set updates = updates + 1, seen_at = excluded.seen_at
          returning updates",
     )
     .bind(user_id)
+    .bind(now_ms)
     .fetch_one(db)
     .await?)
 }
@@ -212,12 +305,19 @@ pub async fn mark_refused(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into stranger (user_id, refused_at) values (?, ?)
+        "insert into stranger (user_id, refused_at, seen_at) values (?, ?, ?)
          on conflict (user_id) do update set refused_at = excluded.refused_at",
     )
     .bind(user_id)
     .bind(now_ms)
+    .bind(now_ms)
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Forgets strangers who were last heard of before `before_ms`: they would be refused anew.
+pub async fn forget_strangers(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from stranger where seen_at < ?").bind(before_ms).execute(db).await?;
     Ok(())
 }

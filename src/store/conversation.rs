@@ -61,22 +61,27 @@ pub async fn all(db: &mut SqliteConnection) -> Result<Vec<(Holder, Draft)>, Stor
     Ok(drafts.collect())
 }
 
+/// Saves a conversation; `name` is what its person is called when somebody else meets it.
 pub async fn save(
     db: &mut SqliteConnection,
     holder: Holder,
+    name: &str,
     draft: &Draft,
     deadline_ms: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into conversation (chat_id, user_id, thread_id, room, version, state, deadline_at)
-         values (?, ?, ?, ?, ?, ?, ?)
+        "insert into conversation
+            (chat_id, user_id, thread_id, holder_name, room, version, state, deadline_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (chat_id, user_id, thread_id) do update set
-            room = excluded.room, version = excluded.version, state = excluded.state,
+            holder_name = excluded.holder_name, room = excluded.room,
+            version = excluded.version, state = excluded.state,
             deadline_at = excluded.deadline_at",
     )
     .bind(holder.place.chat_id)
     .bind(holder.user_id)
     .bind(holder.thread())
+    .bind(name)
     .bind(&draft.room)
     .bind(draft.version)
     .bind(draft.state.to_string())
@@ -98,22 +103,43 @@ pub async fn end(db: &mut SqliteConnection, holder: Holder) -> Result<bool, Stor
     Ok(result.rows_affected() > 0)
 }
 
+/// What the person is called whose question a draft's button belongs to, if it is still open.
+pub async fn holder_of(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    version: i64,
+) -> Result<Option<String>, StoreError> {
+    let name = sqlx::query_scalar(
+        "select holder_name from conversation where chat_id = ? and version = ?",
+    );
+    Ok(name.bind(chat_id).bind(version).fetch_optional(db).await?)
+}
+
+/// A conversation that ran out of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overdue {
+    pub holder: Holder,
+    pub name: String,
+    /// Where it stood.
+    pub draft: Draft,
+}
+
 /// Ends the conversations whose time is over and says whose they were and where they stood.
 pub async fn end_overdue(
     db: &mut SqliteConnection,
     now_ms: i64,
-) -> Result<Vec<(Holder, Draft)>, StoreError> {
-    let rows: Vec<(i64, i64, i32, String, i64, String)> = sqlx::query_as(
+) -> Result<Vec<Overdue>, StoreError> {
+    let rows: Vec<(i64, i64, i32, String, String, i64, String)> = sqlx::query_as(
         "delete from conversation where deadline_at <= ?
-         returning chat_id, user_id, thread_id, room, version, state",
+         returning chat_id, user_id, thread_id, holder_name, room, version, state",
     )
     .bind(now_ms)
     .fetch_all(db)
     .await?;
-    let ended = rows.into_iter().map(|(chat_id, user_id, thread, room, version, state)| {
+    let ended = rows.into_iter().map(|(chat_id, user_id, thread, name, room, version, state)| {
         let thread_id = (thread != 0).then_some(thread);
         let holder = Holder { place: Place { chat_id, thread_id }, user_id };
-        (holder, Row { room, version, state }.draft())
+        Overdue { holder, name, draft: Row { room, version, state }.draft() }
     });
     Ok(ended.collect())
 }

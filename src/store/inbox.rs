@@ -29,7 +29,7 @@ pub struct Waiting {
 /// Takes updates in; one that is known already is nothing new. Says how many were new.
 pub async fn take(
     db: &mut SqliteConnection,
-    arrivals: &[Arrival],
+    arrivals: impl IntoIterator<Item = Arrival>,
     now_ms: i64,
 ) -> Result<u64, StoreError> {
     let mut taken = 0;
@@ -111,6 +111,15 @@ pub async fn uncount_attempt(db: &mut SqliteConnection, chat_id: i64) -> Result<
 pub async fn park(db: &mut SqliteConnection, update_id: i64) -> Result<(), StoreError> {
     sqlx::query("update inbox set state = 'parked' where update_id = ?")
         .bind(update_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Forgets updates that were set aside before `before_ms`, and what was said in them.
+pub async fn forget_parked(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from inbox where state = 'parked' and received_at < ?")
+        .bind(before_ms)
         .execute(db)
         .await?;
     Ok(())

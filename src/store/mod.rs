@@ -21,14 +21,18 @@ pub mod clock;
 pub mod conversation;
 pub mod dead_letters;
 pub mod digest;
+pub mod group;
 pub mod inbox;
 pub mod intake;
+pub mod invite;
 pub mod lock;
+pub mod migration;
 pub mod outbox;
 pub mod parks;
 pub mod past;
 pub mod positions;
 pub mod publication;
+pub mod removal;
 pub mod schema;
 mod writer;
 

@@ -67,6 +67,12 @@ pub struct Body {
     pub text: Text,
     pub keyboard: Keyboard,
     pub silent: bool,
+    /// The message that it replies to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<i32>,
+    /// Whoever it replies to is made to answer it; this stands in their input field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force_reply: Option<String>,
     /// An alert in one line, for a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brief: Option<Brief>,
@@ -78,7 +84,16 @@ pub struct Body {
 impl Body {
     /// A message that is nothing but its text.
     pub fn plain(text: Text) -> Body {
-        Body { text, keyboard: Keyboard::new(), silent: false, brief: None, digest: None }
+        let keyboard = Keyboard::new();
+        Body {
+            text,
+            keyboard,
+            silent: false,
+            reply_to: None,
+            force_reply: None,
+            brief: None,
+            digest: None,
+        }
     }
 }
 
@@ -139,7 +154,22 @@ pub async fn say(
     now_ms: i64,
 ) -> Result<i64, StoreError> {
     let expires_at = (class == Class::Reply).then_some(now_ms + REPLY_MS);
-    put(db, place, (class, expires_at), target, message, now_ms).await
+    let post = Post { place, class, target, expires_at, among_others: None };
+    put(db, post, message, now_ms).await
+}
+
+/// The same as an answer to one person among others: it replies to their message, if there is
+/// one, and a question is theirs to answer.
+pub async fn answer(
+    db: &mut SqliteConnection,
+    place: Place,
+    message: &Say,
+    reply_to: Option<i32>,
+    now_ms: i64,
+) -> Result<i64, StoreError> {
+    let (class, target, expires_at) = (Class::Reply, Target::New, Some(now_ms + REPLY_MS));
+    let post = Post { place, class, target, expires_at, among_others: Some(reply_to) };
+    put(db, post, message, now_ms).await
 }
 
 /// Puts a message into the outbox that is worth its words however late it comes: what became of
@@ -151,17 +181,28 @@ pub async fn tell(
     message: &Say,
     now_ms: i64,
 ) -> Result<i64, StoreError> {
-    put(db, place, (Class::Reply, None), target, message, now_ms).await
+    let class = Class::Reply;
+    let post = Post { place, class, target, expires_at: None, among_others: None };
+    put(db, post, message, now_ms).await
+}
+
+/// Where a message goes, and as what.
+struct Post {
+    place: Place,
+    class: Class,
+    target: Target,
+    expires_at: Option<i64>,
+    /// It answers one person among others, by this message of theirs if they wrote one.
+    among_others: Option<Option<i32>>,
 }
 
 async fn put(
     db: &mut SqliteConnection,
-    place: Place,
-    (class, expires_at): (Class, Option<i64>),
-    target: Target,
+    post: Post,
     message: &Say,
     now_ms: i64,
 ) -> Result<i64, StoreError> {
+    let Post { place, class, target, expires_at, among_others } = post;
     let mut parts = message.text.split(MESSAGE_LIMIT_UTF16);
     if parts.is_empty() {
         parts.push(Text::of("…"));
@@ -169,8 +210,13 @@ async fn put(
     let last = parts.len() - 1;
     let mut row_id = 0;
     for (index, text) in parts.into_iter().enumerate() {
-        let keyboard = if index == last { message.keyboard.clone() } else { Keyboard::new() };
-        let body = Body { keyboard, silent: message.silent, ..Body::plain(text) };
+        let is_forced = among_others.is_some() && index == last;
+        let force_reply = message.placeholder.clone().filter(|_| is_forced);
+        // A message has room for one: buttons, or the question that has to be answered.
+        let has_buttons = index == last && force_reply.is_none();
+        let keyboard = if has_buttons { message.keyboard.clone() } else { Keyboard::new() };
+        let (silent, reply_to) = (message.silent, among_others.flatten());
+        let body = Body { keyboard, silent, reply_to, force_reply, ..Body::plain(text) };
         let action = match target {
             // Only the first part can take the place of an earlier message.
             Target::Message(_) | Target::Row(_) if index == 0 => Action::Edit(target, body),
@@ -426,25 +472,6 @@ pub async fn oldest_alert(
     .bind(chat_id)
     .fetch_one(db)
     .await?)
-}
-
-/// A group became a supergroup: its rows and subscriptions go to the new id.
-pub async fn migrate_chat(
-    db: &mut SqliteConnection,
-    from_chat_id: i64,
-    to_chat_id: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("update outbox set chat_id = ? where chat_id = ? and state = 'waiting'")
-        .bind(to_chat_id)
-        .bind(from_chat_id)
-        .execute(&mut *db)
-        .await?;
-    sqlx::query("update or replace subscription set chat_id = ? where chat_id = ?")
-        .bind(to_chat_id)
-        .bind(from_chat_id)
-        .execute(db)
-        .await?;
-    Ok(())
 }
 
 /// The message that a row became, if it has been sent.

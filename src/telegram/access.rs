@@ -1,23 +1,21 @@
 //! Who somebody is to us: closed by default.
 
+use std::collections::BTreeSet;
+
 use sqlx::SqliteConnection;
 
+pub use crate::kernel::chat::FixedAccess;
 use crate::kernel::chat::{ChatKind, Incoming, Standing};
-use crate::store::{StoreError, access};
-
-/// Access as the configuration fixes it; it cannot be changed in a chat.
-#[derive(Debug, Clone, Default)]
-pub struct FixedAccess {
-    pub owners: Vec<i64>,
-    /// Private chats (members) and groups (whose people look).
-    pub allowed_chats: Vec<i64>,
-}
+use crate::kernel::effect::Audience;
+use crate::store::{StoreError, access, group, migration};
 
 /// Everything that decides who may do what.
 #[derive(Debug, Clone)]
 pub struct Access {
     fixed: FixedAccess,
     members: Vec<access::Member>,
+    /// Chats whose people may look, by every id that they have had.
+    chats: BTreeSet<i64>,
 }
 
 impl Access {
@@ -25,7 +23,25 @@ impl Access {
         db: &mut SqliteConnection,
         fixed: &FixedAccess,
     ) -> Result<Access, StoreError> {
-        Ok(Access { fixed: fixed.clone(), members: access::members(db).await? })
+        let mut chats: BTreeSet<i64> = fixed.allowed_chats.iter().copied().collect();
+        chats.extend(group::admitted(db).await?.into_iter().map(|group| group.chat_id));
+        for (from, to) in migration::all(db).await? {
+            // What Telegram has yet to deliver may carry the old id.
+            if chats.contains(&from) || chats.contains(&to) {
+                chats.extend([from, to]);
+            }
+        }
+        Ok(Access { fixed: fixed.clone(), members: access::members(db).await?, chats })
+    }
+
+    /// May anything be seen in this chat? A private one is its person's; a group is admitted.
+    pub fn is_admitted(&self, kind: ChatKind, chat_id: i64) -> bool {
+        kind == ChatKind::Private || self.chats.contains(&chat_id)
+    }
+
+    /// Is this a group that was let in?
+    pub fn has_group(&self, chat_id: i64) -> bool {
+        self.chats.contains(&chat_id)
     }
 
     /// Has the bot an owner at all?
@@ -34,7 +50,7 @@ impl Access {
     }
 
     pub fn standing(&self, user_id: Option<i64>, chat_id: i64) -> Standing {
-        let allowed_chat = self.fixed.allowed_chats.contains(&chat_id);
+        let allowed_chat = self.chats.contains(&chat_id);
         let Some(user_id) = user_id else {
             return if allowed_chat { Standing::Viewer } else { Standing::Stranger };
         };
@@ -44,10 +60,11 @@ impl Access {
         if let Some(member) = self.members.iter().find(|member| member.user_id == user_id) {
             return if member.standing == "owner" { Standing::Owner } else { Standing::Member };
         }
-        match (allowed_chat, chat_id == user_id) {
-            (true, true) => Standing::Member,
-            (true, false) => Standing::Viewer,
-            (false, _) => Standing::Stranger,
+        // A private chat has its person's number.
+        match (self.chats.contains(&user_id), allowed_chat) {
+            (true, _) => Standing::Member,
+            (false, true) => Standing::Viewer,
+            (false, false) => Standing::Stranger,
         }
     }
 
@@ -69,14 +86,18 @@ impl Access {
         owners
     }
 
-    /// The private chats of owners and members: they get the whole menu.
-    pub fn menu_chats(&self) -> Vec<i64> {
-        let mut chats = self.fixed.owners.clone();
+    /// The chats that see more than strangers do, and whose menu each gets.
+    pub fn menus(&self) -> Vec<(i64, Audience)> {
+        let mut chats = self.chats.clone();
+        chats.extend(&self.fixed.owners);
         chats.extend(self.members.iter().map(|member| member.user_id));
-        chats.extend(&self.fixed.allowed_chats);
-        chats.sort_unstable();
-        chats.dedup();
-        chats
+        let audience = |chat_id: i64| match self.standing(Some(chat_id), chat_id) {
+            // Groups have negative ids (Bot API, `Chat.id`).
+            _ if chat_id < 0 => Audience::Group,
+            Standing::Owner => Audience::Owner,
+            _ => Audience::Member,
+        };
+        chats.into_iter().map(|chat_id| (chat_id, audience(chat_id))).collect()
     }
 }
 
@@ -93,12 +114,14 @@ mod tests {
             standing: standing.to_owned(),
         };
         let members = vec![member(3, "owner"), member(4, "member")];
-        let access = Access { fixed, members };
+        let chats = BTreeSet::from([2, -5]);
+        let access = Access { fixed, members, chats };
         assert_eq!(access.standing(Some(1), 1), Standing::Owner);
         assert_eq!(access.standing(Some(3), -9), Standing::Owner);
         assert_eq!(access.standing(Some(4), 4), Standing::Member);
         assert_eq!(access.standing(Some(2), 2), Standing::Member);
-        assert_eq!(access.standing(Some(2), -7), Standing::Stranger);
+        assert_eq!(access.standing(Some(2), -5), Standing::Member);
+        assert_eq!(access.standing(Some(9), -7), Standing::Stranger);
         assert_eq!(access.standing(Some(9), -5), Standing::Viewer);
         assert_eq!(access.standing(Some(9), 9), Standing::Stranger);
         assert_eq!(access.standing(None, -7), Standing::Stranger);

@@ -4,16 +4,42 @@ use sqlx::SqliteConnection;
 
 use super::menu;
 use crate::kernel::chat::{Draft, Incoming, Place};
-use crate::kernel::effect::{AccessChange, Effect};
-use crate::kernel::time::MINUTE_MS;
+use crate::kernel::effect::{AccessChange, AlertsChange, Effect, Say};
+use crate::kernel::text::Text;
+use crate::kernel::time::{HOUR_MS, MINUTE_MS};
 use crate::store::conversation::{self, Holder};
 use crate::store::outbox::{self, Call, Class, Target};
-use crate::store::{StoreError, access, publication};
+use crate::store::{StoreError, access, group, invite, publication, removal};
 
 /// How long an unfinished conversation waits for an answer.
 pub const CONVERSATION_MS: i64 = 30 * MINUTE_MS;
+/// How long an invitation is good for.
+pub const INVITE_MS: i64 = 24 * HOUR_MS;
 /// Telegram forgets a tap after a while; answering later is an error.
 const TAP_MS: i64 = 30 * 1000;
+
+/// Is what the decision let somebody in by still there? Two people may have come with one code.
+pub async fn still_holds(
+    db: &mut SqliteConnection,
+    effects: &[Effect],
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    for effect in effects {
+        let holds = match effect {
+            Effect::Access(AccessChange::Join { code, .. }) => {
+                invite::is_open(db, code, now_ms).await?
+            }
+            Effect::Access(AccessChange::Claim { user_id, .. }) => {
+                access::claim(db, *user_id).await?.is_some()
+            }
+            _ => true,
+        };
+        if !holds {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
 
 /// Writes what follows from an update. `room` is the room that decided.
 pub async fn effects(
@@ -38,9 +64,11 @@ async fn one(
 ) -> Result<(), StoreError> {
     let place = incoming.place;
     match effect {
-        Effect::Say(say) => {
-            outbox::say(db, place, Class::Reply, Target::New, say, now_ms).await?;
+        Effect::Say(say) => answer(db, incoming, say, now_ms).await?,
+        Effect::Tell { place, say } => {
+            outbox::tell(db, *place, Target::New, say, now_ms).await?;
         }
+        Effect::Menu { chat_id, audience } => menu::show(db, *chat_id, *audience, now_ms).await?,
         Effect::Edit { message_id, say } => {
             let target = Target::Message(*message_id);
             outbox::say(db, place, Class::Reply, target, say, now_ms).await?;
@@ -53,7 +81,8 @@ async fn one(
             let Some(holder) = holder(incoming) else { return Ok(()) };
             let draft =
                 Draft { room: room.to_owned(), version: incoming.update_id, state: state.clone() };
-            conversation::save(db, holder, &draft, now_ms + CONVERSATION_MS).await?;
+            let name = incoming.person.as_ref().map_or("", |person| person.name.as_str());
+            conversation::save(db, holder, name, &draft, now_ms + CONVERSATION_MS).await?;
         }
         Effect::EndConversation => {
             if let Some(holder) = holder(incoming) {
@@ -61,7 +90,33 @@ async fn one(
             }
         }
         Effect::Access(change) => change_access(db, change, now_ms).await?,
+        Effect::Alerts(change) => change_alerts(db, *change, now_ms).await?,
     }
+    Ok(())
+}
+
+/// Answers where the update came from. In a group the answer replies to the person's message; a
+/// question is theirs alone to answer, and after a tap it is their name that says so.
+async fn answer(
+    db: &mut SqliteConnection,
+    incoming: &Incoming,
+    say: &Say,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let place = incoming.place;
+    if incoming.is_private() {
+        outbox::say(db, place, Class::Reply, Target::New, say, now_ms).await?;
+        return Ok(());
+    }
+    let mut say = say.clone();
+    if say.placeholder.is_some() {
+        say.text = say.text.line().italic("Reply to this message, or send /back or /cancel.");
+        if let (None, Some(person)) = (incoming.message_id, &incoming.person) {
+            let asked = Text::new().mention(person.user_id, &person.name).plain(",");
+            say.text = asked.below(say.text);
+        }
+    }
+    outbox::answer(db, place, &say, incoming.message_id, now_ms).await?;
     Ok(())
 }
 
@@ -96,15 +151,44 @@ async fn change_access(
         AccessChange::Claim { user_id, name, place } => {
             access::add_owner(db, *user_id, name, now_ms).await?;
             access::spend_claim(db).await?;
-            access::subscribe(db, *place, now_ms).await?;
-            menu::show_in(db, *user_id, now_ms).await
+            access::subscribe(db, *place, now_ms).await
         }
         AccessChange::WrongCode { user_id } => access::count_wrong_code(db, *user_id).await,
         AccessChange::Refused { user_id } => access::mark_refused(db, *user_id, now_ms).await,
-        AccessChange::Subscribe(place) => {
-            access::subscribe(db, *place, now_ms).await?;
-            // Telegram takes no menu for a chat that it does not know yet.
-            menu::show_in(db, place.chat_id, now_ms).await
+        AccessChange::Invite { code, by_user } => {
+            invite::open(db, code, *by_user, now_ms + INVITE_MS).await
+        }
+        AccessChange::WrongInvite { user_id } => invite::count_wrong(db, *user_id, now_ms).await,
+        AccessChange::Join { code, user_id, name } => {
+            invite::spend(db, code).await?;
+            access::add_member(db, *user_id, name, now_ms).await?;
+            access::subscribe(db, Place::private(*user_id), now_ms).await
+        }
+        AccessChange::RemoveMember { user_id } => {
+            removal::remove_member(db, *user_id, now_ms).await
+        }
+        AccessChange::Admit { chat_id, title, by_user } => {
+            group::admit(db, *chat_id, title, *by_user, now_ms).await
+        }
+        AccessChange::RemoveChat { chat_id } => removal::remove_chat(db, *chat_id, now_ms).await,
+        AccessChange::ToldNameless { chat_id } => group::tell_nameless(db, *chat_id, now_ms).await,
+    }
+}
+
+async fn change_alerts(
+    db: &mut SqliteConnection,
+    change: AlertsChange,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    match change {
+        AlertsChange::Subscribe(place) => access::subscribe(db, place, now_ms).await,
+        AlertsChange::Greeted(place) => access::subscribe_unless_off(db, place, now_ms).await,
+        AlertsChange::Unsubscribe(place) => access::unsubscribe(db, place, now_ms).await,
+        AlertsChange::Resume { chat_id } => access::resume(db, chat_id).await,
+        AlertsChange::Unreachable { chat_id, reason } => {
+            access::end_subscriptions(db, chat_id, reason, now_ms).await?;
+            outbox::drop_chat(db, chat_id, reason, now_ms).await?;
+            Ok(())
         }
     }
 }

@@ -8,11 +8,12 @@ use futures_util::FutureExt;
 use sqlx::SqliteConnection;
 
 use super::access::{Access, FixedAccess};
+use super::routes::Visit;
 use super::{apply, household, parse, routes};
 use crate::clock::{self, Clock};
 use crate::crash;
 use crate::engine::LogEnds;
-use crate::kernel::chat::{Draft, Incoming, Snapshot, draft_button};
+use crate::kernel::chat::{Draft, Incoming, Me, Snapshot, draft_button};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 use crate::log::EventLog;
@@ -36,8 +37,7 @@ pub struct Desk {
     pub time_zone: chrono_tz::Tz,
     /// The pipelines' clock.
     pub clock: Arc<dyn Clock>,
-    /// The bot's user name, to tell `/plants@OtherBot` apart.
-    pub bot_name: String,
+    pub me: Me,
     /// Where the pipelines' records come from, to tell how far they are behind.
     pub log: Arc<dyn EventLog>,
     pub topics: Topics,
@@ -100,13 +100,18 @@ impl Desk {
             true => load_draft(db, incoming).await?,
             false => None,
         };
-        let route = routes::route(&self.routes, incoming, standing, draft.clone()).await;
+        let is_admitted = access.is_admitted(incoming.chat_kind, incoming.place.chat_id);
+        let visit = Visit { standing, is_admitted };
+        let route = routes::route(&self.routes, incoming, visit, draft.clone()).await;
         let Some(turn) = route else { return Ok(None) };
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
         let asker = Asker { place: incoming.place, user_id, log_ends };
         let decide = turn.read(&asker, db).await?;
         let snapshot = Snapshot {
+            me: self.me.clone(),
+            fixed: self.access.clone(),
             standing,
+            is_admitted,
             draft,
             now_ms: clock::now_ms(),
             pipeline_now_ms: self.clock.now_ms(),
@@ -171,7 +176,7 @@ pub async fn forgive(store: &Store, chat_id: i64) -> Result<(), StoreError> {
 
 async fn attempt(store: &Store, desk: &Desk, waiting: &Waiting) -> Result<(), StoreError> {
     let update_id = waiting.update_id;
-    let Some(incoming) = parse::parse(&waiting.body, &desk.bot_name).map(Arc::new) else {
+    let Some(incoming) = parse::parse(&waiting.body, &desk.me).map(Arc::new) else {
         return finish(store, update_id).await;
     };
     for _ in 0..MAX_DECISIONS {
@@ -185,7 +190,7 @@ async fn attempt(store: &Store, desk: &Desk, waiting: &Waiting) -> Result<(), St
     Err(StoreError::Unexpected("a conversation that moves faster than it is answered".to_owned()))
 }
 
-/// Writes a decision in one transaction. `false`: the conversation moved meanwhile.
+/// Writes a decision in one transaction. `false`: what it was based on moved meanwhile.
 async fn write(
     store: &Store,
     incoming: Arc<Incoming>,
@@ -196,10 +201,12 @@ async fn write(
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let now = load_draft(db, &incoming).await?.map(|draft| draft.version);
-                if now != decided.draft_version {
+                let now_ms = clock::now_ms();
+                if now != decided.draft_version
+                    || !apply::still_holds(db, &decided.effects, now_ms).await?
+                {
                     return Ok(false);
                 }
-                let now_ms = clock::now_ms();
                 apply::effects(db, &incoming, decided.room, &decided.effects, now_ms).await?;
                 inbox::finish(db, incoming.update_id).await?;
                 Ok(true)
@@ -227,7 +234,7 @@ async fn give_up(
 ) -> Result<(), StoreError> {
     let update_id = waiting.update_id;
     tracing::error!(update_id, chat_id, "an update is parked after three failed attempts");
-    let place = parse::parse(&waiting.body, &desk.bot_name).map(|incoming| incoming.place);
+    let place = parse::parse(&waiting.body, &desk.me).map(|incoming| incoming.place);
     store
         .write(Urgency::People, move |db| {
             Box::pin(async move {

@@ -1,20 +1,30 @@
 //! Taking updates in: stored before they are acknowledged, and a stranger's without their words.
+//!
+//! Invariant: what is kept of an update is decided by who wrote it and where, before it is
+//! inserted. A group's new id is taken in here too, so that whatever follows is judged by it.
+
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::access::{Access, FixedAccess};
-use super::parse::{self, Envelope};
+use super::menu;
+use super::parse::{self, Author, Envelope, Kind};
 use crate::clock;
 use crate::crash;
 use crate::kernel::chat::Standing;
+use crate::kernel::effect::Audience;
 use crate::store::inbox::{self, Arrival};
 use crate::store::intake::{self, Way};
-use crate::store::{Store, StoreError, Urgency, access};
+use crate::store::{Store, StoreError, Urgency, access, group, migration};
+
+/// The bot's user name, once Telegram has said it.
+pub type BotName = Arc<OnceLock<String>>;
 
 /// The kinds of updates that we ask Telegram for, whichever way they come.
-pub const ALLOWED_UPDATES: [&str; 4] =
-    ["message", "edited_message", "channel_post", "callback_query"];
+pub const ALLOWED_UPDATES: [&str; 5] =
+    ["message", "edited_message", "channel_post", "callback_query", "my_chat_member"];
 
 /// An update's number. `None`: it is no update.
 pub fn update_id(update: &Value) -> Option<i64> {
@@ -52,19 +62,31 @@ fn noted(written: Result<(), StoreError>) -> Result<(), StoreError> {
 pub async fn take(
     store: &Store,
     fixed: &FixedAccess,
+    bot_name: &str,
     updates: Vec<Value>,
 ) -> Result<u64, StoreError> {
     crash::point("before-inbox-insert");
-    let fixed = fixed.clone();
+    let (fixed, bot_name) = (fixed.clone(), bot_name.to_owned());
     let taken = store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
-                let access = Access::load(db, &fixed).await?;
-                let mut arrivals = Vec::with_capacity(updates.len());
+                let now_ms = clock::now_ms();
+                let mut access = Access::load(db, &fixed).await?;
+                let mut taken = 0;
+                // One by one: a migration also moves what came before it in the same answer.
                 for update in &updates {
-                    arrivals.extend(arrival(db, &access, update).await?);
+                    let Some(envelope) = parse::envelope(update, &bot_name) else {
+                        taken += inbox::take(db, homeless(update), now_ms).await?;
+                        continue;
+                    };
+                    if let Kind::Migration { from_chat_id, to_chat_id } = envelope.kind {
+                        follow(db, &access, from_chat_id, to_chat_id, now_ms).await?;
+                        access = Access::load(db, &fixed).await?;
+                    }
+                    let arrival = arrival(db, &access, &envelope, update, now_ms).await?;
+                    taken += inbox::take(db, Some(arrival), now_ms).await?;
                 }
-                inbox::take(db, &arrivals, clock::now_ms()).await
+                Ok(taken)
             })
         })
         .await?;
@@ -72,41 +94,85 @@ pub async fn take(
     Ok(taken)
 }
 
-/// What is stored of an update. `None`: it has no id, so it cannot be one of Telegram's.
+/// A kind of update that belongs to no chat: its id is kept, and nothing else. Without an id it
+/// cannot be one of Telegram's.
+fn homeless(update: &Value) -> Option<Arrival> {
+    let update_id = update_id(update)?;
+    Some(Arrival { update_id, chat_id: 0, body: None })
+}
+
+async fn follow(
+    db: &mut SqliteConnection,
+    access: &Access,
+    from_chat_id: i64,
+    to_chat_id: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    migration::follow(db, from_chat_id, to_chat_id, now_ms).await?;
+    if access.has_group(from_chat_id) {
+        // The configuration goes on naming the old id.
+        migration::remember(db, from_chat_id, to_chat_id, now_ms).await?;
+        menu::show(db, to_chat_id, Audience::Group, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// What is stored of an update.
 async fn arrival(
     db: &mut SqliteConnection,
     access: &Access,
+    envelope: &Envelope,
     update: &Value,
-) -> Result<Option<Arrival>, StoreError> {
-    let Some(envelope) = parse::envelope(update) else {
-        let Some(update_id) = update_id(update) else { return Ok(None) };
-        // A kind of update that belongs to no chat: its id is kept, and nothing else.
-        return Ok(Some(Arrival { update_id, chat_id: 0, body: None }));
+    now_ms: i64,
+) -> Result<Arrival, StoreError> {
+    let standing = match envelope.author {
+        Author::Person(user_id) => access.standing(Some(user_id), envelope.chat_id),
+        Author::Nameless | Author::Bot => access.standing(None, envelope.chat_id),
     };
-    let standing = access.standing(envelope.user_id, envelope.chat_id);
-    let body = if standing != Standing::Stranger || envelope.is_start {
-        Some(update.to_string())
-    } else {
-        strangers_body(db, &envelope).await?
+    let body = match (&envelope.kind, envelope.author) {
+        (Kind::Migration { .. }, _) => None,
+        // Whoever throws us out of a group of ours need not be anybody we know.
+        (Kind::Presence, _) => (standing != Standing::Stranger).then(|| update.to_string()),
+        (_, Author::Bot) => None,
+        (_, Author::Nameless) => nameless_body(db, envelope).await?,
+        (_, Author::Person(user_id)) => match standing {
+            _ if envelope.is_start => Some(update.to_string()),
+            Standing::Stranger => strangers_body(db, envelope, user_id, now_ms).await?,
+            // Those who only look hold no conversation: their chatter is none of our business.
+            Standing::Viewer => envelope.is_for_us.then(|| update.to_string()),
+            Standing::Member | Standing::Owner => Some(update.to_string()),
+        },
     };
-    Ok(Some(Arrival { update_id: envelope.update_id, chat_id: envelope.chat_id, body }))
+    Ok(Arrival { update_id: envelope.update_id, chat_id: envelope.chat_id, body })
 }
 
 /// A stranger is counted; the first time there is something to refuse, afterwards nothing.
 async fn strangers_body(
     db: &mut SqliteConnection,
     envelope: &Envelope,
+    user_id: i64,
+    now_ms: i64,
 ) -> Result<Option<String>, StoreError> {
-    let Some(user_id) = envelope.user_id else { return Ok(None) };
-    let is_tap = envelope.callback_id.is_some();
     // In a group that is not admitted, ordinary chatter is none of our business.
-    if !(envelope.is_private || envelope.is_command || is_tap) {
+    if !envelope.is_for_us {
         return Ok(None);
     }
     // Only the first: two chats of theirs are handled side by side, and each would refuse them.
-    let is_first = access::count_stranger(db, user_id).await? == 1;
+    let is_first = access::count_stranger(db, user_id, now_ms).await? == 1;
     // A tap is answered every time: it would spin for ever.
+    let is_tap = matches!(envelope.kind, Kind::Tap(_));
     if !is_tap && (!is_first || access::was_refused(db, user_id).await?) {
+        return Ok(None);
+    }
+    Ok(Some(parse::redacted(envelope).to_string()))
+}
+
+/// Somebody who hides behind a chat is told once, and nothing of theirs is kept.
+async fn nameless_body(
+    db: &mut SqliteConnection,
+    envelope: &Envelope,
+) -> Result<Option<String>, StoreError> {
+    if !envelope.is_for_us || group::told_nameless(db, envelope.chat_id).await? {
         return Ok(None);
     }
     Ok(Some(parse::redacted(envelope).to_string()))

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod apply;
 pub mod client;
+pub mod code;
 pub mod delivery;
 pub mod dispatch;
 pub mod handle;

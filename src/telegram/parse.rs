@@ -1,64 +1,128 @@
 //! From a raw update to what it means to us. Pure.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use teloxide::types::{
     CallbackQuery, ChatKind as TelegramChat, MediaKind, Message, MessageKind, PublicChatKind,
-    Update, UpdateKind, User,
+    ThreadId, Update, UpdateKind, User,
 };
 
-use crate::kernel::chat::{ChatKind, Content, Incoming, Person, Place};
+use crate::kernel::chat::{ChatKind, Content, Incoming, Me, Person, Place, Towards};
 
-/// What a stored update is to us. `None`: nothing that asks for an answer (another bot's command,
-/// a kind of update that we do not know).
-pub fn parse(body: &str, bot_name: &str) -> Option<Incoming> {
+mod envelope;
+mod presence;
+
+pub use envelope::{Author, Envelope, Kind, envelope, redacted};
+
+/// The topic of a forum that every message without one lies in. Telegram takes no message for it
+/// by this number.
+const GENERAL_TOPIC: i32 = 1;
+
+/// What a stored update is to us. `None`: nothing that asks for an answer (what another bot says or
+/// is told, a kind of update that we do not know).
+pub fn parse(body: &str, me: &Me) -> Option<Incoming> {
+    if let Some(incoming) = presence::parse(body) {
+        return Some(incoming);
+    }
     let update: Update = serde_json::from_str(body).ok()?;
     let update_id = i64::from(update.id.0);
     match update.kind {
-        UpdateKind::Message(message) => message_of(update_id, &message, bot_name),
+        UpdateKind::Message(message) => message_of(update_id, &message, me),
         UpdateKind::EditedMessage(message) => {
-            let mut incoming = message_of(update_id, &message, bot_name)?;
-            incoming.content = Content::Edited;
+            let mut incoming = message_of(update_id, &message, me)?;
+            let is_command = incoming.command().is_some();
+            incoming.content = Content::Edited { is_command };
             Some(incoming)
         }
-        UpdateKind::ChannelPost(message) => message_of(update_id, &message, bot_name),
+        UpdateKind::ChannelPost(message) => message_of(update_id, &message, me),
         UpdateKind::CallbackQuery(query) => press_of(update_id, query),
+        UpdateKind::Error(update) => unparsed(update_id, &update, me),
         _ => None,
     }
 }
 
-fn message_of(update_id: i64, message: &Message, bot_name: &str) -> Option<Incoming> {
+/// A message whose content is not as our types have it: newer than they are, or without a field
+/// that they want. Whoever sent it still hears that we cannot read it.
+fn unparsed(update_id: i64, update: &Value, me: &Me) -> Option<Incoming> {
+    const KEPT: [&str; 7] = [
+        "message_id",
+        "message_thread_id",
+        "is_topic_message",
+        "from",
+        "sender_chat",
+        "chat",
+        "date",
+    ];
+    let fields = update.get("message")?.as_object()?.iter();
+    let kept = fields.filter(|(name, _)| KEPT.contains(&name.as_str()));
+    let mut bare: Map<String, Value> =
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    bare.insert("text".to_owned(), Value::from(""));
+    let message: Message = serde_json::from_value(Value::Object(bare)).ok()?;
+    let mut incoming = message_of(update_id, &message, me)?;
+    incoming.content = Content::Unreadable("this kind of message");
+    Some(incoming)
+}
+
+fn message_of(update_id: i64, message: &Message, me: &Me) -> Option<Incoming> {
     let content = content_of(message)?;
-    if let Content::Text(text) = &content
-        && is_for_another_bot(text, bot_name)
-    {
+    let words = message.text().or_else(|| message.caption()).unwrap_or_default();
+    if named_bot(words).is_some_and(|name| !name.eq_ignore_ascii_case(&me.username)) {
         return None;
     }
-    let place = Place {
-        chat_id: message.chat.id.0,
-        thread_id: message.thread_id.filter(|_| message.is_topic_message).map(|id| id.0.0),
-    };
     // A post in the name of a chat (a channel, an anonymous admin) has no person behind it.
-    let person = match &message.sender_chat {
-        Some(_) => None,
-        None => message.from.as_ref().filter(|user| !user.is_bot).map(person_of),
+    let person = match (&message.sender_chat, &message.from) {
+        (Some(_), _) | (None, None) => None,
+        // What another bot says is never meant for us.
+        (None, Some(user)) if user.is_bot => return None,
+        (None, Some(user)) => Some(person_of(user)),
     };
-    Some(Incoming { update_id, place, chat_kind: kind_of(&message.chat.kind), person, content })
+    Some(Incoming {
+        update_id,
+        place: place_of(message),
+        chat_kind: kind_of(&message.chat.kind),
+        chat_title: message.chat.title().unwrap_or_default().to_owned(),
+        message_id: Some(message.id.0),
+        towards: towards(message, words, me),
+        person,
+        content,
+    })
+}
+
+fn place_of(message: &Message) -> Place {
+    let in_topic = |id: &ThreadId| message.is_topic_message && id.0.0 != GENERAL_TOPIC;
+    let thread_id = message.thread_id.filter(in_topic).map(|id| id.0.0);
+    Place { chat_id: message.chat.id.0, thread_id }
+}
+
+fn towards(message: &Message, words: &str, me: &Me) -> Towards {
+    if message.chat.is_private() || named_bot(words).is_some() {
+        return Towards::Us;
+    }
+    // In a forum topic every message "replies" to the one that opened the topic.
+    let opened = message.thread_id.map(|id| id.0).filter(|_| message.is_topic_message);
+    let Some(replied) = message.reply_to_message().filter(|it| Some(it.id) != opened) else {
+        return Towards::Anybody;
+    };
+    let by = replied.from.as_ref().and_then(|user| user.username.as_deref());
+    match by.is_some_and(|name| name.eq_ignore_ascii_case(&me.username)) {
+        true => Towards::Us,
+        false => Towards::Another,
+    }
 }
 
 fn press_of(update_id: i64, query: CallbackQuery) -> Option<Incoming> {
     let message = query.message?;
-    let place = Place {
-        chat_id: message.chat().id.0,
-        thread_id: message
-            .regular_message()
-            .filter(|message| message.is_topic_message)
-            .and_then(|message| message.thread_id)
-            .map(|id| id.0.0),
+    let place = match message.regular_message() {
+        Some(regular) => place_of(regular),
+        None => Place { chat_id: message.chat().id.0, thread_id: None },
     };
     Some(Incoming {
         update_id,
         place,
         chat_kind: kind_of(&message.chat().kind),
+        chat_title: message.chat().title().unwrap_or_default().to_owned(),
+        message_id: None,
+        towards: Towards::Us,
         person: Some(person_of(&query.from)),
         content: Content::Press {
             callback_id: query.id.0,
@@ -85,10 +149,24 @@ fn kind_of(kind: &TelegramChat) -> ChatKind {
 
 /// What a message says. `None` for service messages (somebody joined, a title changed).
 fn content_of(message: &Message) -> Option<Content> {
+    let common = match &message.kind {
+        MessageKind::Common(common) => common,
+        MessageKind::Dice(_) => return Some(Content::Unreadable("a die")),
+        // Something newer than our types.
+        MessageKind::Empty {} => return Some(Content::Unreadable("this kind of message")),
+        _ => return None,
+    };
+    if common.forward_origin.is_some() && !common.is_automatic_forward {
+        // Somebody else's words: nobody confirms or asks anything with them.
+        return Some(Content::Unreadable("a forwarded message"));
+    }
     if let Some(text) = message.text() {
         return Some(Content::Text(text.to_owned()));
     }
-    let MessageKind::Common(common) = &message.kind else { return None };
+    if message.caption().is_some_and(|caption| caption.starts_with('/')) {
+        // Telegram lets people write a command there, and few bots follow it.
+        return Some(Content::Unreadable("a command in a caption"));
+    }
     let name = match &common.media_kind {
         MediaKind::Animation(_) => "an animation",
         MediaKind::Audio(_) => "a piece of audio",
@@ -105,77 +183,22 @@ fn content_of(message: &Message) -> Option<Content> {
     Some(Content::Unreadable(name))
 }
 
-/// `/plants@OtherBot` in a group is not for us.
-fn is_for_another_bot(text: &str, bot_name: &str) -> bool {
-    let Some(command) = text.trim_start().strip_prefix('/') else { return false };
-    let head = command.split_whitespace().next().unwrap_or("");
-    match head.split_once('@') {
-        Some((_, name)) => !name.eq_ignore_ascii_case(bot_name),
-        None => false,
-    }
-}
-
-/// The parts of a raw update that access is decided by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
-    pub update_id: i64,
-    pub chat_id: i64,
-    pub user_id: Option<i64>,
-    pub is_private: bool,
-    /// It begins with a slash: in a group, only that is meant for us.
-    pub is_command: bool,
-    /// The tap to answer, if it is one.
-    pub callback_id: Option<String>,
-    /// `/start` with what follows: the one text of a stranger that we may keep.
-    pub is_start: bool,
-}
-
-/// Reads an update's envelope. `None`: it belongs to no chat, or has no id.
-pub fn envelope(update: &Value) -> Option<Envelope> {
-    let update_id = update.get("update_id")?.as_i64()?;
-    let (_, event) = update.as_object()?.iter().find(|(key, _)| *key != "update_id")?;
-    let message = event.get("message").filter(|_| event.get("data").is_some()).unwrap_or(event);
-    let chat = message.get("chat")?;
-    let text = event.get("text").and_then(Value::as_str).unwrap_or("");
-    let is_start = text == "/start" || text.starts_with("/start ");
-    Some(Envelope {
-        update_id,
-        chat_id: chat.get("id")?.as_i64()?,
-        user_id: event.pointer("/from/id").and_then(Value::as_i64),
-        is_private: chat.get("type").and_then(Value::as_str) == Some("private"),
-        is_command: text.starts_with('/'),
-        callback_id: event
-            .get("data")
-            .and(event.get("id"))
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        is_start,
-    })
-}
-
-/// A stranger's update without anything that they wrote, their name included.
-pub fn redacted(envelope: &Envelope) -> Value {
-    if let (Some(callback_id), Some(user_id)) = (&envelope.callback_id, envelope.user_id) {
-        return json!({ "update_id": envelope.update_id, "callback_query": {
-            "id": callback_id, "chat_instance": "", "data": "",
-            "from": { "id": user_id, "is_bot": false, "first_name": "" },
-            "message": { "message_id": 1, "date": 0,
-                "chat": { "id": envelope.chat_id, "type": "private", "first_name": "" } } } });
-    }
-    let kind = if envelope.is_private { "private" } else { "supergroup" };
-    let mut message = json!({
-        "message_id": 1, "date": 0, "text": "",
-        "chat": { "id": envelope.chat_id, "type": kind, "first_name": "", "title": "" },
-    });
-    if let Some(user_id) = envelope.user_id {
-        message["from"] = json!({ "id": user_id, "is_bot": false, "first_name": "" });
-    }
-    json!({ "update_id": envelope.update_id, "message": message })
+/// The bot that a command names: `plants_bot` in `/plants@plants_bot`.
+fn named_bot(words: &str) -> Option<&str> {
+    let command = words.trim_start().strip_prefix('/')?;
+    let head = command.split_whitespace().next()?;
+    head.split_once('@').map(|(_, name)| name)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn me() -> Me {
+        Me { username: "Sill_bot".to_owned(), reads_all_group_messages: false }
+    }
 
     fn message(text: &str) -> Value {
         json!({"update_id": 5, "message": {"message_id": 9, "date": 1_700_000_000,
@@ -185,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_text_is_parsed() {
-        let incoming = parse(&message("/plants").to_string(), "Sill_bot").unwrap();
+        let incoming = parse(&message("/plants").to_string(), &me()).unwrap();
         assert_eq!(incoming.command(), Some(("plants", "")));
         assert_eq!(incoming.person.unwrap().user_id, 7);
         assert_eq!(incoming.chat_kind, ChatKind::Private);
@@ -193,8 +216,8 @@ mod tests {
 
     #[test]
     fn another_bots_command_is_not_ours() {
-        assert_eq!(parse(&message("/plants@other_bot").to_string(), "Sill_bot"), None);
-        assert!(parse(&message("/plants@sill_BOT x").to_string(), "Sill_bot").is_some());
+        assert_eq!(parse(&message("/plants@other_bot").to_string(), &me()), None);
+        assert!(parse(&message("/plants@sill_BOT x").to_string(), &me()).is_some());
     }
 
     #[test]
@@ -203,25 +226,99 @@ mod tests {
             "from": {"id": 7, "is_bot": false, "first_name": "Ada"}, "data": "d:5:keep",
             "message": {"message_id": 10, "date": 1, "text": "?",
                 "chat": {"id": 7, "type": "private", "first_name": "Ada"}}}});
-        let incoming = parse(&update.to_string(), "Sill_bot").unwrap();
+        let incoming = parse(&update.to_string(), &me()).unwrap();
         assert_eq!(incoming.press(), Some(("42", 10, "d:5:keep")));
-        let envelope = envelope(&update).unwrap();
-        assert_eq!((envelope.chat_id, envelope.user_id), (7, Some(7)));
+        let envelope = envelope(&update, "Sill_bot").unwrap();
+        assert_eq!((envelope.chat_id, envelope.author), (7, Author::Person(7)));
     }
 
     #[test]
     fn a_redacted_update_parses_and_says_nothing() {
-        let envelope = envelope(&message("the sentinel")).unwrap();
+        let envelope = envelope(&message("the sentinel"), "Sill_bot").unwrap();
         let body = redacted(&envelope).to_string();
         assert!(!body.contains("sentinel") && !body.contains("Ada"));
-        let incoming = parse(&body, "Sill_bot").unwrap();
+        let incoming = parse(&body, &me()).unwrap();
         assert_eq!(incoming.person.unwrap().user_id, 7);
     }
 
     #[test]
     fn what_is_unknown_is_passed_over() {
-        assert_eq!(parse(r#"{"update_id": 1, "new_thing": {"x": 1}}"#, "b"), None);
-        assert_eq!(parse("[]", "b"), None);
-        assert_eq!(envelope(&json!({"update_id": 1, "new_thing": {"x": 1}})), None);
+        assert_eq!(parse(r#"{"update_id": 1, "new_thing": {"x": 1}}"#, &me()), None);
+        assert_eq!(parse("[]", &me()), None);
+        assert_eq!(envelope(&json!({"update_id": 1, "new_thing": {"x": 1}}), "b"), None);
+    }
+
+    fn in_group(extra: Value) -> Value {
+        let mut message = json!({"message_id": 9, "date": 1_700_000_000,
+            "chat": {"id": -100, "type": "supergroup", "title": "Home", "is_forum": true},
+            "from": {"id": 7, "is_bot": false, "first_name": "Ada"}, "text": "hello"});
+        message.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        json!({"update_id": 5, "message": message})
+    }
+
+    #[test]
+    fn a_topic_is_a_place_and_the_general_one_is_the_chat() {
+        let thread = |extra: Value| parse(&in_group(extra).to_string(), &me()).unwrap().place;
+        let topic = json!({"message_thread_id": 33, "is_topic_message": true});
+        assert_eq!(thread(topic).thread_id, Some(33));
+        // A thread of replies outside a forum, and the general topic.
+        assert_eq!(thread(json!({"message_thread_id": 33})).thread_id, None);
+        let general = json!({"message_thread_id": 1, "is_topic_message": true});
+        assert_eq!(thread(general).thread_id, None);
+    }
+
+    #[test]
+    fn what_opened_a_topic_is_not_replied_to() {
+        let replied = |id: i32, from: Value| {
+            json!({"message_id": id, "date": 1, "text": "?",
+            "chat": {"id": -100, "type": "supergroup", "title": "Home"}, "from": from})
+        };
+        let ours = json!({"id": 1, "is_bot": true, "first_name": "S", "username": "sill_bot"});
+        let bert = json!({"id": 8, "is_bot": false, "first_name": "Bert"});
+        let towards = |extra: Value| parse(&in_group(extra).to_string(), &me()).unwrap().towards;
+        assert_eq!(towards(json!({})), Towards::Anybody);
+        assert_eq!(towards(json!({"reply_to_message": replied(4, ours)})), Towards::Us);
+        assert_eq!(
+            towards(json!({"reply_to_message": replied(4, bert.clone())})),
+            Towards::Another
+        );
+        assert_eq!(towards(json!({"text": "/plants@sill_bot"})), Towards::Us);
+        let first = json!({"message_thread_id": 4, "is_topic_message": true,
+            "reply_to_message": replied(4, bert)});
+        assert_eq!(towards(first), Towards::Anybody);
+    }
+
+    #[test]
+    fn other_bots_are_not_listened_to_and_somebody_behind_a_chat_has_no_name() {
+        let bot = json!({"id": 9, "is_bot": true, "first_name": "Other"});
+        let said = in_group(json!({"from": bot, "text": "/plants"}));
+        assert_eq!(parse(&said.to_string(), &me()), None);
+        assert_eq!(envelope(&said, "Sill_bot").unwrap().author, Author::Bot);
+        let group = json!({"id": -100, "type": "supergroup", "title": "Home"});
+        let said = in_group(json!({"from": bot, "sender_chat": group, "text": "/plants"}));
+        assert_eq!(parse(&said.to_string(), &me()).unwrap().person, None);
+        let envelope = envelope(&said, "Sill_bot").unwrap();
+        assert_eq!((envelope.author, envelope.is_for_us), (Author::Nameless, true));
+        let again = parse(&redacted(&envelope).to_string(), &me()).unwrap();
+        assert_eq!((again.person, again.place.chat_id), (None, -100));
+    }
+
+    #[test]
+    fn a_message_that_our_types_do_not_know_is_still_somebodys() {
+        let voice = json!({"file_id": "f", "file_unique_id": "u", "duration": "long"});
+        let mut update = message("");
+        update["message"].as_object_mut().unwrap().remove("text");
+        update["message"]["voice"] = voice;
+        let incoming = parse(&update.to_string(), &me()).unwrap();
+        assert_eq!(incoming.content, Content::Unreadable("this kind of message"));
+        assert_eq!(incoming.person.unwrap().user_id, 7);
+    }
+
+    #[test]
+    fn a_forwarded_message_is_not_obeyed() {
+        let origin = json!({"type": "hidden_user", "date": 1, "sender_user_name": "Bert"});
+        let said = in_group(json!({"forward_origin": origin, "text": "/y"}));
+        let incoming = parse(&said.to_string(), &me()).unwrap();
+        assert_eq!(incoming.content, Content::Unreadable("a forwarded message"));
     }
 }

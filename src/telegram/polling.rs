@@ -36,11 +36,12 @@ pub async fn run(
     store: Store,
     api: BotApi,
     fixed: FixedAccess,
+    bot_name: String,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
     ingress::begin(&store, Way::Polling).await?;
     let mut poller =
-        Poller { store, api, fixed, offset: None, has_polled: false, rival_noted: None };
+        Poller { store, api, fixed, bot_name, offset: None, has_polled: false, rival_noted: None };
     let mut wait = FIRST_RETRY;
     while !*stop.borrow() {
         let polled = tokio::select! {
@@ -83,6 +84,7 @@ struct Poller {
     store: Store,
     api: BotApi,
     fixed: FixedAccess,
+    bot_name: String,
     /// The update after the last one that this life stored; the next poll confirms those before.
     offset: Option<i64>,
     /// A poll of this life was answered: no webhook was set then.
@@ -112,7 +114,8 @@ impl Poller {
         }
         let newest = updates.iter().filter_map(ingress::update_id).next_back();
         let newest = newest.ok_or(PollError::Senseless)?;
-        ingress::take(&self.store, &self.fixed, updates).await.map_err(PollError::Store)?;
+        let taken = ingress::take(&self.store, &self.fixed, &self.bot_name, updates).await;
+        taken.map_err(PollError::Store)?;
         self.offset = Some(newest + 1);
         Ok(())
     }

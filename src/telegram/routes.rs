@@ -5,8 +5,15 @@ use std::sync::Arc;
 use dptree::prelude::DependencyMap;
 
 use super::household::{self, Ask};
-use crate::kernel::chat::{Content, Draft, Incoming, Standing, draft_button};
+use crate::kernel::chat::{Content, Draft, Incoming, Standing, Towards, draft_button};
 use crate::rooms::turn::{Route, Routes};
+
+/// Who comes, and whether anything may be seen where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visit {
+    pub standing: Standing,
+    pub is_admitted: bool,
+}
 
 /// The tree. The first branch that takes an update decides.
 pub fn schema() -> Routes {
@@ -17,12 +24,15 @@ pub fn schema() -> Routes {
         rooms = rooms.branch((room.routes)());
     }
     dptree::entry()
+        .branch(dptree::filter_map(presence).endpoint(household::take))
         .branch(dptree::filter(is_nameless).chain(household::always(Ask::Nameless)))
+        .branch(dptree::filter_map(before_admission).endpoint(household::take))
         .branch(dptree::filter_map(start).endpoint(household::take))
         .branch(dptree::filter(is_stranger).chain(household::always(Ask::Stranger)))
+        .branch(dptree::filter(is_said_to_another).chain(household::always(Ask::Nothing)))
         .branch(dptree::filter(is_edited).chain(household::always(Ask::Edited)))
         .branch(conversations)
-        .branch(dptree::filter(is_stale_press).chain(household::always(Ask::StalePress)))
+        .branch(dptree::filter_map(stale_press).endpoint(household::take))
         .branch(rooms)
         .branch(household::routes())
         .branch(dptree::filter_map(anything_else).endpoint(household::take))
@@ -32,12 +42,12 @@ pub fn schema() -> Routes {
 pub async fn route(
     schema: &Routes,
     incoming: &Arc<Incoming>,
-    standing: Standing,
+    visit: Visit,
     draft: Option<Draft>,
 ) -> Option<Route> {
     let mut deps = DependencyMap::new();
     deps.insert(Arc::clone(incoming));
-    deps.insert(standing);
+    deps.insert(visit);
     deps.insert(draft);
     match schema.dispatch(deps).await {
         std::ops::ControlFlow::Break(route) => Some(route),
@@ -45,17 +55,42 @@ pub async fn route(
     }
 }
 
-fn is_nameless(incoming: Arc<Incoming>) -> bool {
-    // Ordinary chatter of a channel is none of our business; a command deserves an answer.
-    incoming.person.is_none() && incoming.command().is_some()
+fn presence(incoming: Arc<Incoming>) -> Option<Ask> {
+    match incoming.content {
+        Content::Presence(presence) => Some(Ask::Presence(presence)),
+        _ => None,
+    }
 }
 
-fn is_stranger(standing: Standing) -> bool {
-    !standing.may_look()
+/// Of what a channel or an anonymous admin says, ingress lets through what deserves an answer.
+fn is_nameless(incoming: Arc<Incoming>) -> bool {
+    incoming.person.is_none()
+}
+
+/// In a group that no owner has admitted, nobody sees anything; those whom we know are told how
+/// that changes.
+fn before_admission(incoming: Arc<Incoming>, visit: Visit) -> Option<Ask> {
+    if visit.is_admitted || !visit.standing.may_look() {
+        return None;
+    }
+    if let Some(ask) = household::admission(&incoming) {
+        return Some(ask);
+    }
+    let is_ours = incoming.command().is_some_and(|(name, _)| household::has_command(name));
+    Some(if is_ours || incoming.press().is_some() { Ask::Unadmitted } else { Ask::Nothing })
+}
+
+fn is_stranger(visit: Visit) -> bool {
+    !visit.standing.may_look()
+}
+
+/// In a group, a reply to somebody else answers them, even in the middle of a conversation with us.
+fn is_said_to_another(incoming: Arc<Incoming>) -> bool {
+    incoming.towards == Towards::Another && incoming.command().is_none()
 }
 
 fn is_edited(incoming: Arc<Incoming>) -> bool {
-    incoming.content == Content::Edited
+    matches!(incoming.content, Content::Edited { .. })
 }
 
 /// `/start` comes before the refusal of strangers: it is how they stop being one.
@@ -66,9 +101,12 @@ fn start(incoming: Arc<Incoming>) -> Option<Ask> {
     }
 }
 
-/// A button of a draft that no conversation took: it is from an earlier step.
-fn is_stale_press(incoming: Arc<Incoming>) -> bool {
-    incoming.press().is_some_and(|(_, _, data)| draft_button(data).is_some())
+/// A button of a draft that no conversation took: it is from an earlier step, or somebody else's.
+fn stale_press(incoming: Arc<Incoming>, draft: Option<Draft>) -> Option<Ask> {
+    let (_, _, data) = incoming.press()?;
+    let (version, _) = draft_button(data)?;
+    let is_own = draft.is_some_and(|draft| draft.version == version);
+    Some(Ask::StalePress((!is_own).then_some(version)))
 }
 
 fn anything_else(incoming: Arc<Incoming>) -> Option<Ask> {
@@ -77,8 +115,8 @@ fn anything_else(incoming: Arc<Incoming>) -> Option<Ask> {
             Some((name, _)) => Ask::UnknownCommand(name.to_owned()),
             None => Ask::Chatter,
         },
-        Content::Press { .. } => Ask::StalePress,
+        Content::Press { .. } => Ask::StalePress(None),
         Content::Unreadable(what) => Ask::Unreadable(what),
-        Content::Edited => Ask::Nothing,
+        Content::Edited { .. } | Content::Presence(_) => Ask::Nothing,
     })
 }

@@ -10,19 +10,24 @@ use super::access::FixedAccess;
 use super::notices;
 use crate::clock;
 use crate::engine::error_chain;
+use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::time::DAY_MS;
 use crate::rooms;
 use crate::store::outbox::{self, Target};
 use crate::store::{
-    Store, StoreError, Urgency, alerts, conversation, dead_letters, inbox, publication,
+    Store, StoreError, Urgency, access, alerts, conversation, dead_letters, group, inbox, invite,
+    publication,
 };
 
 /// Handled updates and sent messages are remembered for this long.
 const MEMORY_MS: i64 = 7 * DAY_MS;
 /// Alerts, dead letters and failed edits are kept for this long.
 const RECORD_MS: i64 = 366 * DAY_MS;
+/// Updates that were set aside, strangers, and what else came from people without access are
+/// kept for this long.
+const STRANGER_MS: i64 = 30 * DAY_MS;
 /// What has outlived its time is swept this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// The clock is looked at least this often: a suspended machine wakes up late.
@@ -75,6 +80,10 @@ async fn sweep(store: &Store) -> Result<(), StoreError> {
             Box::pin(async move {
                 let now_ms = clock::now_ms();
                 inbox::forget(db, now_ms - MEMORY_MS).await?;
+                inbox::forget_parked(db, now_ms - STRANGER_MS).await?;
+                access::forget_strangers(db, now_ms - STRANGER_MS).await?;
+                group::forget_nameless(db, now_ms - STRANGER_MS).await?;
+                invite::forget(db, now_ms, now_ms - STRANGER_MS).await?;
                 outbox::forget(db, now_ms - MEMORY_MS).await?;
                 alerts::forget(db, now_ms - RECORD_MS).await?;
                 publication::forget_failed(db, now_ms - RECORD_MS).await?;
@@ -124,14 +133,19 @@ async fn ring(
     fixed: &FixedAccess,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    for (holder, draft) in conversation::end_overdue(db, now_ms).await? {
+    for overdue in conversation::end_overdue(db, now_ms).await? {
         let words = format!(
             "⌛ I waited 30 minutes for an answer and have closed {}. Nothing was changed; \
              begin again whenever you like.",
-            rooms::unfinished(&draft)
+            rooms::unfinished(&overdue.draft)
         );
-        let say = Say::new(Text::of(words));
-        outbox::tell(db, holder.place, Target::New, &say, now_ms).await?;
+        let (place, user_id) = (overdue.holder.place, overdue.holder.user_id);
+        let text = match place == Place::private(user_id) || overdue.name.is_empty() {
+            true => Text::of(words),
+            // Among others, whose conversation it was has to be said.
+            false => Text::new().mention(user_id, &overdue.name).plain(":\n").plain(words),
+        };
+        outbox::tell(db, place, Target::New, &Say::new(text), now_ms).await?;
     }
     publication::say_queued(db, now_ms).await?;
     notices::tell_dead_letters(db, fixed, now_ms).await

@@ -9,11 +9,15 @@ use crate::botapi_world::TOKEN;
 
 const STRANGER: i64 = 31;
 const STRANGE_GROUP: i64 = -1_000_000_000_777;
+const CHANNEL: i64 = -1_000_000_000_888;
+/// A group that is let in.
+const GROUP: i64 = -1_000_000_000_778;
 /// Stands in everything that a stranger sends.
 const SENTINEL: &str = "Zq7Sentinel";
 
 /// Every way in which a stranger can put words into an update.
 fn a_stranger_writes(handle: &Handle) {
+    handle.set_privacy_mode(false);
     handle.rename(STRANGER, &format!("{SENTINEL} name"));
     handle.say(STRANGER, STRANGER, &format!("{SENTINEL} text"));
     handle.say(STRANGER, STRANGER, &format!("/plants {SENTINEL}"));
@@ -22,6 +26,17 @@ fn a_stranger_writes(handle: &Handle) {
     handle.press(STRANGER, STRANGER, 1, &format!("plant:show:{SENTINEL}"));
     handle.create_group(STRANGE_GROUP, &format!("{SENTINEL} group"));
     handle.say(STRANGE_GROUP, STRANGER, &format!("{SENTINEL} in a group"));
+    handle.say(STRANGE_GROUP, STRANGER, &format!("/plants {SENTINEL}"));
+    handle.say(STRANGE_GROUP, STRANGER, &format!("/start {SENTINEL}"));
+    handle.say(STRANGER, STRANGER, &format!("/start a word, {SENTINEL}"));
+    // Somebody behind a group, and somebody behind a channel.
+    for group in [STRANGE_GROUP, GROUP] {
+        handle.say_anonymously(group, &format!("/plants {SENTINEL}"));
+        handle.say_anonymously(group, &format!("/plants@windowsill_bot {SENTINEL}"));
+        handle.say_anonymously(group, SENTINEL);
+    }
+    handle.post_in_channel(CHANNEL, SENTINEL, &format!("/plants {SENTINEL}"));
+    handle.post_in_channel(CHANNEL, SENTINEL, SENTINEL);
     let from = json!({"id": STRANGER, "is_bot": false, "first_name": SENTINEL});
     let chat = json!({"id": STRANGER, "type": "private", "first_name": SENTINEL});
     let message = |extra: serde_json::Value| {
@@ -33,16 +48,16 @@ fn a_stranger_writes(handle: &Handle) {
     let document = json!({"file_id": SENTINEL, "file_unique_id": "u", "file_name": SENTINEL});
     handle
         .push_raw(json!({"message": message(json!({"document": document, "caption": SENTINEL}))}));
-    let channel = json!({"id": -1_000_000_000_888i64, "type": "channel", "title": SENTINEL});
-    let post = json!({"message_id": 5, "date": 1, "chat": channel, "text": SENTINEL});
-    handle.push_raw(json!({"channel_post": post}));
     handle.push_raw(json!({"poll": {"id": SENTINEL, "question": SENTINEL}}));
     handle.push_raw(json!({"something_new": {"text": SENTINEL}}));
 }
 
+/// F26: unauthorised people and chats, channel posts, anonymous admins.
 #[tokio::test]
 async fn a_strangers_words_are_in_no_file_and_in_no_log_and_they_are_refused_once() {
     let mut bot = Bot::new().await.with("WINDOWSILL_LOG_FILTER", "debug");
+    bot.set("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", GROUP);
+    bot.handle().create_group(GROUP, "Home");
     bot.started().await;
     a_stranger_writes(bot.handle());
     let refusal = "You are not authorized to use this application.";
@@ -63,9 +78,13 @@ async fn a_strangers_words_are_in_no_file_and_in_no_log_and_they_are_refused_onc
     assert!(files_with(&bot.data_dir(), SENTINEL).is_empty());
     assert!(!bot.log().contains(SENTINEL), "{}", bot.log());
     assert_eq!(bot.said(STRANGER), [refusal]);
-    assert!(bot.said(STRANGE_GROUP).is_empty(), "{:?}", bot.said(STRANGE_GROUP));
+    let nameless = "I only talk with people who write under their own name.";
+    for chat_id in [STRANGE_GROUP, GROUP, CHANNEL] {
+        assert_eq!(bot.said(chat_id), [nameless]);
+    }
 }
 
+/// F26: somebody is taken off the configuration's list in the middle of a conversation.
 #[tokio::test]
 async fn somebody_who_is_no_longer_let_in_leaves_no_word_even_inside_a_conversation() {
     let mut bot = Bot::new().await.with("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", STRANGER);

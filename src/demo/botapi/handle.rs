@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::calls::Call;
 use super::fault::Fault;
-use super::model::{Change, Chat, ChatKind, Message};
-use super::people::{migrate, press, say, set_blocked};
+use super::model::{Change, Message};
+use super::people::{press, say, set_blocked};
 use super::shared::Shared;
 use super::shown::ShownMessage;
 
@@ -19,7 +19,7 @@ const TRANSCRIPT_MESSAGES: usize = 30;
 /// The world behind the server; clones see the same one.
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Handle {
@@ -31,14 +31,6 @@ impl Handle {
     /// Gives the id of the update.
     pub fn say(&self, chat_id: i64, user_id: i64, text: &str) -> i64 {
         self.shared.act(|state| say(state, chat_id, user_id, text, Map::new()))
-    }
-
-    /// A person writes in a thread of a supergroup.
-    pub fn say_in_thread(&self, chat_id: i64, user_id: i64, thread_id: i64, text: &str) -> i64 {
-        let mut extra = Map::new();
-        extra.insert("message_thread_id".to_owned(), json!(thread_id));
-        extra.insert("is_topic_message".to_owned(), json!(true));
-        self.shared.act(|state| say(state, chat_id, user_id, text, extra))
     }
 
     /// A person writes in reply to a message.
@@ -95,17 +87,6 @@ impl Handle {
             return self.push_raw(json!({"raw": update}));
         };
         self.shared.act(|state| state.queue_raw(update))
-    }
-
-    /// A group the bot is in; ids from -1000000000000 down make a supergroup.
-    pub fn create_group(&self, chat_id: i64, title: &str) {
-        let kind = ChatKind::of_group(chat_id);
-        self.shared.act(|state| state.record(Change::Chat(Chat::new(chat_id, kind, title))));
-    }
-
-    /// The group becomes a supergroup: the bot is told, and calls for the old id fail.
-    pub fn migrate_group(&self, chat_id: i64, new_chat_id: i64) {
-        self.shared.act(|state| migrate(state, chat_id, new_chat_id));
     }
 
     /// The person blocks the bot in their private chat.

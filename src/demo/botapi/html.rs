@@ -2,7 +2,12 @@
 //!
 //! Bad markup is refused in the words of the real server, byte offsets included.
 
+use serde_json::json;
+
 use super::entities::{Content, Entity};
+
+/// A link to a person by their number.
+const PERSON: &str = "tg://user?id=";
 
 /// Tags and the entity each makes; `span` and `a` have rules of their own.
 const TAGS: [(&str, &str); 16] = [
@@ -206,7 +211,14 @@ impl Parser<'_> {
                 let shown = &self.text[tag.text_from..];
                 let target = if tag.value.is_empty() { shown } else { &tag.value };
                 let Some(url) = full_url(target) else { return };
-                entity.url = Some(url);
+                match url.strip_prefix(PERSON).and_then(|id| id.parse::<i64>().ok()) {
+                    Some(id) => {
+                        entity.kind = "text_mention".to_owned();
+                        let user = json!({"id": id, "is_bot": false, "first_name": ""});
+                        entity.user = Some(user);
+                    }
+                    None => entity.url = Some(url),
+                }
             }
             "custom_emoji" => entity.custom_emoji_id = Some(tag.value.clone()),
             "code" => entity.language = tag.value.strip_prefix("language-").map(str::to_owned),

@@ -12,6 +12,7 @@ mod calls;
 mod entities;
 mod error;
 mod fault;
+mod groups;
 mod handle;
 mod history;
 mod html;

@@ -40,6 +40,7 @@ pub(super) enum ChatKind {
     Private,
     Group,
     Supergroup,
+    Channel,
 }
 
 impl ChatKind {
@@ -60,12 +61,37 @@ pub(super) struct Chat {
     /// The supergroup this group became.
     pub migrated_to: Option<i64>,
     pub next_message_id: i64,
+    /// The bot was taken out of this group, or has not come into it yet.
+    #[serde(default)]
+    pub bot_is_out: bool,
+    /// A forum's topics, each by the message that opened it.
+    #[serde(default)]
+    pub topics: Vec<i64>,
 }
 
 impl Chat {
     pub(super) fn new(id: i64, kind: ChatKind, title: &str) -> Chat {
         let title = title.to_owned();
-        Chat { id, kind, title, pinned: Vec::new(), migrated_to: None, next_message_id: 1 }
+        Chat {
+            id,
+            kind,
+            title,
+            pinned: Vec::new(),
+            migrated_to: None,
+            next_message_id: 1,
+            bot_is_out: false,
+            topics: Vec::new(),
+        }
+    }
+
+    /// As the Bot API names it.
+    pub(super) fn kind_name(&self) -> &'static str {
+        match self.kind {
+            ChatKind::Private => "private",
+            ChatKind::Group => "group",
+            ChatKind::Supergroup => "supergroup",
+            ChatKind::Channel => "channel",
+        }
     }
 
     /// The `Chat` object.
@@ -73,6 +99,9 @@ impl Chat {
         let name = if self.kind == ChatKind::Private { "first_name" } else { "title" };
         let mut chat = json!({"id": self.id, "type": self.kind});
         chat[name] = json!(self.title);
+        if !self.topics.is_empty() {
+            chat["is_forum"] = json!(true);
+        }
         chat
     }
 }
@@ -102,7 +131,9 @@ impl Message {
     }
 
     pub(super) fn is_from_bot(&self) -> bool {
-        self.body.get("from").is_some_and(|from| from["is_bot"] == true)
+        // Anonymous admins are shown through an account that is a bot.
+        let is_bot = self.body.get("from").is_some_and(|from| from["is_bot"] == true);
+        is_bot && !self.body.contains_key("sender_chat")
     }
 
     pub(super) fn object(&self) -> Value {

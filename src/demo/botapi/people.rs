@@ -1,13 +1,13 @@
-//! What people do to the world: write, press, block, and turn a group into a supergroup.
+//! What people do to the world: write, edit, press, and block.
 
 use serde_json::{Map, Value, json};
 
 use super::entities::Content;
-use super::model::{Change, Chat, ChatKind, Message};
+use super::model::{Change, Chat, ChatKind, Message, Person};
 use super::shared::{State, now_s};
 
 /// The chat, which begins here if two people have not met.
-fn chat_of(state: &mut State, chat_id: i64, user_id: i64) -> Chat {
+pub(super) fn chat_of(state: &mut State, chat_id: i64, user_id: i64) -> Chat {
     if !state.world.people.contains_key(&user_id) {
         let person = state.world.person(user_id);
         state.record(Change::Person(person));
@@ -31,21 +31,78 @@ pub(super) fn say(
     text: &str,
     extra: Map<String, Value>,
 ) -> i64 {
-    let chat = chat_of(state, chat_id, user_id);
     let content = Content::new(text, Vec::new());
     let mut body = extra;
-    body.insert("message_id".to_owned(), json!(chat.next_message_id));
-    body.insert("from".to_owned(), state.world.person(user_id).user());
-    body.insert("chat".to_owned(), chat.object());
-    body.insert("date".to_owned(), json!(now_s()));
     body.insert("text".to_owned(), json!(content.text));
     if !content.entities.is_empty() {
         body.insert("entities".to_owned(), json!(content.entities));
     }
+    send(state, chat_id, user_id, body)
+}
+
+/// Sends what is in `body`, a text or anything else.
+pub(super) fn send(
+    state: &mut State,
+    chat_id: i64,
+    user_id: i64,
+    mut body: Map<String, Value>,
+) -> i64 {
+    let chat = chat_of(state, chat_id, user_id);
+    let from = state.world.person(user_id).user();
+    body.entry("from").or_insert(from);
+    post(state, &chat, "message", body)
+}
+
+/// Puts a message into a chat and tells the bot, if it hears such a one.
+pub(super) fn post(
+    state: &mut State,
+    chat: &Chat,
+    kind: &str,
+    mut body: Map<String, Value>,
+) -> i64 {
+    body.insert("message_id".to_owned(), json!(chat.next_message_id));
+    body.insert("chat".to_owned(), chat.object());
+    body.insert("date".to_owned(), json!(now_s()));
     let message = Message::new(body);
     let object = message.object();
     state.record(Change::Message(Box::new(message)));
-    state.queue("message", &object)
+    match is_heard(state, chat, &object) {
+        true => state.queue(kind, &object),
+        false => state.world.next_update_id,
+    }
+}
+
+/// What the bot is told of: in groups it hears commands and replies to itself, unless privacy mode
+/// is off.
+fn is_heard(state: &State, chat: &Chat, message: &Value) -> bool {
+    if chat.bot_is_out {
+        return false;
+    }
+    let is_group = matches!(chat.kind, ChatKind::Group | ChatKind::Supergroup);
+    if !is_group || !state.privacy_mode {
+        return true;
+    }
+    let words = message["text"].as_str().or(message["caption"].as_str()).unwrap_or_default();
+    let command = words.strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
+    let is_command = command.is_some_and(|command| match command.split_once('@') {
+        Some((_, name)) => state.bot["username"].as_str() == Some(name),
+        None => true,
+    });
+    is_command || message["reply_to_message"]["from"]["id"] == state.bot["id"]
+}
+
+/// A person changes the text of a message.
+pub(super) fn edit(state: &mut State, chat_id: i64, message_id: i64, text: &str) -> i64 {
+    let Some(mut message) = state.world.message(chat_id, message_id).cloned() else {
+        return state.world.next_update_id;
+    };
+    let content = Content::new(text, Vec::new());
+    message.body.insert("text".to_owned(), json!(content.text));
+    message.body.insert("entities".to_owned(), json!(content.entities));
+    message.body.insert("edit_date".to_owned(), json!(now_s()));
+    let object = message.object();
+    state.record(Change::Message(Box::new(message)));
+    state.queue("edited_message", &object)
 }
 
 pub(super) fn press(
@@ -77,48 +134,26 @@ pub(super) fn set_blocked(state: &mut State, user_id: i64, blocked: bool) {
     let chat = chat_of(state, user_id, user_id);
     let mut person = state.world.person(user_id);
     person.blocked = blocked;
-    let member = |status: &str, bot: &Value| {
-        let mut member = json!({"user": bot, "status": status});
+    let (old, new) = if blocked { ("member", "kicked") } else { ("kicked", "member") };
+    let update = membership(state, &chat, &person, old, new);
+    state.record(Change::Person(person));
+    state.queue("my_chat_member", &update);
+}
+
+/// What the bot is told when it comes into a chat or goes out of it.
+pub(super) fn membership(state: &State, chat: &Chat, by: &Person, old: &str, new: &str) -> Value {
+    let member = |status: &str| {
+        let mut member = json!({"user": state.bot, "status": status});
         if status == "kicked" {
             member["until_date"] = json!(0);
         }
         member
     };
-    let (old, new) = if blocked { ("member", "kicked") } else { ("kicked", "member") };
-    let update = json!({
+    json!({
         "chat": chat.object(),
-        "from": person.user(),
+        "from": by.user(),
         "date": now_s(),
-        "old_chat_member": member(old, &state.bot),
-        "new_chat_member": member(new, &state.bot),
-    });
-    state.record(Change::Person(person));
-    state.queue("my_chat_member", &update);
-}
-
-pub(super) fn migrate(state: &mut State, chat_id: i64, new_chat_id: i64) {
-    let Some(mut old) = state.world.chats.get(&chat_id).cloned() else {
-        return;
-    };
-    let new = Chat::new(new_chat_id, ChatKind::Supergroup, &old.title);
-    let notice = |chat: &Chat, field: &str, other: i64, bot: &Value| {
-        json!({
-            "message_id": chat.next_message_id,
-            "from": bot,
-            "chat": chat.object(),
-            "date": now_s(),
-            field: other,
-        })
-    };
-    let left = notice(&old, "migrate_to_chat_id", new_chat_id, &state.bot);
-    let arrived = notice(&new, "migrate_from_chat_id", chat_id, &state.bot);
-    old.migrated_to = Some(new_chat_id);
-    state.record(Change::Chat(old));
-    state.record(Change::Chat(new));
-    for message in [left, arrived] {
-        if let Value::Object(body) = &message {
-            state.record(Change::Message(Box::new(Message::new(body.clone()))));
-        }
-        state.queue("message", &message);
-    }
+        "old_chat_member": member(old),
+        "new_chat_member": member(new),
+    })
 }

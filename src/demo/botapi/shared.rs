@@ -37,6 +37,8 @@ pub(super) struct State {
     /// Bytes of files by file id, when there is no history to keep them.
     bytes: BTreeMap<String, Vec<u8>>,
     pub bot: Value,
+    /// Privacy mode: in groups the bot hears commands and replies to itself, and nothing else.
+    pub privacy_mode: bool,
     pub calls: Calls,
     pub script: Script,
     pub delivery: Delivery,
@@ -103,6 +105,7 @@ impl Shared {
             history,
             bytes: BTreeMap::new(),
             bot: bot_user(token.as_deref()),
+            privacy_mode: true,
             calls: Calls::default(),
             script: Script::default(),
             delivery: Delivery::default(),

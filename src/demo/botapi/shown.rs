@@ -31,6 +31,10 @@ pub struct ShownMessage {
     pub keyboard: Vec<Vec<String>>,
     /// It asks for an answer (ForceReply).
     pub asks_reply: bool,
+    /// Only these are asked; everybody when `None`.
+    pub asks_only: Option<Vec<i64>>,
+    /// What stands in the input field meanwhile.
+    pub placeholder: Option<String>,
     pub edited: bool,
     /// It shows a photo.
     pub photo: bool,
@@ -54,6 +58,10 @@ impl ShownMessage {
         let entities: Vec<Entity> = serde_json::from_value(entities).unwrap_or_default();
         let reply = body.get("reply_to_message");
         let keyboard = message.keyboard.as_ref();
+        let is_selective = keyboard.is_some_and(|keyboard| keyboard["selective"] == true);
+        let replied = reply.and_then(|replied| replied["from"]["id"].as_i64());
+        let mentioned = entities.iter().filter_map(|entity| entity.user.as_ref()?["id"].as_i64());
+        let asked: Vec<i64> = replied.into_iter().chain(mentioned).collect();
         let document = body.get("document").map(|document| text_at(document, "file_name"));
         ShownMessage {
             id: message.id(),
@@ -63,6 +71,10 @@ impl ShownMessage {
             buttons: buttons(body.get("reply_markup")),
             keyboard: keyboard.map(labels).unwrap_or_default(),
             asks_reply: keyboard.is_some_and(|keyboard| keyboard["force_reply"] == true),
+            asks_only: is_selective.then_some(asked),
+            placeholder: keyboard
+                .map(|keyboard| text_at(keyboard, "input_field_placeholder"))
+                .filter(|text| !text.is_empty()),
             edited: body.contains_key("edit_date"),
             photo: body.contains_key("photo"),
             document,
@@ -72,6 +84,11 @@ impl ShownMessage {
             reply_to: reply.and_then(|replied| replied["message_id"].as_i64()),
             thread_id: body.get("message_thread_id").and_then(Value::as_i64),
         }
+    }
+
+    /// This person's input field opens for an answer.
+    pub fn asks(&self, user_id: i64) -> bool {
+        self.asks_reply && self.asks_only.as_ref().is_none_or(|only| only.contains(&user_id))
     }
 
     /// The button with this label, wherever it is.

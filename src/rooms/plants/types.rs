@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::kernel::text::acts;
+use crate::kernel::text::{acts, is_visible};
 
 /// The longest name a person may give, in characters after trimming.
 const NAME_CHARS: usize = 64;
@@ -94,6 +94,9 @@ impl FromStr for PlantName {
         if text.chars().any(acts) {
             return Err(TypeError::NameControls);
         }
+        if !is_visible(text) {
+            return Err(TypeError::NameInvisible);
+        }
         Ok(PlantName(text.to_owned()))
     }
 }
@@ -174,6 +177,8 @@ pub enum TypeError {
     NotAPlantId(String),
     #[error("a name has 1 to {NAME_CHARS} characters, this one has {chars}")]
     NameLength { chars: usize },
+    #[error("a name has something to see in it; the characters of this one have no shape")]
+    NameInvisible,
     #[error("a name has no control characters, such as a line break")]
     NameControls,
     #[error("a sensor id has 1 to {SENSOR_ID_CHARS} characters, this one has {chars}")]
@@ -200,7 +205,7 @@ mod tests {
     #[test]
     fn names_are_plain_text() {
         assert_eq!(" Robin's fern ".parse::<PlantName>().unwrap().as_str(), "Robin's fern");
-        for text in ["", "   ", "a\nb", "a\u{202e}b", &"x".repeat(65)] {
+        for text in ["", "   ", "a\nb", "a\u{202e}b", "\u{200b}\u{2060}", &"x".repeat(65)] {
             assert!(text.parse::<PlantName>().is_err(), "{text:?}");
         }
     }

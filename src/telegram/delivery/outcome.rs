@@ -18,7 +18,7 @@ use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::store::outbox::{self, Action, Class, Row, Target};
 use crate::store::parks::{self, Park};
-use crate::store::{Store, StoreError, Urgency, access, alerts};
+use crate::store::{Store, StoreError, Urgency, access, alerts, migration};
 use crate::telegram::access::FixedAccess;
 use crate::telegram::client::CallError;
 use crate::telegram::meter::Meter;
@@ -78,7 +78,10 @@ pub(super) fn judge(row: &Row, sent: Sent) -> Outcome {
         Sent::Failed(error) => error,
     };
     match &error {
-        CallError::Refused { migrate_to: Some(chat_id), .. } => Outcome::Migrated(*chat_id),
+        // A menu names its chat itself; whoever tells us of the new id also brings its menu.
+        CallError::Refused { migrate_to: Some(chat_id), .. } if row.class != Class::Menu => {
+            Outcome::Migrated(*chat_id)
+        }
         CallError::Refused { retry_after_s: Some(seconds), .. } => {
             let wait = Duration::from_secs(seconds.max(&1).unsigned_abs());
             Outcome::Retry { rest: Rest::Flood(wait), note: error.to_string() }
@@ -184,7 +187,10 @@ async fn follow(
         Outcome::MakeNew => outbox::make_new(db, row_id).await,
         Outcome::LeaveThread(reason) => leave_thread(db, place, &reason, now_ms).await,
         Outcome::Unreachable(reason) => give_up(db, fixed, chat_id, &reason, now_ms).await,
-        Outcome::Migrated(to) => outbox::migrate_chat(db, chat_id, to).await,
+        Outcome::Migrated(to) => {
+            migration::follow(db, chat_id, to, now_ms).await?;
+            Ok(())
+        }
     }
 }
 

@@ -106,12 +106,28 @@ fn params(row: &Row, body: &Body, edits: Option<i32>, marked_up: bool) -> Value 
             if body.silent {
                 params["disable_notification"] = true.into();
             }
+            if let Some(message_id) = body.reply_to {
+                // Whoever asked may have deleted the question; the answer still counts.
+                params["reply_parameters"] =
+                    json!({ "message_id": message_id, "allow_sending_without_reply": true });
+            }
+            if let Some(placeholder) = &body.force_reply {
+                params["reply_markup"] = force_reply(placeholder);
+            }
         }
     }
     if !body.keyboard.is_empty() {
         params["reply_markup"] = json!({ "inline_keyboard": keyboard(&body.keyboard) });
     }
     params
+}
+
+/// A question that only the person it replies to, or mentions, is made to answer.
+fn force_reply(placeholder: &str) -> Value {
+    /// What the Bot API takes (`ForceReply`).
+    const PLACEHOLDER_CHARS: usize = 64;
+    let placeholder: String = placeholder.chars().take(PLACEHOLDER_CHARS).collect();
+    json!({ "force_reply": true, "selective": true, "input_field_placeholder": placeholder })
 }
 
 /// Inline buttons as the Bot API takes them.

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::Ask;
 use crate::kernel::chat::{Button, Incoming, Keyboard, Snapshot};
-use crate::kernel::effect::{Effect, Say};
+use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::store::StoreError;
@@ -98,15 +98,6 @@ fn preview(bytes: &[u8]) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-/// The tap that asked, if it was one, is answered too.
-pub(super) fn acknowledged(incoming: &Incoming, answer: Effect) -> Vec<Effect> {
-    let tap = incoming.press().map(|(callback_id, ..)| Effect::Acknowledge {
-        callback_id: callback_id.to_owned(),
-        note: None,
-    });
-    tap.into_iter().chain([answer]).collect()
 }
 
 pub(super) fn button(incoming: Arc<Incoming>) -> Option<Ask> {

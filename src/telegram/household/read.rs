@@ -3,12 +3,16 @@
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
+use super::start::Door;
 use super::status::PipelineFacts;
-use super::{Ask, Household, Known, LettersPage, StatusFacts};
+use super::{Ask, Household, Known, LettersPage, People, StatusFacts, invite};
+use crate::clock;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::{
-    StoreError, access, alerts, clock, dead_letters, intake, outbox, parks, past, positions,
+    StoreError, access, alerts, clock as store_clock, conversation, dead_letters, group, intake,
+    invite as store_invite, outbox, parks, past, positions,
 };
+use crate::telegram::code;
 
 /// Alerts that `/alerts` lists.
 const ALERTS_SHOWN: i64 = 10;
@@ -22,22 +26,62 @@ impl Answers for Household {
     ) -> BoxFuture<'a, Result<Known, StoreError>> {
         Box::pin(async move {
             Ok(match ask {
-                Ask::Alerts => {
+                Ask::Alerts(_) => {
                     let newest = alerts::newest(db, ALERTS_SHOWN).await?;
                     let places = access::subscriptions(db).await?;
                     Known::Alerts(newest, places.contains(&asker.place))
                 }
                 Ask::Status => Known::Status(Box::new(status(db, asker).await?)),
                 Ask::DeadLetters(page) => Known::DeadLetters(LettersPage::read(db, *page).await?),
-                Ask::Start(_) => {
-                    let refused = access::was_refused(db, asker.user_id).await?;
-                    Known::Claim(access::claim(db, asker.user_id).await?, refused)
+                Ask::Start(code) => Known::Start(Box::new(door(db, code.trim(), asker).await?)),
+                Ask::Invite => Known::Code(new_code()),
+                Ask::Members | Ask::Revoke(_) | Ask::Remove(_) => {
+                    Known::People(Box::new(people(db).await?))
                 }
-                Ask::Stranger => Known::Refused(access::was_refused(db, asker.user_id).await?),
+                Ask::Presence(_) => {
+                    Known::Resumable(access::resumable(db, asker.place.chat_id).await?)
+                }
+                Ask::StalePress(Some(version)) => {
+                    Known::Holder(conversation::holder_of(db, asker.place.chat_id, *version).await?)
+                }
+                Ask::StalePress(None) => Known::Holder(None),
+                Ask::Stranger => Known::Told(access::was_refused(db, asker.user_id).await?),
+                Ask::Nameless => Known::Told(group::told_nameless(db, asker.place.chat_id).await?),
                 _ => Known::Nothing,
             })
         })
     }
+}
+
+async fn door(db: &mut SqliteConnection, code: &str, asker: &Asker) -> Result<Door, StoreError> {
+    let attempt = match code.starts_with(invite::PREFIX) {
+        true => Some(store_invite::attempt(db, code, asker.user_id, clock::now_ms()).await?),
+        false => None,
+    };
+    Ok(Door {
+        claim: access::claim(db, asker.user_id).await?,
+        attempt,
+        refused_before: access::was_refused(db, asker.user_id).await?,
+    })
+}
+
+fn new_code() -> Option<String> {
+    match code::random(invite::CODE_CHARACTERS) {
+        Ok(code) => Some(format!("{}{code}", invite::PREFIX)),
+        Err(error) => {
+            tracing::error!(%error, "the system gives no random numbers");
+            None
+        }
+    }
+}
+
+async fn people(db: &mut SqliteConnection) -> Result<People, StoreError> {
+    Ok(People {
+        members: access::members(db).await?,
+        groups: group::admitted(db).await?,
+        places: access::subscriptions(db).await?,
+        open_invites: store_invite::count(db, clock::now_ms()).await?,
+    })
 }
 
 async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts, StoreError> {
@@ -50,7 +94,7 @@ async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts,
     });
     Ok(StatusFacts {
         pipelines: pipelines.collect(),
-        clock: clock::load(db).await?,
+        clock: store_clock::load(db).await?,
         intake: intake::load(db).await?,
         outbox: outbox::depth(db).await?,
         parks: parks::all(db).await?,

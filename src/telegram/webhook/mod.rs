@@ -15,7 +15,7 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use super::access::FixedAccess;
-use super::ingress;
+use super::ingress::{self, BotName};
 use super::meter::Meter;
 use crate::config::Secret;
 use crate::engine::error_chain;
@@ -39,6 +39,7 @@ const SECRET_BYTES: usize = 32;
 pub struct Hook {
     pub store: Store,
     pub fixed: FixedAccess,
+    pub name: BotName,
     pub secret: Secret,
     pub meter: Arc<Meter>,
 }
@@ -82,7 +83,9 @@ impl Hook {
         let body = body.map_err(|rejection| rejection.status())?;
         let update: Value = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
         ingress::update_id(&update).ok_or(StatusCode::BAD_REQUEST)?;
-        let taken = ingress::take(&self.store, &self.fixed, vec![update]).await;
+        // Before Telegram has said it, a command with any name is for another bot.
+        let name = self.name.get().map_or("", String::as_str);
+        let taken = ingress::take(&self.store, &self.fixed, name, vec![update]).await;
         taken.map_err(|error| {
             // Telegram keeps the update and delivers it again.
             tracing::error!(error = %error_chain(&error), "an update could not be stored");

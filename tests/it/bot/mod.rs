@@ -186,16 +186,14 @@ impl Bot {
 
     /// Somebody writes in private, and the bot's answer has `part` in it.
     pub(crate) async fn answers(&self, user_id: i64, text: &str, part: &str) -> ShownMessage {
-        let after = self.handle().messages(user_id).last().map_or(0, |message| message.id);
+        let after = self.newest(user_id);
         self.handle().say(user_id, user_id, text);
         self.handle().wait_for_text(SOON, user_id, after, part).await.unwrap()
     }
 
     /// Somebody taps the newest button with this label, and what the bot says next has `part` in it.
     pub(crate) async fn taps(&self, user_id: i64, label: &str, part: &str) -> ShownMessage {
-        let after = self.handle().messages(user_id).last().map_or(0, |message| message.id);
-        self.handle().press_label(user_id, user_id, label).unwrap();
-        self.handle().wait_for_text(SOON, user_id, after, part).await.unwrap()
+        self.taps_in(user_id, user_id, label, part).await
     }
 
     /// Waits until the bot's views show something, asked beside it.
@@ -205,6 +203,63 @@ impl Bot {
             String::from_utf8_lossy(&asked.stdout).contains(part)
         };
         until(SOON, part, shows).await;
+    }
+
+    /// Somebody writes in a group, and the bot's answer has `part` in it.
+    pub(crate) async fn answers_in(
+        &self,
+        chat_id: i64,
+        user_id: i64,
+        text: &str,
+        part: &str,
+    ) -> ShownMessage {
+        let after = self.newest(chat_id);
+        self.handle().say(chat_id, user_id, text);
+        self.handle().wait_for_text(SOON, chat_id, after, part).await.unwrap()
+    }
+
+    /// The same in a group.
+    pub(crate) async fn taps_in(
+        &self,
+        chat_id: i64,
+        user_id: i64,
+        label: &str,
+        part: &str,
+    ) -> ShownMessage {
+        let after = self.newest(chat_id);
+        self.handle().press_label(chat_id, user_id, label).unwrap();
+        self.handle().wait_for_text(SOON, chat_id, after, part).await.unwrap()
+    }
+
+    /// Waits until the bot answers a tap with this note.
+    pub(crate) async fn notes(&self, note: &str) {
+        let noted = |handle: &Handle| {
+            let calls = handle.calls_of("answerCallbackQuery");
+            calls.iter().any(|call| call.param("text") == note).then_some(())
+        };
+        self.handle().wait_for(SOON, note, noted).await.unwrap();
+    }
+
+    /// The id of the newest message in a chat.
+    pub(crate) fn newest(&self, chat_id: i64) -> i64 {
+        self.handle().messages(chat_id).last().map_or(0, |message| message.id)
+    }
+
+    /// Waits until everything that was written to the bot is handled, and what it says is sent.
+    pub(crate) async fn is_quiet(&self) {
+        until(SOON, "everything is handled", async || {
+            self.handle().pending_updates() == 0
+                && state::State::open(&self.data_dir()).await.is_quiet().await
+        })
+        .await;
+    }
+
+    /// Waits until a number in the bot's state is so.
+    pub(crate) async fn counts(&self, sql: &str, expected: i64) {
+        until(SOON, sql, async || {
+            state::State::open(&self.data_dir()).await.number(sql).await == expected
+        })
+        .await;
     }
 
     /// What the bot has said in a chat, oldest first.

@@ -30,12 +30,8 @@ const ACTIONS: [&str; 11] = [
 pub(super) fn get_me(state: &mut State, _params: &Params) -> Result<Value, ApiError> {
     let mut me = state.bot.clone();
     me["can_join_groups"] = json!(true);
-    for name in [
-        "can_read_all_group_messages",
-        "supports_inline_queries",
-        "can_connect_to_business",
-        "has_main_web_app",
-    ] {
+    me["can_read_all_group_messages"] = json!(!state.privacy_mode);
+    for name in ["supports_inline_queries", "can_connect_to_business", "has_main_web_app"] {
         me[name] = json!(false);
     }
     Ok(me)

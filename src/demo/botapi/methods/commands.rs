@@ -48,7 +48,7 @@ pub(in crate::demo::botapi) fn menu(world: &World, chat_id: i64, user_id: i64) -
             key("all_private_chats", None, None),
             key("default", None, None),
         ],
-        ChatKind::Group | ChatKind::Supergroup => vec![
+        ChatKind::Group | ChatKind::Supergroup | ChatKind::Channel => vec![
             key("chat_member", Some(chat_id), Some(user_id)),
             key("chat", Some(chat_id), None),
             key("all_group_chats", None, None),

@@ -74,6 +74,10 @@ fn target_chat(state: &State, params: &Params) -> Result<Chat, ApiError> {
         let parameters = Some(json!({"migrate_to_chat_id": new_id}));
         return Err(ApiError { parameters, ..ApiError::bad_request(problem) });
     }
+    if chat.bot_is_out {
+        let problem = format!("Forbidden: bot was kicked from the {} chat", chat.kind_name());
+        return Err(ApiError::new(403, &problem));
+    }
     if state.world.is_blocked(chat) {
         return Err(ApiError::new(403, "Forbidden: bot was blocked by the user"));
     }

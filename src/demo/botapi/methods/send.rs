@@ -99,6 +99,9 @@ fn post(
         body.insert("reply_to_message".to_owned(), replied);
     }
     if let Some(thread_id) = params.integer("message_thread_id").filter(|id| *id != 0) {
+        if chat.kind != ChatKind::Private && !chat.topics.contains(&thread_id) {
+            return Err(ApiError::bad_request("message thread not found"));
+        }
         body.insert("message_thread_id".to_owned(), json!(thread_id));
         if chat.kind != ChatKind::Private {
             body.insert("is_topic_message".to_owned(), json!(true));

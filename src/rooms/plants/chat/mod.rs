@@ -162,7 +162,7 @@ fn not_looked_up() -> Vec<Effect> {
 fn shown(typed: &str, found: &Found, card: Option<&PlantCard>, snapshot: &Snapshot) -> Say {
     match (found.matches.as_slice(), card) {
         ([plant], Some(card)) => show::card(plant, card, snapshot),
-        _ => show::not_one(typed, found),
+        _ => show::not_one(typed, found, snapshot),
     }
 }
 

@@ -4,14 +4,22 @@ use std::sync::Arc;
 
 use super::show::{EDIT, OPEN};
 use super::{Answer, Ask, Command, Opening, PlantChat};
-use crate::kernel::chat::{Draft, Incoming, draft_button};
+use crate::kernel::chat::{Draft, Incoming, Standing, draft_button};
 use crate::kernel::conversation::{Asked, Chat, CommandSpec};
 use crate::rooms::command;
 use crate::rooms::turn::{Route, Routes};
 
 /// The room's part of the menu.
 pub fn commands() -> Vec<CommandSpec> {
-    command::menu::<Command>()
+    command::menu::<Command>(least)
+}
+
+/// Whoever may look may use these; everything else changes something.
+fn least(name: &str) -> Standing {
+    match name {
+        "plants" | "plant" => Standing::Viewer,
+        _ => Standing::Member,
+    }
 }
 
 /// Commands and buttons that stand by themselves.

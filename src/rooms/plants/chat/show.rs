@@ -56,7 +56,8 @@ pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &S
     if total == 0 {
         let hint = match filter {
             Some(_) => "Try another limit, or /plants for all.",
-            None => "/update_plant adds one.",
+            None if snapshot.standing.may_edit() => "/update_plant adds one.",
+            None => "A member adds one.",
         };
         return Say::new(text.line().plain(hint));
     }
@@ -213,12 +214,15 @@ fn edit_row(row: &PlantRow, snapshot: &Snapshot) -> Keyboard {
 }
 
 /// The answer when a typed id or name is no single plant.
-pub fn not_one(typed: &str, found: &Found) -> Say {
+pub fn not_one(typed: &str, found: &Found, snapshot: &Snapshot) -> Say {
     if let Some(event_ms) = found.unnamed_event_ms {
         let text = Text::of("Plant ")
             .bold(typed.trim())
-            .plain(" sends readings, but nobody has described it yet. ")
-            .plain(format!("/update_plant {} does.", typed.trim()));
+            .plain(" sends readings, but nobody has described it yet.");
+        let text = match snapshot.standing.may_edit() {
+            true => text.plain(format!(" /update_plant {} does.", typed.trim())),
+            false => text,
+        };
         debug_assert!(event_ms >= 0, "event times are after 1970");
         return Say::new(text);
     }

@@ -71,7 +71,7 @@ impl MappingForm {
             .plain(", or tap one.");
         let mut rows = sensor_rows(&self.sensors, version);
         rows.push(vec![Button::of_draft("Cancel", version, "cancel")]);
-        Say::new(text).with(rows)
+        Say::new(text).with(rows).asking("sensor's id")
     }
 
     fn plant_question(&self, version: i64) -> Say {
@@ -94,7 +94,9 @@ impl MappingForm {
         }
         rows.extend(plant_rows(&self.plants, version));
         rows.push(ways_out(version));
-        Say::new(text).with(rows)
+        let say = Say::new(text).with(rows);
+        // The button that adds the plant must not give way to a forced reply.
+        if self.missing.is_some() { say } else { say.asking("plant's id") }
     }
 
     fn sharing_question(&self, version: i64) -> Say {

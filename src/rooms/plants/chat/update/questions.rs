@@ -62,7 +62,7 @@ impl PlantForm {
             Button::of_draft(format!("➕ new: {free_id}"), version, &format!("id-{free_id}")),
             Button::of_draft("Cancel", version, "cancel"),
         ]);
-        Say::new(text).with(rows)
+        Say::new(text).with(rows).asking("plant's id")
     }
 
     fn field_question(&self, field: Field, version: i64) -> Say {
@@ -95,7 +95,7 @@ impl PlantForm {
             rows.push(row);
         }
         rows.push(ways_out(version));
-        Say::new(text).with(rows)
+        Say::new(text).with(rows).asking(field.label())
     }
 
     fn confirm_question(&self, version: i64) -> Say {

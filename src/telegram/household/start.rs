@@ -1,0 +1,107 @@
+//! `/start`: greeting members, claiming the bot with the code from the console, and coming in by
+//! an invitation.
+
+use super::invite;
+use crate::kernel::chat::{Incoming, Person, Place, Snapshot, Standing};
+use crate::kernel::effect::{AccessChange, AlertsChange, Audience, Effect, Say};
+use crate::kernel::text::Text;
+use crate::store::access::Claim;
+use crate::store::invite::Attempt;
+use crate::telegram::code::same;
+
+/// Wrong codes that one person may try, and all people together.
+const TRIES_OF_USER: i64 = 5;
+const TRIES_IN_ALL: i64 = 20;
+
+/// What the store knows about somebody at the door.
+#[derive(Debug)]
+pub struct Door {
+    pub claim: Option<Claim>,
+    /// Where the code is one of an invitation.
+    pub attempt: Option<Attempt>,
+    /// This stranger has been refused before.
+    pub refused_before: bool,
+}
+
+pub(super) fn start(
+    code: &str,
+    door: Door,
+    incoming: &Incoming,
+    snapshot: &Snapshot,
+) -> Vec<Effect> {
+    let Some(person) = &incoming.person else { return Vec::new() };
+    if snapshot.standing != Standing::Stranger {
+        return greet(person, incoming, snapshot);
+    }
+    if !incoming.is_private() {
+        // Codes belong into a private chat; here it is a command like any other.
+        return super::plain::refuse(door.refused_before, incoming);
+    }
+    match door.attempt {
+        Some(attempt) => invite::accept(code, &attempt, person),
+        None => claim(code.trim(), door, person, incoming, snapshot),
+    }
+}
+
+fn greet(person: &Person, incoming: &Incoming, snapshot: &Snapshot) -> Vec<Effect> {
+    let hello = say("Hello! /help lists what I can do.");
+    if !snapshot.standing.may_edit() || incoming.place.chat_id != person.user_id {
+        return vec![hello];
+    }
+    let chat_id = person.user_id;
+    let audience = match snapshot.standing {
+        Standing::Owner => Audience::Owner,
+        _ => Audience::Member,
+    };
+    vec![
+        hello,
+        Effect::Alerts(AlertsChange::Greeted(Place::private(chat_id))),
+        // Telegram takes no menu for a chat that it does not know yet.
+        Effect::Menu { chat_id, audience },
+    ]
+}
+
+fn claim(
+    code: &str,
+    door: Door,
+    person: &Person,
+    incoming: &Incoming,
+    snapshot: &Snapshot,
+) -> Vec<Effect> {
+    let user_id = person.user_id;
+    let refused = Effect::Access(AccessChange::Refused { user_id });
+    if code.is_empty() && door.refused_before {
+        return Vec::new();
+    }
+    if code.is_empty() {
+        let words = "You are not authorized to use this application.\n\
+                     Its owner claims it with /start and the code that windowsill printed.";
+        return vec![say(words), refused];
+    }
+    let Some(claim) = door.claim else {
+        if door.refused_before {
+            return Vec::new();
+        }
+        return vec![say("This bot has an owner already; ask them for an invitation."), refused];
+    };
+    if claim.tries_of_user >= TRIES_OF_USER || claim.tries_in_all >= TRIES_IN_ALL {
+        return vec![say("Too many wrong codes. Restart windowsill: it prints a new one.")];
+    }
+    if claim.expires_at <= snapshot.now_ms {
+        return vec![say("That code has expired. Restart windowsill: it prints a new one.")];
+    }
+    if !same(code, &claim.code) {
+        let wrong = Effect::Access(AccessChange::WrongCode { user_id });
+        return vec![say("That is not the code. It stands where windowsill was started."), wrong];
+    }
+    let name = person.name.clone();
+    let change = AccessChange::Claim { user_id, name, place: incoming.place };
+    let words = "Welcome! You own this bot now, and alerts come to this chat.\n\
+                 /update_plant adds a plant; /invite lets somebody in; /help lists the rest.";
+    let menu = Effect::Menu { chat_id: user_id, audience: Audience::Owner };
+    vec![Effect::Access(change), menu, say(words)]
+}
+
+fn say(words: &str) -> Effect {
+    Effect::Say(Say::new(Text::of(words)))
+}
