@@ -184,6 +184,9 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         Snapshot {
+            me: crate::kernel::chat::Me::default(),
+            fixed: crate::kernel::chat::FixedAccess::default(),
+            is_admitted: true,
             standing: Standing::Owner,
             draft: None,
             now_ms: NOW_MS,
