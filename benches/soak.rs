@@ -33,9 +33,11 @@ const DAYS: i64 = 120;
 const WINDOWS_KEPT_MS: i64 = 7 * DAY_MS;
 const MOISTURE_LOW: f32 = 30.0;
 const RETENTION_BYTES: u64 = 64 * 1024 * 1024;
-/// Readings in one append, and how far the bot may be behind before the feed waits.
+/// Readings in one append, and how far the feed keeps ahead of the bot. Only a bot that never
+/// reaches the end goes by the readings' time; at the end it would go by the clock, to which all of
+/// this is the past.
 const APPEND: usize = 20_000;
-const AHEAD: i64 = 400_000;
+const AHEAD: i64 = 300_000;
 const WITHIN: Duration = Duration::from_secs(600);
 
 /// The last tenths may take so much more memory than the second one.
@@ -76,7 +78,7 @@ impl Drop for Bot {
 #[tokio::main]
 async fn main() {
     let size = Size {
-        readings: argument("--readings").unwrap_or(1_000_000),
+        readings: argument("--readings").unwrap_or(4_000_000),
         plants: i32::try_from(argument("--plants").unwrap_or(10_000)).unwrap(),
     };
     println!("{} readings of {} plants over {DAYS} days", size.readings, size.plants);
@@ -92,9 +94,10 @@ async fn main() {
     let server = BotApiServer::bind(options).await.unwrap();
     let (handle, address) = (server.handle(), server.address());
     tokio::spawn(server.run_until(std::future::pending()));
+    let first_ms = now_ms() - DAYS * DAY_MS;
+    append(&log, size, first_ms, 0..AHEAD.min(size.readings)).await;
     let mut bot = start(dir.path(), &format!("http://{address}"));
     answers(&handle, "/plants").await;
-    let first_ms = now_ms() - DAYS * DAY_MS;
     let samples = feed(dir.path(), &log, size, first_ms, bot.0.id()).await;
     answers(&handle, "/plant plant 1").await;
     log.close().await;
@@ -199,22 +202,16 @@ async fn feed(
         "log MB",
         "its WAL"
     );
-    let codec = codec("houseplant-readings");
     let mut samples = Vec::new();
     let mut began = Instant::now();
+    let mut fed = AHEAD.min(size.readings);
     for tenth in 1..=10 {
         let (first, end) = (size.readings * (tenth - 1) / 10, size.readings * tenth / 10);
-        let mut batch = Vec::with_capacity(APPEND);
-        for number in first..end {
-            let plant = plant_of(size, number);
-            let value = json!({
-                "plant_id": plant, "moisture": moisture(number), "temperature": 21.5,
-            });
-            batch.push(record(&codec, plant, at_ms(size, first_ms, number), &value));
-            if batch.len() == APPEND || number + 1 == end {
-                log.append("houseplant-readings", std::mem::take(&mut batch)).await.unwrap();
-                folded(dir, number - AHEAD).await;
-            }
+        while fed < size.readings && fed < end + AHEAD {
+            folded(dir, fed - AHEAD).await;
+            let next = size.readings.min(fed + APPEND as i64);
+            append(log, size, first_ms, fed..next).await;
+            fed = next;
         }
         folded(dir, end).await;
         let sample = sample(dir, process_id);
@@ -232,6 +229,19 @@ async fn feed(
         samples.push(sample);
     }
     samples
+}
+
+/// Appends the readings of these numbers.
+async fn append(log: &EmbeddedLog, size: Size, first_ms: i64, numbers: std::ops::Range<i64>) {
+    let codec = codec("houseplant-readings");
+    let reading = |number: i64| {
+        let plant = plant_of(size, number);
+        let value = json!({
+            "plant_id": plant, "moisture": moisture(number), "temperature": 21.5,
+        });
+        record(&codec, plant, at_ms(size, first_ms, number), &value)
+    };
+    log.append("houseplant-readings", numbers.map(reading).collect()).await.unwrap();
 }
 
 /// Waits until the bot has folded so many readings.

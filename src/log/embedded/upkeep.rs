@@ -16,7 +16,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Sqlite, Transaction};
 
 use super::EmbeddedLog;
-use super::schema::{Fault, connect};
+use super::schema::{Fault, connect, log_error};
 use crate::crash;
 use crate::log::LogError;
 
@@ -29,6 +29,8 @@ mod rows;
 /// One transaction rewrites or removes about so much, so that an append waits a few milliseconds.
 const TX_BYTES: usize = 1024 * 1024;
 const TX_ROWS: usize = 256;
+/// Half a mebibyte: what is rewritten goes once through the page cache.
+const CACHE: &str = "pragma cache_size = -512";
 /// The pause after a transaction: whoever waits for the file gets it.
 const PAUSE: Duration = Duration::from_millis(10);
 /// A pass begins nothing new after this long; the next one goes on.
@@ -87,6 +89,8 @@ impl EmbeddedLog {
         self.shared.identity.check()?;
         let path = self.shared.identity.path();
         let mut conn = connect(path).await?;
+        let cache = sqlx::query(CACHE).execute(&mut conn).await;
+        cache.map_err(|fault| log_error(path, &fault))?;
         let mut pass = Pass {
             conn: &mut conn,
             readers,
