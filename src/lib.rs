@@ -5,6 +5,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod condition;
 pub mod config;
 pub mod crash;
 pub mod demo;

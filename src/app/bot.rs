@@ -46,6 +46,8 @@ pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, pipelines: Vec<Box<
         let stop = tasks.stop();
         tasks.spawn(pipeline.name(), async move { pipeline.run(stop).await });
     }
+    tasks.spawn("store", house.workshop.store.clone().watch_over(tasks.stop()));
+    tasks.spawn("log", house.log.clone().watch_over(tasks.stop()));
     tasks.spawn("publisher", publisher::run(house.workshop.clone(), tasks.stop()));
     let letters = publisher::run_letters(house.workshop.clone(), tasks.stop());
     tasks.spawn("dead letters", letters);

@@ -34,7 +34,7 @@ pub(super) async fn catch_up(
         summaries.push(summary);
     }
     let publish = async {
-        while publisher::publish_letters(&house.workshop).await? > 0 {}
+        while publisher::publish_letters(&house.workshop).await? {}
         Ok(())
     };
     let published: Result<(), EngineError> = publish.await;

@@ -1,6 +1,7 @@
 //! An opened data directory: its lock, its log, its store, and its pipelines.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::upkeep::{self, Upkeep};
 use crate::clock::{self, Clock, SystemClock};
@@ -16,7 +17,10 @@ use crate::log::embedded::EmbeddedLog;
 use crate::log::embedded::upkeep::Keep;
 use crate::log::topics::Topics;
 use crate::rooms::{self, Pipe};
-use crate::store::{DirLock, Store, StoreError, Urgency, access, lock};
+use crate::store::{DirLock, Store, StoreError, Urgency, access, lock, make_dir};
+
+/// How long closing the files may take.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// Why a command could not begin or go on: its exit code and one sentence.
 #[derive(Debug)]
@@ -67,14 +71,16 @@ impl House {
         clock: Option<Arc<dyn Clock>>,
     ) -> Result<House, Failure> {
         let topics = topics(config)?;
-        // Before the lock is taken: whether it is held tells if the folder's demo is running.
+        lock::expect_whole(&config.data_dir)?;
+        let lock = DirLock::take(&config.data_dir)?;
+        // Before the log: where it is refused, nothing else has been touched.
+        let store = Store::open(&config.data_dir).await?;
         let log = Arc::new(open_log_with(config, &topics).await?);
         let clock = match clock {
             Some(clock) => clock,
-            None => clock_of(&log, config).await?,
+            // Ours is the only process here, and it is no demo.
+            None => clock_at_rest(&log, config).await?,
         };
-        let lock = DirLock::take(&config.data_dir)?;
-        let store = Store::open(&config.data_dir).await?;
         subscribe_owners(&store, config).await?;
         let settings = EngineSettings {
             clock_lag_ms: i64::try_from(config.clock_lag_ms).unwrap_or(i64::MAX),
@@ -96,10 +102,16 @@ impl House {
         Upkeep::new(self.log.clone(), self.workshop.clone(), pipelines, self.keep)
     }
 
-    /// Finishes what is queued and closes the files.
+    /// Finishes what is queued and closes the files. What a busy or broken disk holds back is
+    /// folded at the next start.
     pub(super) async fn close(self) {
-        self.log.close().await;
-        self.workshop.store.close().await;
+        let close = async {
+            self.log.close().await;
+            self.workshop.store.close().await;
+        };
+        if tokio::time::timeout(CLOSE, close).await.is_err() {
+            tracing::warn!("the files could not be closed in time; the next start tidies them");
+        }
     }
 }
 
@@ -143,11 +155,8 @@ pub(super) fn expect_log(config: &Config) -> Result<(), Failure> {
 
 /// Opens the event log of the data directory, creating the directory if it is missing.
 pub(super) async fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
-    let dir = &config.data_dir;
-    lock::expect_whole(dir)?;
-    std::fs::create_dir_all(dir).map_err(|error| {
-        Failure::new(Exit::Errors, format!("cannot create {}: {error}", dir.display()))
-    })?;
+    lock::expect_whole(&config.data_dir)?;
+    make_dir(&config.data_dir)?;
     Ok(EmbeddedLog::open(&config.log_path()).await?)
 }
 
@@ -161,16 +170,22 @@ pub(super) async fn open_log_with(
     Ok(log)
 }
 
-/// The clock that a folder's pipelines go by: the demo's where `demo` made it. Where the demo is
-/// not running, its time stands still.
+/// The clock that a folder's pipelines go by: the demo's where `demo` made it.
 pub(super) async fn clock_of(
     log: &EmbeddedLog,
     config: &Config,
 ) -> Result<Arc<dyn Clock>, Failure> {
-    let Some(stored) = DemoClock::load(log).await? else { return Ok(Arc::new(SystemClock)) };
-    if lock::is_held(&config.data_dir) {
+    if lock::is_held(&config.data_dir)
+        && let Some(stored) = DemoClock::load(log).await?
+    {
         return Ok(Arc::new(stored));
     }
+    clock_at_rest(log, config).await
+}
+
+/// The same where no demo is running: its time stands still.
+async fn clock_at_rest(log: &EmbeddedLog, config: &Config) -> Result<Arc<dyn Clock>, Failure> {
+    let Some(stored) = DemoClock::load(log).await? else { return Ok(Arc::new(SystemClock)) };
     let readings = config.topic_name(feed::READINGS);
     let ended_ms = stored.ended_at_ms(log, readings).await?;
     Ok(Arc::new(stored.resumed(ended_ms.unwrap_or(stored.origin_ms), 0)))

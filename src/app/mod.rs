@@ -27,6 +27,7 @@ mod tasks;
 mod upkeep;
 
 use house::Failure;
+use tasks::asked_to_stop;
 
 impl From<TopicError> for Failure {
     fn from(error: TopicError) -> Failure {
@@ -135,13 +136,13 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
                 progress: std::io::stderr().is_terminal(),
                 now_ms: Arc::new(move || clock.now_ms()),
             };
-            let stop = async {
-                let _ = tokio::signal::ctrl_c().await;
-            };
+            let asked =
+                asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
             let (input, mut report) = (std::io::stdin(), std::io::stderr());
-            let written = topic::write(&log, found, input, &options, stop, &mut report).await?;
+            let written = topic::write(&log, found, input, &options, asked, &mut report).await?;
             log.close().await;
-            Ok(if written.rejected > 0 { Exit::Errors } else { Exit::Done })
+            let is_all = written.rejected == 0 && !written.interrupted;
+            Ok(if is_all { Exit::Done } else { Exit::Errors })
         }
     }
 }

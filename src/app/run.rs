@@ -64,7 +64,11 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
             tracing::warn!(%error, "telegram did not take the settings; it goes on without");
         },
     }
-    if let Some(code) = bot::open_access(&house.workshop.store, bot::fixed_access(config)).await? {
+    let claim_code = tokio::select! {
+        () = &mut stopped => return finish(tasks, house).await,
+        opened = bot::open_access(&house.workshop.store, bot::fixed_access(config)) => opened?,
+    };
+    if let Some(code) = claim_code {
         // On the console only, never in a log.
         let _ = writeln!(
             std::io::stdout(),

@@ -11,8 +11,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::crash;
 use crate::engine::error_chain;
 
-/// How long tasks may take to finish what they have begun.
-const GRACE: Duration = Duration::from_secs(8);
+/// How long tasks may take to finish what they have begun. With what `House::close` may take, a
+/// stop ends within ten seconds.
+const GRACE: Duration = Duration::from_secs(7);
 
 /// A task that ended although nobody asked it to.
 #[derive(Debug, thiserror::Error)]

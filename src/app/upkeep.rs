@@ -65,9 +65,9 @@ impl Upkeep {
             };
             match passed {
                 Ok(()) => {}
-                Err(UpkeepError::Log(error)) if !matches!(error, LogError::Unavailable(_)) => {
-                    return Err(error);
-                }
+                Err(UpkeepError::Log(error)) if !error.is_transient() => return Err(error),
+                // The condition of the file tells it.
+                Err(UpkeepError::Log(LogError::File(_)) | UpkeepError::Store(_)) => {}
                 Err(error) => {
                     tracing::warn!(error = %error_chain(&error), "the log was not kept this time");
                 }

@@ -32,7 +32,7 @@ mod tables;
 pub use lag::{Lag, LogEnds};
 pub use phase::Phase;
 pub use runner::{FoldSummary, Runner};
-pub(crate) use runner::{error_chain, jittered};
+pub(crate) use runner::{died, error_chain, jittered};
 
 /// What can stop a pipeline.
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +83,9 @@ impl EngineError {
     /// May the same step succeed later?
     pub fn is_transient(&self) -> bool {
         match self {
-            EngineError::Log(LogError::Unavailable(_)) => true,
-            EngineError::Log(_) | EngineError::OtherLog { .. } | EngineError::OtherPast { .. } => {
-                false
-            }
-            EngineError::Store(StoreError::Database(_)) => true,
-            EngineError::Store(_) => false,
+            EngineError::Log(error) => error.is_transient(),
+            EngineError::Store(error) => error.is_transient(),
+            EngineError::OtherLog { .. } | EngineError::OtherPast { .. } => false,
             EngineError::Panicked { .. } | EngineError::ClockBehind { .. } => true,
         }
     }

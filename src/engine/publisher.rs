@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::{EngineError, Workshop, error_chain, jittered};
 use crate::clock;
 use crate::crash;
-use crate::kernel::record::NewRecord;
+use crate::kernel::record::{NewRecord, Placed};
 use crate::log;
 use crate::log::topics::Topic;
 use crate::store::publication::{self, Pending};
@@ -24,7 +24,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 /// Carries confirmed edits to their topics until `stop` turns true.
 pub async fn run(workshop: Workshop, stop: watch::Receiver<bool>) -> Result<(), EngineError> {
-    carry(workshop, stop, "edits", |workshop| Box::pin(publish(workshop))).await
+    carry(workshop, stop, "edits", |workshop| Box::pin(append_edits(workshop))).await
 }
 
 /// Carries dead letters to their topic until `stop` turns true. A pump of its own: neither edits
@@ -33,35 +33,59 @@ pub async fn run_letters(
     workshop: Workshop,
     stop: watch::Receiver<bool>,
 ) -> Result<(), EngineError> {
-    carry(workshop, stop, "dead letters", |workshop| Box::pin(publish_letters(workshop))).await
+    carry(workshop, stop, "dead letters", |workshop| Box::pin(append_letters(workshop))).await
 }
 
-/// Appends a batch of what waits and says how much that was.
-type Publish = for<'a> fn(&'a Workshop) -> BoxFuture<'a, Result<usize, EngineError>>;
+/// Carries the oldest dead letters to their topic. Says whether there were any.
+pub async fn publish_letters(workshop: &Workshop) -> Result<bool, EngineError> {
+    match append_letters(workshop).await? {
+        Some(appended) => mark(workshop, appended).await.map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// What is in the log and not marked yet.
+#[derive(Clone)]
+enum Appended {
+    /// Ids of edits, and their places.
+    Edits(Vec<(i64, Placed)>),
+    /// Ids of dead letters.
+    Letters(Vec<i64>),
+    /// Trying again would never help, and what comes after it must not wait.
+    Never { edit_id: i64, reason: String },
+}
+
+/// Appends a batch of what waits. `None`: nothing does.
+type Append = for<'a> fn(&'a Workshop) -> BoxFuture<'a, Result<Option<Appended>, EngineError>>;
 
 async fn carry(
     workshop: Workshop,
     mut stop: watch::Receiver<bool>,
     what: &'static str,
-    publish: Publish,
+    append: Append,
 ) -> Result<(), EngineError> {
     let mut changes = workshop.store.changes();
-    let mut wait = FIRST_RETRY;
+    let mut retry = Retry { what, wait: FIRST_RETRY, stop: stop.clone() };
     while !*stop.borrow() {
         changes.mark_unchanged();
-        match publish(&workshop).await {
-            Ok(0) => wait = FIRST_RETRY,
-            Ok(_) => continue,
-            Err(error) if error.is_transient() => {
-                tracing::warn!(error = %error_chain(&error), "{what} wait for the log");
-                tokio::select! {
-                    () = tokio::time::sleep(jittered(wait)) => {}
-                    _ = stop.changed() => {}
+        match append(&workshop).await {
+            Ok(None) => retry.wait = FIRST_RETRY,
+            Ok(Some(appended)) => {
+                // They are in the log: only the mark is tried again, or each attempt would append
+                // them once more.
+                while let Err(error) = mark(&workshop, appended.clone()).await {
+                    retry.after(error).await?;
+                    if *stop.borrow() {
+                        return Ok(());
+                    }
                 }
-                wait = (wait * 2).min(LONGEST_RETRY);
+                retry.wait = FIRST_RETRY;
                 continue;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                retry.after(error).await?;
+                continue;
+            }
         }
         tokio::select! {
             _ = stop.changed() => {}
@@ -71,15 +95,41 @@ async fn carry(
     Ok(())
 }
 
+/// The pause after a fault that may pass.
+struct Retry {
+    what: &'static str,
+    wait: Duration,
+    stop: watch::Receiver<bool>,
+}
+
+impl Retry {
+    /// Waits, longer each time; any other fault is given back.
+    async fn after(&mut self, error: EngineError) -> Result<(), EngineError> {
+        if !error.is_transient() {
+            return Err(error);
+        }
+        // A trouble that lasts is told once.
+        if self.wait == FIRST_RETRY {
+            tracing::warn!(error = %error_chain(&error), "{} wait on their way to the log", self.what);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(jittered(self.wait)) => {}
+            _ = self.stop.changed() => {}
+        }
+        self.wait = (self.wait * 2).min(LONGEST_RETRY);
+        Ok(())
+    }
+}
+
 /// Appends the oldest dead letters to their topic. A crash before the mark appends them again:
 /// their place in the headers tells that they are the same.
-pub async fn publish_letters(workshop: &Workshop) -> Result<usize, EngineError> {
+async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineError> {
     let waiting = workshop
         .store
         .read(|db| Box::pin(async move { dead_letters::unpublished(db).await }))
         .await?;
     if waiting.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     let mut records = Vec::with_capacity(waiting.len());
     for buried in &waiting {
@@ -92,26 +142,22 @@ pub async fn publish_letters(workshop: &Workshop) -> Result<usize, EngineError> 
     let log_name = &workshop.topics.get(log::dead_letters::TOPIC)?.log_name;
     workshop.log.append(log_name, records).await?;
     crash::point("after-append");
-    let ids: Vec<i64> = waiting.iter().map(|buried| buried.id).collect();
-    let count = ids.len();
-    workshop
-        .store
-        .write(Urgency::Bulk, move |db| {
-            Box::pin(async move { dead_letters::mark_published(db, &ids, clock::now_ms()).await })
-        })
-        .await?;
-    Ok(count)
+    Ok(Some(Appended::Letters(waiting.iter().map(|buried| buried.id).collect())))
 }
 
-/// Appends what waits, and marks where it stands. Says how many records were dealt with.
-async fn publish(workshop: &Workshop) -> Result<usize, EngineError> {
+/// Appends the oldest edits, those of one topic.
+async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineError> {
     let pending =
         workshop.store.read(|db| Box::pin(async move { publication::pending(db).await })).await?;
-    match encoded(workshop, &pending) {
-        Encoded::Nothing => Ok(0),
-        Encoded::Batch(topic, batch) => append(workshop, topic, batch).await,
-        Encoded::Never { edit_id, reason } => fail(workshop, edit_id, reason).await,
-    }
+    let (topic, batch) = match encoded(workshop, &pending) {
+        Encoded::Nothing => return Ok(None),
+        Encoded::Never { edit_id, reason } => return Ok(Some(Appended::Never { edit_id, reason })),
+        Encoded::Batch(topic, batch) => (topic, batch),
+    };
+    let (ids, records): (Vec<i64>, Vec<NewRecord>) = batch.into_iter().unzip();
+    let places = workshop.log.append(&topic.log_name, records).await?;
+    crash::point("after-append");
+    Ok(Some(Appended::Edits(ids.into_iter().zip(places).collect())))
 }
 
 /// What the head of the queue comes to.
@@ -152,36 +198,32 @@ fn encoded<'a>(workshop: &'a Workshop, pending: &[Pending]) -> Encoded<'a> {
     Encoded::Batch(topic, batch.into_iter().map(|(row, record)| (row.id, record)).collect())
 }
 
-async fn append(
-    workshop: &Workshop,
-    topic: &Topic,
-    batch: Vec<(i64, NewRecord)>,
-) -> Result<usize, EngineError> {
-    let (ids, records): (Vec<i64>, Vec<NewRecord>) = batch.into_iter().unzip();
-    let places = workshop.log.append(&topic.log_name, records).await?;
-    crash::point("after-append");
-    let placed: Vec<_> = ids.into_iter().zip(places).collect();
-    let count = placed.len();
+/// Stores that it is in the log, and where.
+async fn mark(workshop: &Workshop, appended: Appended) -> Result<(), EngineError> {
+    let urgency = match appended {
+        Appended::Edits(_) | Appended::Never { .. } => Urgency::People,
+        Appended::Letters(_) => Urgency::Bulk,
+    };
+    if let Appended::Never { edit_id, .. } = appended {
+        // The reason may quote what somebody wrote: it is kept with the edit and not logged.
+        tracing::error!(edit_id, "an edit no longer fits its topic; it is set aside");
+    }
     workshop
         .store
-        .write(Urgency::People, move |db| {
-            Box::pin(async move { publication::mark_placed(db, &placed, clock::now_ms()).await })
+        .write(urgency, move |db| {
+            Box::pin(async move {
+                let now_ms = clock::now_ms();
+                match appended {
+                    Appended::Edits(placed) => publication::mark_placed(db, &placed, now_ms).await,
+                    Appended::Letters(ids) => dead_letters::mark_published(db, &ids, now_ms).await,
+                    Appended::Never { edit_id, reason } => {
+                        publication::fail(db, edit_id, &reason, now_ms).await
+                    }
+                }
+            })
         })
         .await?;
-    Ok(count)
-}
-
-/// Trying again would never help, and what comes after it must not wait.
-async fn fail(workshop: &Workshop, edit_id: i64, reason: String) -> Result<usize, EngineError> {
-    // The reason may quote what somebody wrote: it is kept with the edit and not logged.
-    tracing::error!(edit_id, "an edit no longer fits its topic; it is set aside");
-    workshop
-        .store
-        .write(Urgency::People, move |db| {
-            Box::pin(async move { publication::fail(db, edit_id, &reason, clock::now_ms()).await })
-        })
-        .await?;
-    Ok(1)
+    Ok(())
 }
 
 /// `Err` is the reason why this can never be a record that our own reader takes.

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 
 use super::fold::Place;
 use super::session::{Ended, Session};
 use super::{EngineError, Phase, Views, Workshop};
 use crate::kernel::time::SteadyClock;
+use crate::store::StoreError;
 
 /// The first and the longest wait before a failed session is begun again.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -82,7 +84,13 @@ impl<V: Views> Runner<V> {
         while !*stop.borrow() {
             let began = Instant::now();
             self.phase.send_replace(Phase::ReadingTables);
-            let error = match self.session(&kept).await {
+            let opened = tokio::select! {
+                biased;
+                opened = self.session(&kept) => opened,
+                // A log that another process holds can keep us waiting.
+                _ = stop.changed() => continue,
+            };
+            let error = match opened {
                 Ok(mut session) => {
                     self.phase.send_replace(session.phase());
                     match session.run(&mut stop).await {
@@ -110,13 +118,18 @@ impl<V: Views> Runner<V> {
             if began.elapsed() > LONGEST_RETRY {
                 wait = FIRST_RETRY;
             }
-            self.phase.send_replace(Phase::Pausing(error_chain(&error)));
-            tracing::warn!(
-                pipeline = self.room.name(),
-                error = %error_chain(&error),
-                retry_ms = wait.as_millis(),
-                "the pipeline stopped; it begins again from its last commit"
-            );
+            let (pipeline, reason) = (self.room.name(), error_chain(&error));
+            // A trouble that lasts is told once.
+            if wait == FIRST_RETRY {
+                tracing::warn!(
+                    pipeline,
+                    reason,
+                    "the pipeline stopped; it begins again from its last commit"
+                );
+            } else {
+                tracing::debug!(pipeline, reason, "the pipeline stopped again");
+            }
+            self.phase.send_replace(Phase::Pausing(reason));
             tokio::select! {
                 () = tokio::time::sleep(jittered(wait)) => {}
                 _ = stop.changed() => {}
@@ -173,6 +186,15 @@ impl<V: Views> Runner<V> {
         tracing::error!(topic, partition, below, "a fold panicked; looking for the record");
         let stream = self.room.streams().iter().position(|name| name == topic)?;
         Some(((stream, *partition), *below))
+    }
+}
+
+/// A part of a task ended without an answer. Its panic goes on in the task, so that the process
+/// ends with the task's name.
+pub(crate) fn died(ended: JoinError) -> StoreError {
+    match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => StoreError::Closed,
     }
 }
 

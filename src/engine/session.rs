@@ -15,7 +15,7 @@ use super::commit::{self, Commit, Committed, Stage};
 use super::fold::{FoldError, Folding, Move, Place, Step, Verdicts};
 use super::past::Past;
 use super::resume::{check_identity, next_open, resume};
-use super::runner::{Careful, FoldSummary, Kept, error_chain};
+use super::runner::{Careful, FoldSummary, Kept, died, error_chain};
 use super::sources::Sources;
 use super::tables::Gone;
 use super::{EngineError, Phase, Views, Workshop, tables};
@@ -452,5 +452,5 @@ async fn land<D>(
     let Some(handle) = in_flight else { return std::future::pending().await };
     let landed = handle.await;
     *in_flight = None;
-    landed.map_err(|_| StoreError::Closed)?
+    landed.map_err(died)?
 }

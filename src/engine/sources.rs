@@ -14,7 +14,7 @@ pub(super) type Arrived = (usize, Result<Fetched, LogError>);
 /// Readers of several topics. Dropping it stops them.
 pub(super) struct Sources {
     arrivals: mpsc::Receiver<Arrived>,
-    _readers: JoinSet<()>,
+    readers: JoinSet<()>,
 }
 
 impl Sources {
@@ -38,15 +38,20 @@ impl Sources {
                 }
             });
         }
-        Ok(Sources { arrivals, _readers: readers })
+        Ok(Sources { arrivals, readers })
     }
 
     /// What came next. Cancelling loses nothing.
     pub(super) async fn next(&mut self) -> Result<(usize, Fetched), LogError> {
-        match self.arrivals.recv().await {
-            Some((index, fetched)) => Ok((index, fetched?)),
+        tokio::select! {
+            biased;
+            Some((index, fetched)) = self.arrivals.recv() => Ok((index, fetched?)),
+            // What failed has arrived by then: this one panicked, and its topic would stand still.
+            Some(_) = self.readers.join_next() => {
+                Err(LogError::Unavailable("a reader of the log died".to_owned()))
+            }
             // No topics at all: there is nothing to wait for, ever.
-            None => std::future::pending().await,
+            else => std::future::pending().await,
         }
     }
 }

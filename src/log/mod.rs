@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::condition::FileFault;
 use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
 
@@ -27,6 +28,12 @@ pub enum LogError {
     /// The log is busy or away; the same call may succeed later.
     #[error("the log is not available: {0}")]
     Unavailable(String),
+    /// The log's file is in trouble: a full disk, a damaged file, another process that holds it.
+    #[error(transparent)]
+    File(#[from] FileFault),
+    /// The task behind the log has ended; the process is going down.
+    #[error("the log's own task has ended")]
+    Closed,
     /// The topic does not exist.
     #[error("topic {0:?} does not exist")]
     UnknownTopic(String),
@@ -64,6 +71,13 @@ pub enum LogError {
     /// A record is larger than a log accepts.
     #[error("a record of {size_bytes} bytes is over the limit of {limit_bytes} bytes")]
     TooLarge { size_bytes: usize, limit_bytes: usize },
+}
+
+impl LogError {
+    /// May the same call succeed later?
+    pub fn is_transient(&self) -> bool {
+        matches!(self, LogError::Unavailable(_) | LogError::File(_))
+    }
 }
 
 /// A boxed future of the seam: adapters are used behind `dyn`.

@@ -20,8 +20,8 @@ pub struct DirLock {
 impl DirLock {
     /// Creates the directory if it is missing and takes its lock.
     pub fn take(data_dir: &Path) -> Result<DirLock, StoreError> {
+        make_dir(data_dir)?;
         let unusable = |source| StoreError::Directory { path: data_dir.to_owned(), source };
-        std::fs::create_dir_all(data_dir).map_err(unusable)?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -34,6 +34,15 @@ impl DirLock {
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
     }
+}
+
+/// Creates the directory if it is missing.
+pub fn make_dir(data_dir: &Path) -> Result<(), StoreError> {
+    if data_dir.is_file() {
+        return Err(StoreError::NoDirectory(data_dir.to_owned()));
+    }
+    let unusable = |source| StoreError::Directory { path: data_dir.to_owned(), source };
+    std::fs::create_dir_all(data_dir).map_err(unusable)
 }
 
 /// Does a process hold the directory's lock at this moment? Takes nothing.

@@ -5,14 +5,19 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
 use sqlx::{Connection, Executor};
+use tokio::sync::watch;
+
+use crate::condition::{Condition, FileFault, Use};
 
 pub mod access;
 pub mod alerts;
@@ -36,7 +41,7 @@ pub mod removal;
 pub mod schema;
 mod writer;
 
-pub use lock::DirLock;
+pub use lock::{DirLock, make_dir};
 pub use writer::{Urgency, Writer};
 
 /// Readers at once; more wait their turn.
@@ -49,12 +54,15 @@ const CACHE_KIB: &str = "-4096";
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite refused: a full disk, a damaged file, a busy database.
+    /// SQLite refused inside a transaction; whoever asked for it gets the `File` instead.
     #[error("the database could not be used")]
     Database(#[from] sqlx::Error),
+    /// A full disk, a damaged file, a busy database.
+    #[error(transparent)]
+    File(#[from] FileFault),
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// A newer version of the program has changed the schema.
     #[error(
         "{path} was brought to schema {found} by {program}, and this version knows schemas up to \
@@ -74,11 +82,20 @@ pub enum StoreError {
     #[error("a restore into {0} has not finished; run `windowsill restore` again")]
     HalfRestored(PathBuf),
     /// The data directory cannot be used.
-    #[error("the data directory {path} cannot be used")]
+    #[error(
+        "the data directory {path} cannot be used: look whether this user may write to it and \
+         whether its disk is full"
+    )]
     Directory { path: PathBuf, source: std::io::Error },
+    /// The data directory is no directory.
+    #[error("the data directory {0} is a file, expected a folder: name another with --data-dir")]
+    NoDirectory(PathBuf),
     /// A stored value is not what we store.
     #[error("the database holds something unexpected: {0}")]
     Unexpected(String),
+    /// What was to be written panicked; nothing of it was.
+    #[error("a write to the database panicked (a bug in windowsill)")]
+    Panicked,
     /// The writer task has ended; the process is going down.
     #[error("the store is closed")]
     Closed,
@@ -88,19 +105,47 @@ pub enum StoreError {
 /// interrupted, a failing disk, damaged, full, not to be opened, a lock protocol, no database.
 const OUTAGES: [i32; 11] = [5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26];
 
+/// Is it a fault of the file or the machine, which says nothing about the work that met it?
+fn is_outage(fault: &sqlx::Error) -> bool {
+    match fault {
+        sqlx::Error::Database(error) => {
+            // The extended codes carry the primary one in their low byte.
+            let code = error.code().and_then(|code| code.parse::<i32>().ok());
+            code.is_none_or(|code| OUTAGES.contains(&(code & 0xff)))
+        }
+        fault => !matches!(fault, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)),
+    }
+}
+
 impl StoreError {
+    /// May the same work succeed later?
+    pub fn is_transient(&self) -> bool {
+        matches!(self, StoreError::Database(_) | StoreError::File(_))
+    }
+
     /// Is it a fault of the file or the machine, which says nothing about the work that met it?
     pub fn is_outage(&self) -> bool {
+        matches!(self, StoreError::File(_))
+    }
+
+    /// Logs what failed because of this. Trouble with the file is told by its condition, once, and
+    /// not by everybody who meets it.
+    pub fn log(&self, what: &'static str) {
+        let error = crate::engine::error_chain(self);
         match self {
-            StoreError::Database(sqlx::Error::Database(error)) => {
-                // The extended codes carry the primary one in their low byte.
-                let code = error.code().and_then(|code| code.parse::<i32>().ok());
-                code.is_none_or(|code| OUTAGES.contains(&(code & 0xff)))
-            }
-            StoreError::Database(error) => {
-                !matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
-            }
-            _ => false,
+            StoreError::File(_) => tracing::debug!(error, "{what}"),
+            _ => tracing::error!(error, "{what}"),
+        }
+    }
+
+    /// The same error with the file that it is about, where the file is at fault.
+    fn of_file(self, path: &Path) -> StoreError {
+        match self {
+            StoreError::Database(fault)
+            | StoreError::Migrate(
+                MigrateError::Execute(fault) | MigrateError::ExecuteMigration(fault, _),
+            ) if is_outage(&fault) => FileFault::of(path, &fault).into(),
+            other => other,
         }
     }
 }
@@ -115,7 +160,7 @@ impl From<serde_json::Error> for StoreError {
 #[derive(Clone)]
 pub struct Store {
     writer: Writer,
-    readers: SqlitePool,
+    reader: StoreReader,
 }
 
 /// Where the store's file lies in the data directory.
@@ -126,16 +171,31 @@ pub fn state_path(data_dir: &Path) -> PathBuf {
 impl Store {
     /// Opens the store for its one owner, bringing the schema up to date.
     pub async fn open(data_dir: &Path) -> Result<Store, StoreError> {
-        let options = options(&state_path(data_dir))?
+        let path = state_path(data_dir);
+        let options = options(&path)?
             .create_if_missing(true)
             // The file stays in this mode; a restored one is brought into it here, by its owner.
             .journal_mode(SqliteJournalMode::Wal);
-        let mut connection = SqliteConnection::connect_with(&options).await?;
-        schema::bring_up_to_date(&mut connection, &state_path(data_dir)).await?;
-        let wal_path = data_dir.join("state.db-wal");
-        let writer = Writer::spawn(connection, options, wal_path);
-        let readers = readers(&state_path(data_dir))?;
-        Ok(Store { writer, readers })
+        let connection = async {
+            let mut connection = SqliteConnection::connect_with(&options).await?;
+            schema::bring_up_to_date(&mut connection, &path).await?;
+            Ok(connection)
+        };
+        let connection = connection.await.map_err(|error: StoreError| error.of_file(&path))?;
+        let reader = StoreReader::of_own(data_dir)?;
+        let writer = Writer::spawn(connection, options, Arc::clone(&reader.file));
+        Ok(Store { writer, reader })
+    }
+
+    /// The condition of the file, for whoever reports it.
+    pub fn condition(&self) -> &Condition {
+        &self.reader.file.condition
+    }
+
+    /// Works until `stop` turns true, or until the file turns out to be damaged.
+    pub async fn watch_over(self, stop: watch::Receiver<bool>) -> Result<(), FileFault> {
+        let file = &self.reader.file;
+        file.condition.watch_over(&file.path, stop).await
     }
 
     /// Writes in one transaction: everything in `work` happens, or nothing.
@@ -155,17 +215,12 @@ impl Store {
 
     /// Does the store take writes? Where the last one failed, another is tried, on the disk.
     pub async fn check(&self) -> Result<(), StoreError> {
-        if !self.writer.meter().is_failing() {
+        if self.condition().trouble().is_none() {
             return self.writer.answer().await;
         }
-        self.write(Urgency::Bulk, |db| {
-            Box::pin(async move {
-                // It writes a page and changes nothing: nobody uses this number.
-                db.execute("pragma user_version = 0").await?;
-                Ok(())
-            })
-        })
-        .await
+        self.write(Urgency::Bulk, |_| Box::pin(async { Ok(()) })).await?;
+        // Reads may fail all the same.
+        self.condition().trouble().map_or(Ok(()), |fault| Err(fault.into()))
     }
 
     /// Reads in one transaction: everything in `work` sees the same moment.
@@ -174,39 +229,56 @@ impl Store {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     {
-        read(&self.readers, work).await
+        self.reader.read(work).await
     }
 
     /// The readers alone.
     pub fn reader(&self) -> StoreReader {
-        StoreReader { readers: self.readers.clone() }
+        self.reader.clone()
     }
 
     /// Changes with every write that came through: pumps wait on it and look for work.
-    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+    pub fn changes(&self) -> watch::Receiver<u64> {
         self.writer.changes()
     }
 
     /// Finishes what is queued, tidies the write-ahead log and closes the file.
     pub async fn close(self) {
-        self.readers.close().await;
+        self.reader.pool.close().await;
         self.writer.close().await;
     }
 }
 
-/// Reads another process's store.
+/// The file, and the condition it is in.
+struct StateFile {
+    path: PathBuf,
+    condition: Condition,
+}
+
+/// Reads a store, which may be another process's.
 #[derive(Clone)]
 pub struct StoreReader {
-    readers: SqlitePool,
+    pool: SqlitePool,
+    file: Arc<StateFile>,
 }
 
 impl StoreReader {
     /// Opens the file of a store that another process may own, if it has this build's schema.
     pub async fn open(data_dir: &Path) -> Result<StoreReader, StoreError> {
         let path = state_path(data_dir);
-        let reader = StoreReader { readers: readers(&path)? };
+        let reader = StoreReader::of_own(data_dir)?;
         reader.read(|db| Box::pin(async move { schema::expect_present(db, &path).await })).await?;
         Ok(reader)
+    }
+
+    /// The reading half of a store that is ours.
+    fn of_own(data_dir: &Path) -> Result<StoreReader, StoreError> {
+        let path = state_path(data_dir);
+        let pool = readers(&path)?;
+        Ok(StoreReader {
+            pool,
+            file: Arc::new(StateFile { path, condition: Condition::default() }),
+        })
     }
 
     /// Reads in one transaction: everything in `work` sees the same moment.
@@ -215,16 +287,36 @@ impl StoreReader {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     {
-        read(&self.readers, work).await
+        let result = self.read_once(work).await.map_err(|error| error.of_file(&self.file.path));
+        match &result {
+            Err(StoreError::File(fault)) => self.file.condition.fails(Use::Read, fault),
+            _ => self.file.condition.works(Use::Read),
+        }
+        result
+    }
+
+    async fn read_once<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+    {
+        let mut connection = self.pool.acquire().await?;
+        let result = read_in_transaction(&mut connection, work).await;
+        if matches!(result, Err(StoreError::Database(_))) {
+            // SQLite ends a transaction by itself on some faults of the disk, and sqlx would go on
+            // counting it: whoever read by this connection later would look into the past.
+            drop(connection.detach());
+        }
+        result
     }
 }
 
-async fn read<T, F>(readers: &SqlitePool, work: F) -> Result<T, StoreError>
+async fn read_in_transaction<T, F>(
+    connection: &mut SqliteConnection,
+    work: F,
+) -> Result<T, StoreError>
 where
-    T: Send + 'static,
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
 {
-    let mut connection = readers.acquire().await?;
     let mut transaction = connection.begin().await?;
     let result = work(&mut transaction).await;
     transaction.rollback().await?;
@@ -266,14 +358,16 @@ mod tests {
         store.check().await.unwrap();
         let failed = store.write(Urgency::People, |db| {
             Box::pin(async move {
-                db.execute("insert into nowhere values (1)").await?;
+                // As if the disk were full, for this connection.
+                db.execute("pragma max_page_count = 1").await?;
+                db.execute("create table large as select zeroblob(100000)").await?;
                 Ok(())
             })
         });
-        assert!(failed.await.is_err() && store.writer().meter().is_failing());
+        assert!(failed.await.is_err() && store.condition().trouble().is_some());
         let writes = store.writer().meter().write_times.cumulative();
         store.check().await.unwrap();
-        assert!(!store.writer().meter().is_failing());
+        assert!(store.condition().trouble().is_none());
         assert_ne!(store.writer().meter().write_times.cumulative(), writes, "it has written");
         store.close().await;
     }

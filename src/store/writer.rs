@@ -3,23 +3,28 @@
 //! Invariant: a job's effects are durable (`synchronous=FULL`) when its future resolves with `Ok`,
 //! and absent when it resolves with `Err`.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::StoreError;
+use super::{StateFile, StoreError};
+use crate::condition::Use;
 use crate::meter::{Counter, Histogram};
 
 /// Jobs that may wait in each queue; more callers wait to enqueue.
 const QUEUE_JOBS: usize = 256;
 /// The write-ahead log is folded back into the database when it has grown past this.
 const WAL_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
+/// After an attempt that left it as large as it was, it is let alone for this long.
+const WAL_PAUSE: Duration = Duration::from_secs(10);
 /// Somebody is counted as waiting for this long after a person's job came in.
 const LIVELY_FOR: Duration = Duration::from_secs(2);
 
@@ -42,6 +47,7 @@ pub struct Writer {
     bulk: mpsc::Sender<Job>,
     liveliness: Arc<Liveliness>,
     changes: Arc<watch::Sender<u64>>,
+    file: Arc<StateFile>,
     meter: Arc<WriterMeter>,
 }
 
@@ -51,19 +57,12 @@ pub struct WriterMeter {
     /// From the begin of a transaction to its end.
     pub write_times: Histogram,
     pub failures: Counter,
-    /// The newest transaction failed for the database's sake.
-    is_failing: AtomicBool,
 }
 
 impl WriterMeter {
-    pub fn is_failing(&self) -> bool {
-        self.is_failing.load(Ordering::Relaxed)
-    }
-
     fn count(&self, took: Duration, is_fit: bool) {
         self.write_times.record(took);
         self.failures.add(u64::from(!is_fit));
-        self.is_failing.store(!is_fit, Ordering::Relaxed);
     }
 }
 
@@ -77,7 +76,7 @@ impl Writer {
     pub(super) fn spawn(
         connection: SqliteConnection,
         options: SqliteConnectOptions,
-        wal_path: PathBuf,
+        file: Arc<StateFile>,
     ) -> Writer {
         let (people, people_jobs) = mpsc::channel(QUEUE_JOBS);
         let (bulk, bulk_jobs) = mpsc::channel(QUEUE_JOBS);
@@ -85,10 +84,13 @@ impl Writer {
             started: Instant::now(),
             last_people_ms: AtomicI64::new(i64::MIN),
         });
-        let task = WriterTask { connection, options, wal_path, people_jobs, bulk_jobs };
+        let wal_path = file.path.with_extension("db-wal");
+        let wal_tried_at = None;
+        let task =
+            WriterTask { connection, options, wal_path, wal_tried_at, people_jobs, bulk_jobs };
         tokio::spawn(task.run());
         let changes = Arc::new(watch::Sender::new(0));
-        Writer { people, bulk, liveliness, changes, meter: Arc::default() }
+        Writer { people, bulk, liveliness, changes, file, meter: Arc::default() }
     }
 
     pub fn meter(&self) -> &WriterMeter {
@@ -107,16 +109,20 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             Box::pin(async move {
-                let result =
-                    in_transaction(connection, |_| Box::pin(async { Ok::<(), StoreError>(()) }))
-                        .await;
+                let result = in_transaction(
+                    connection,
+                    |_| Box::pin(async { Ok::<(), StoreError>(()) }),
+                    false,
+                )
+                .await;
                 let is_fit = result.is_ok();
                 let _ = answer.send(result);
                 is_fit
             })
         });
         self.bulk.send(job).await.map_err(|_| StoreError::Closed)?;
-        answered.await.map_err(|_| StoreError::Closed)?
+        let result = answered.await.map_err(|_| StoreError::Closed)?;
+        result.map_err(|error| error.of_file(&self.file.path))
     }
 
     pub async fn write<T, F>(&self, urgency: Urgency, work: F) -> Result<T, StoreError>
@@ -128,11 +134,16 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         let meter = Arc::clone(&self.meter);
+        let in_doubt = self.file.condition.trouble().is_some();
         let job: Job = Box::new(move |connection| {
             Box::pin(async move {
                 let began = Instant::now();
-                let result = in_transaction(connection, work).await;
-                let is_fit = !matches!(result, Err(StoreError::Database(_)));
+                // A panic is the fault of whoever asked: everybody else's writer goes on.
+                let done = AssertUnwindSafe(in_transaction(connection, work, in_doubt))
+                    .catch_unwind()
+                    .await;
+                let result = done.unwrap_or(Err(StoreError::Panicked));
+                let is_fit = !matches!(result, Err(StoreError::Database(_) | StoreError::Panicked));
                 meter.count(began.elapsed(), is_fit);
                 // The caller may have gone away; the transaction stands either way.
                 let _ = answer.send(result);
@@ -148,8 +159,14 @@ impl Writer {
         };
         queue.send(job).await.map_err(|_| StoreError::Closed)?;
         let result = answered.await.map_err(|_| StoreError::Closed)?;
-        if result.is_ok() {
-            self.changes.send_modify(|count| *count += 1);
+        let result = result.map_err(|error| error.of_file(&self.file.path));
+        match &result {
+            Ok(_) => {
+                self.file.condition.works(Use::Write);
+                self.changes.send_modify(|count| *count += 1);
+            }
+            Err(StoreError::File(fault)) => self.file.condition.fails(Use::Write, fault),
+            Err(_) => {}
         }
         result
     }
@@ -198,6 +215,8 @@ struct WriterTask {
     connection: SqliteConnection,
     options: SqliteConnectOptions,
     wal_path: PathBuf,
+    /// When the write-ahead log was last tried to be folded back, in vain.
+    wal_tried_at: Option<Instant>,
     people_jobs: mpsc::Receiver<Job>,
     bulk_jobs: mpsc::Receiver<Job>,
 }
@@ -227,30 +246,47 @@ impl WriterTask {
         match SqliteConnection::connect_with(&self.options).await {
             Ok(connection) => self.connection = connection,
             // The next job fails on the old one and tries again.
-            Err(error) => tracing::error!(%error, "the database could not be opened again"),
+            Err(error) => tracing::debug!(%error, "the database could not be opened again"),
         }
     }
 
-    /// Checkpoints when the write-ahead log has grown past its limit. A reader may hold it back;
-    /// then the next write tries again.
+    /// Checkpoints when the write-ahead log has grown past its limit. A reader or a full disk may
+    /// hold it back; then a later write tries again.
     async fn bound_wal(&mut self) {
-        let size_bytes = std::fs::metadata(&self.wal_path).map_or(0, |data| data.len());
-        if size_bytes < WAL_LIMIT_BYTES {
+        let is_large =
+            || std::fs::metadata(&self.wal_path).is_ok_and(|data| data.len() >= WAL_LIMIT_BYTES);
+        if !is_large() || self.wal_tried_at.is_some_and(|at| at.elapsed() < WAL_PAUSE) {
             return;
         }
         if let Err(error) = self.connection.execute("pragma wal_checkpoint(truncate)").await {
-            tracing::warn!(%error, size_bytes, "the write-ahead log could not be folded back");
+            tracing::warn!(%error, "the write-ahead log could not be folded back");
         }
+        self.wal_tried_at = is_large().then(Instant::now);
     }
 }
 
-async fn in_transaction<T, F>(connection: &mut SqliteConnection, work: F) -> Result<T, StoreError>
+/// Writes a page and changes nothing: nobody uses this number. Without it a transaction that
+/// happens to change nothing would say that a full disk works again.
+async fn probe(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    connection.execute("pragma user_version = 0").await?;
+    Ok(())
+}
+
+/// `in_doubt`: the last write failed, so this one has to show that the file can be written.
+async fn in_transaction<T, F>(
+    connection: &mut SqliteConnection,
+    work: F,
+    in_doubt: bool,
+) -> Result<T, StoreError>
 where
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>>,
 {
     let mut transaction = connection.begin_with("begin immediate").await?;
     match work(&mut transaction).await {
         Ok(value) => {
+            if in_doubt {
+                probe(&mut transaction).await?;
+            }
             transaction.commit().await?;
             Ok(value)
         }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::handle::{self, Desk};
-use crate::engine::error_chain;
+use crate::engine::died;
 use crate::store::{Store, StoreError, inbox};
 
 /// Chats handled at once.
@@ -32,7 +32,7 @@ pub async fn run(
             Ok(chats) => chats,
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
-                tracing::error!(error = %error_chain(&error), "the inbox could not be read");
+                error.log("the inbox could not be read");
                 tokio::time::sleep(FAULT_PAUSE).await;
                 continue;
             }
@@ -47,7 +47,7 @@ pub async fn run(
             changed = changes.changed() => if changed.is_err() { return Err(StoreError::Closed) },
             Some(ended) = workers.join_next() => match ended {
                 Ok(drained) => { busy.remove(&drained?); }
-                Err(_) => return Err(StoreError::Closed),
+                Err(error) => return Err(died(error)),
             },
         }
     }
@@ -78,10 +78,9 @@ async fn drain_chat(
             }
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
-                let (is_outage, error) = (error.is_outage(), error_chain(&error));
-                tracing::error!(error, "an update could not be handled; it is tried again");
+                error.log("an update could not be handled; it is tried again");
                 // What the store refuses again and again counts: after three attempts it is parked.
-                faulted = is_outage;
+                faulted = error.is_outage();
                 tokio::select! {
                     () = tokio::time::sleep(FAULT_PAUSE) => {}
                     _ = stop.changed() => {}

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::access::FixedAccess;
 use super::client::{BotApi, CALL_TIMEOUT, CallError};
 use super::ingress::{self, ALLOWED_UPDATES};
-use crate::engine::{error_chain, jittered};
+use crate::engine::jittered;
 use crate::store::intake::Way;
 use crate::store::{Store, StoreError};
 
@@ -53,11 +53,18 @@ pub async fn run(
                 wait = FIRST_RETRY;
                 continue;
             }
-            Err(PollError::Call(error)) => poller.pause_after(&error, wait).await?,
+            Err(PollError::Call(error)) => match poller.pause_after(&error, wait).await {
+                Ok(pause) => pause,
+                Err(StoreError::Closed) => return Err(StoreError::Closed),
+                Err(error) => {
+                    error.log("a rival could not be noted");
+                    jittered(wait)
+                }
+            },
             Err(PollError::Store(StoreError::Closed)) => return Err(StoreError::Closed),
             Err(PollError::Store(error)) => {
                 // Nothing was confirmed: Telegram keeps the updates.
-                tracing::error!(error = %error_chain(&error), "updates could not be stored");
+                error.log("updates could not be stored");
                 jittered(wait)
             }
             Err(PollError::Senseless) => {

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use super::access::FixedAccess;
 use super::notices;
 use crate::clock;
-use crate::engine::error_chain;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
@@ -48,7 +47,7 @@ pub async fn run(
             Ok(sleep) => sleep,
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
-                tracing::error!(error = %error_chain(&error), "timers could not be looked at");
+                error.log("timers could not be looked at");
                 FAULT_PAUSE
             }
         };

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use windowsill::condition::Trouble;
 use windowsill::kernel::record::{Header, NewRecord, Placed};
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::batch::headers;
@@ -161,5 +162,6 @@ async fn a_file_that_is_no_log_is_refused() {
     )
     .unwrap();
     let refused = EmbeddedLog::open(&path).await;
-    assert!(matches!(refused, Err(LogError::Damaged { .. })));
+    let Err(LogError::File(fault)) = refused else { panic!("it was opened") };
+    assert_eq!(fault.trouble, Trouble::Damaged);
 }

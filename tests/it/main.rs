@@ -33,6 +33,7 @@ mod odd_messages;
 mod privacy;
 mod python_bot;
 mod starting;
+mod storage;
 mod support;
 mod teloxide_bot;
 mod tool;

@@ -11,7 +11,8 @@ use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::identity::Identity;
-use super::schema::{BUSY_ATTEMPTS, BUSY_PAUSE, ROW_OVERHEAD_BYTES, connect, is_busy, log_error};
+use super::schema::{BUSY_ATTEMPTS, BUSY_PAUSE, ROW_OVERHEAD_BYTES, connect, log_error};
+use crate::condition::{Condition, Use, is_busy};
 use crate::kernel::record::RecordRef;
 use crate::log::LogError;
 use crate::log::batch::BatchBuilder;
@@ -45,9 +46,10 @@ pub(super) fn start(
     conn: SqliteConnection,
     identity: Arc<Identity>,
     changes: watch::Sender<u64>,
+    condition: Arc<Condition>,
 ) -> mpsc::Sender<Order> {
     let (orders, waiting) = mpsc::channel(QUEUE_JOBS);
-    tokio::spawn(run(conn, identity, changes, waiting));
+    tokio::spawn(run(conn, identity, changes, condition, waiting));
     orders
 }
 
@@ -55,6 +57,7 @@ async fn run(
     mut conn: SqliteConnection,
     identity: Arc<Identity>,
     changes: watch::Sender<u64>,
+    condition: Arc<Condition>,
     mut waiting: mpsc::Receiver<Order>,
 ) {
     let mut closing = None;
@@ -78,7 +81,7 @@ async fn run(
             }
         }
         if !jobs.is_empty() {
-            append(&mut conn, &identity, &changes, jobs).await;
+            append(&mut conn, &identity, &changes, &condition, jobs).await;
         }
     }
     if let Some(closed) = closing {
@@ -93,6 +96,7 @@ async fn append(
     conn: &mut SqliteConnection,
     identity: &Identity,
     changes: &watch::Sender<u64>,
+    condition: &Condition,
     mut jobs: Vec<Job>,
 ) {
     let group = Group::gather(&mut jobs);
@@ -101,9 +105,15 @@ async fn append(
     // A commit into a file that was deleted meanwhile is none.
     let outcome = outcome.and_then(|bases| identity.check().map(|()| bases));
     match &outcome {
-        Ok(_) => changes.send_modify(|version| *version += 1),
+        Ok(_) => {
+            condition.works(Use::Write);
+            changes.send_modify(|version| *version += 1);
+        }
         Err(error) => {
-            tracing::warn!(%error, "an append to the event log failed");
+            match error {
+                LogError::File(fault) => condition.fails(Use::Write, fault),
+                error => tracing::warn!(%error, "an append to the event log failed"),
+            }
             renew(conn, identity).await;
         }
     }
@@ -208,7 +218,8 @@ pub(super) async fn renew(conn: &mut SqliteConnection, identity: &Identity) {
     };
     match fresh {
         Ok(fresh) => *conn = fresh,
-        Err(error) => tracing::warn!(%error, "cannot open the event log again"),
+        // The next append fails on the old one and tries again.
+        Err(error) => tracing::debug!(%error, "cannot open the event log again"),
     }
 }
 
@@ -262,6 +273,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::condition::Trouble;
     use crate::kernel::record::NewRecord;
     use crate::log::embedded::{placement, schema};
 
@@ -298,11 +310,14 @@ mod tests {
         let identity = Arc::new(Identity::of(&path).unwrap());
         // Only this connection is held to its pages, as if the disk were full until it is renewed.
         sqlx::raw_sql("pragma max_page_count = 20").execute(&mut conn).await.unwrap();
-        let jobs = start(conn, identity, watch::Sender::new(0));
+        let condition = Arc::new(Condition::default());
+        let jobs = start(conn, identity, watch::Sender::new(0), Arc::clone(&condition));
         assert_eq!(append(&jobs, &[sized(10)]).await.unwrap(), [0]);
         let full = append(&jobs, &[sized(500_000)]).await;
-        assert!(matches!(full, Err(LogError::Unavailable(_))), "{full:?}");
+        assert!(full.is_err_and(|error| error.is_transient()));
+        assert!(condition.trouble().is_some_and(|fault| fault.trouble == Trouble::Full));
         assert_eq!(append(&jobs, &[sized(500_000)]).await.unwrap(), [1]);
+        assert!(condition.trouble().is_none());
     }
 
     #[tokio::test]

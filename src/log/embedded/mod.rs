@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::condition::{Condition, FileFault, Use};
 use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
 use crate::log::{Bounds, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
@@ -51,6 +52,7 @@ pub struct EmbeddedLog {
 struct Shared {
     identity: Arc<Identity>,
     changes: watch::Sender<u64>,
+    condition: Arc<Condition>,
     /// Started by the first reader: who only appends has nothing to notice.
     watcher: OnceLock<OwnedTask>,
 }
@@ -63,8 +65,10 @@ impl EmbeddedLog {
         let identity = Arc::new(Identity::of(path)?);
         let changes = watch::Sender::new(0);
         let questions = schema::connect(path).await?;
-        let orders = appender::start(conn, Arc::clone(&identity), changes.clone());
-        let shared = Arc::new(Shared { identity, changes, watcher: OnceLock::new() });
+        let condition = Arc::new(Condition::default());
+        let orders =
+            appender::start(conn, Arc::clone(&identity), changes.clone(), Arc::clone(&condition));
+        let shared = Arc::new(Shared { identity, changes, condition, watcher: OnceLock::new() });
         Ok(EmbeddedLog {
             id,
             shared,
@@ -85,6 +89,19 @@ impl EmbeddedLog {
         }
     }
 
+    /// The condition of the file, for whoever reports it.
+    pub fn condition(&self) -> &Condition {
+        &self.shared.condition
+    }
+
+    /// Works until `stop` turns true, or until the file turns out to be damaged.
+    pub async fn watch_over(
+        self: Arc<EmbeddedLog>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), FileFault> {
+        self.shared.condition.watch_over(self.shared.identity.path(), stop).await
+    }
+
     /// A value kept beside the records, as the demo keeps the anchor of its clock.
     pub async fn meta_get(&self, key: &str) -> Result<Option<String>, LogError> {
         let mut conn = self.conn.lock().await;
@@ -98,7 +115,9 @@ impl EmbeddedLog {
     }
 
     fn error(&self, fault: &sqlx::Error) -> LogError {
-        schema::log_error(self.shared.identity.path(), fault)
+        let fault = FileFault::of(self.shared.identity.path(), fault);
+        self.shared.condition.fails(Use::Read, &fault);
+        fault.into()
     }
 
     async fn topic(&self, name: &str) -> Result<Topic, LogError> {
@@ -140,9 +159,8 @@ impl EmbeddedLog {
         let partitions: Vec<i32> = packed.rows.iter().map(|row| row.packed().partition).collect();
         let (reply, answer) = oneshot::channel();
         let job = Job { topic_id: found.id, rows: packed.rows, reply };
-        let stopped = || LogError::Unavailable("the log is closing".to_owned());
-        self.orders.send(Order::Append(job)).await.map_err(|_| stopped())?;
-        let bases = answer.await.map_err(|_| stopped())??;
+        self.orders.send(Order::Append(job)).await.map_err(|_| LogError::Closed)?;
+        let bases = answer.await.map_err(|_| LogError::Closed)??;
         let placed = |(row, index): (usize, i64)| Placed {
             partition: partitions[row],
             offset: bases[row] + index,
@@ -161,13 +179,16 @@ impl EmbeddedLog {
             .map(|start| cursor(topic, &bounds, *start))
             .collect::<Result<Vec<Cursor>, LogError>>()?;
         let shared = Arc::clone(&self.shared);
-        let identity = Arc::clone(&shared.identity);
         shared.watcher.get_or_init(|| {
-            watcher::start(Arc::clone(&identity), self.id.clone(), shared.changes.clone())
+            watcher::start(
+                Arc::clone(&shared.identity),
+                self.id.clone(),
+                shared.changes.clone(),
+                Arc::clone(&shared.condition),
+            )
         });
-        let conn = schema::connect_to_read(identity.path()).await?;
-        let changes = shared.changes.subscribe();
-        Ok(Box::new(EmbeddedReader::start(conn, identity, found.id, cursors, changes, shared)))
+        let conn = schema::connect_to_read(shared.identity.path()).await?;
+        Ok(Box::new(EmbeddedReader::start(conn, found.id, cursors, shared)))
     }
 }
 

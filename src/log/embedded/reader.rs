@@ -13,10 +13,11 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use tokio::sync::{mpsc, watch};
 
-use super::identity::Identity;
+use super::Shared;
 use super::joiner::Joiner;
 use super::schema::log_error;
 use super::watcher::OwnedTask;
+use crate::condition::Use;
 use crate::log::batch::Batch;
 use crate::log::{Fetched, LogError, LogFuture, LogReader};
 
@@ -54,21 +55,17 @@ pub(super) struct EmbeddedReader {
 }
 
 impl EmbeddedReader {
-    /// Starts reading; `keep` lives as long as the reader does.
+    /// Starts reading.
     pub(super) fn start(
         conn: SqliteConnection,
-        identity: Arc<Identity>,
         topic_id: i64,
         cursors: Vec<Cursor>,
-        changes: watch::Receiver<u64>,
-        keep: impl Send + 'static,
+        shared: Arc<Shared>,
     ) -> EmbeddedReader {
         let (sender, steps) = mpsc::channel(AHEAD_STEPS);
-        let mut ahead = ReadAhead { conn, identity, topic_id, cursors, changes, steps: sender };
-        let task = tokio::spawn(async move {
-            let _keep = keep;
-            ahead.run().await;
-        });
+        let changes = shared.changes.subscribe();
+        let mut ahead = ReadAhead { conn, shared, topic_id, cursors, changes, steps: sender };
+        let task = tokio::spawn(async move { ahead.run().await });
         EmbeddedReader { steps, _task: OwnedTask(task) }
     }
 }
@@ -85,7 +82,7 @@ impl LogReader for EmbeddedReader {
 /// The task's side.
 struct ReadAhead {
     conn: SqliteConnection,
-    identity: Arc<Identity>,
+    shared: Arc<Shared>,
     topic_id: i64,
     cursors: Vec<Cursor>,
     changes: watch::Receiver<u64>,
@@ -114,14 +111,20 @@ impl ReadAhead {
                 continue;
             }
             match self.query(index).await {
-                Ok(chunk) => self.tell(index, chunk, version).await?,
-                Err(error @ LogError::Unavailable(_)) => {
-                    self.send(Err(error)).await?;
-                    tokio::time::sleep(FAULT_PAUSE).await;
+                Ok(chunk) => {
+                    self.shared.condition.works(Use::Read);
+                    self.tell(index, chunk, version).await?;
                 }
                 Err(error) => {
+                    if let LogError::File(fault) = &error {
+                        self.shared.condition.fails(Use::Read, fault);
+                    }
+                    let may_pass = error.is_transient();
                     self.send(Err(error)).await?;
-                    return Err(Stop);
+                    if !may_pass {
+                        return Err(Stop);
+                    }
+                    tokio::time::sleep(FAULT_PAUSE).await;
                 }
             }
         }
@@ -155,7 +158,7 @@ impl ReadAhead {
 
     /// The next rows of one partition.
     async fn query(&mut self, index: usize) -> Result<Chunk, LogError> {
-        self.identity.check()?;
+        self.shared.identity.check()?;
         let cursor = &self.cursors[index];
         let mut rows = sqlx::query(
             "select base_offset, next_offset, count, first_ts, last_ts, bytes from batch
@@ -174,9 +177,9 @@ impl ReadAhead {
         let mut count = 0;
         let mut size_bytes = 0;
         while let Some(row) =
-            rows.try_next().await.map_err(|fault| log_error(self.identity.path(), &fault))?
+            rows.try_next().await.map_err(|fault| log_error(self.shared.identity.path(), &fault))?
         {
-            let batch = batch_of(&row, cursor, self.identity.path())?;
+            let batch = batch_of(&row, cursor, self.shared.identity.path())?;
             count += 1;
             size_bytes += batch.bytes.len();
             found.take(batch)?;

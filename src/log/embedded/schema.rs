@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
+use crate::condition::{FileFault, is_busy};
 use crate::log::LogError;
 
 /// How long SQLite itself waits for another process before a statement fails as busy.
@@ -147,27 +148,7 @@ pub(super) async fn prepare(conn: &mut SqliteConnection, path: &Path) -> Result<
 
 /// What an error of SQLite means for whoever uses the log.
 pub(super) fn log_error(path: &Path, fault: &sqlx::Error) -> LogError {
-    const SQLITE_CORRUPT: i32 = 11;
-    const SQLITE_NOTADB: i32 = 26;
-    let place = path.display();
-    match primary_code(fault) {
-        Some(SQLITE_CORRUPT | SQLITE_NOTADB) => {
-            LogError::Damaged { place: place.to_string(), reason: fault.to_string() }
-        }
-        _ => LogError::Unavailable(format!("{place}: {fault}")),
-    }
-}
-
-pub(super) fn is_busy(fault: &sqlx::Error) -> bool {
-    const SQLITE_BUSY: i32 = 5;
-    const SQLITE_LOCKED: i32 = 6;
-    matches!(primary_code(fault), Some(SQLITE_BUSY | SQLITE_LOCKED))
-}
-
-/// The low byte of SQLite's extended result code.
-fn primary_code(fault: &sqlx::Error) -> Option<i32> {
-    let code: i32 = fault.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+    FileFault::of(path, fault).into()
 }
 
 async fn connect_patiently(

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::identity::Identity;
 use super::schema::{connect_to_read, log_error, log_id};
+use crate::condition::{Condition, Use};
 use crate::log::LogError;
 
 /// While something changed within `LIVELY_FOR`, the file is looked at so often; else when idle.
@@ -36,11 +37,21 @@ impl Drop for OwnedTask {
 
 /// Starts the task that bumps `changes`, also when the log `id` is no longer at its place: readers
 /// look, and find out.
-pub(super) fn start(identity: Arc<Identity>, id: String, changes: watch::Sender<u64>) -> OwnedTask {
+pub(super) fn start(
+    identity: Arc<Identity>,
+    id: String,
+    changes: watch::Sender<u64>,
+    condition: Arc<Condition>,
+) -> OwnedTask {
     OwnedTask(tokio::spawn(async move {
         loop {
             if let Err(error) = watch_file(&identity, &id, &changes).await {
-                tracing::warn!(%error, "cannot watch the event log for changes; trying again");
+                match error {
+                    LogError::File(fault) => condition.fails(Use::Read, &fault),
+                    error => {
+                        tracing::warn!(%error, "cannot watch the event log for changes");
+                    }
+                }
                 changes.send_modify(|version| *version += 1);
             }
             tokio::time::sleep(FAULT_PAUSE).await;

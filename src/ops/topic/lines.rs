@@ -4,6 +4,7 @@
 //! is not kept back; no line makes it hold more than `LINE_BYTES`.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -21,16 +22,17 @@ pub(super) enum Piece {
     Failed(std::io::Error),
 }
 
-/// The thread's side: ends with the input, or when nobody takes its pieces.
+/// The thread's side: ends with the input, when it is stopped, or when nobody takes its pieces.
 pub(super) fn read_lines(
     mut input: impl Read,
     parser: &LineParser,
     now_ms: &dyn Fn() -> i64,
+    stopped: &AtomicBool,
     pieces: &mpsc::Sender<Piece>,
 ) {
     let mut lines = Lines::default();
     let mut buffer = vec![0; READ_BYTES];
-    loop {
+    while !stopped.load(Ordering::Relaxed) {
         let mut piece =
             Parsed { parser, now_ms: now_ms(), records: Vec::new(), rejected: Vec::new() };
         let at_end = match input.read(&mut buffer) {

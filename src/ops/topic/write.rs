@@ -1,12 +1,14 @@
 //! `topic write`: lines from standard input into the log.
 //!
 //! Invariant: a thread reads and parses while the log makes the lines before durable; what is
-//! counted as written is durable, and at the end of the input that is every good line.
+//! counted as written is durable. At the end of the input that is every good line; when it is
+//! asked to stop, every good line that was read.
 
 use std::future::Future;
 use std::io::{Read, Write};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -23,6 +25,9 @@ const QUEUE_PIECES: usize = 32;
 /// One append takes no further piece once it holds so many records.
 const APPEND_RECORDS: usize = 50_000;
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// How long the lines that were just read may take to be parsed when we are asked to stop. The
+/// thread may also be inside a read that never returns.
+const LAST_PIECES: Duration = Duration::from_millis(500);
 
 /// How lines are taken, and what is told meanwhile.
 #[derive(Clone)]
@@ -39,6 +44,8 @@ pub struct WriteOptions {
 pub struct Written {
     pub written: u64,
     pub rejected: u64,
+    /// It was asked to stop before the end of the input.
+    pub interrupted: bool,
 }
 
 /// Writes the lines of `input` until its end or until `stop` resolves.
@@ -54,12 +61,15 @@ pub async fn write(
     let parser = LineParser::new(topic, options.format, partitions)?;
     let now_ms = Arc::clone(&options.now_ms);
     let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
+    let stop_reading = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop_reading);
     // Detached: it may be inside a read of a terminal that never returns.
-    std::thread::spawn(move || read_lines(input, &parser, &*now_ms, &sender));
+    std::thread::spawn(move || read_lines(input, &parser, &*now_ms, &stopped, &sender));
     let mut writer = Writer {
         log,
         topic: &topic.log_name,
         pieces,
+        stop_reading,
         progress: options.progress,
         told: Instant::now(),
         report,
@@ -75,6 +85,7 @@ struct Writer<'a> {
     log: &'a dyn EventLog,
     topic: &'a str,
     pieces: mpsc::Receiver<Piece>,
+    stop_reading: Arc<AtomicBool>,
     progress: bool,
     told: Instant,
     report: &'a mut dyn Write,
@@ -85,29 +96,46 @@ impl Writer<'_> {
     async fn run(&mut self, stop: impl Future<Output = ()>) -> Result<(), TopicError> {
         let mut stop = pin!(stop);
         loop {
-            let first = tokio::select! {
-                piece = self.pieces.recv() => piece,
-                () = &mut stop => return Ok(()),
-            };
-            let Some(first) = first else { return Ok(()) };
-            let mut records = Vec::new();
-            let mut failed = self.take(first, &mut records);
-            while failed.is_none()
-                && records.len() < APPEND_RECORDS
-                && let Ok(piece) = self.pieces.try_recv()
-            {
-                failed = self.take(piece, &mut records);
+            tokio::select! {
+                biased;
+                () = &mut stop => return self.finish().await,
+                first = self.pieces.recv() => match first {
+                    Some(first) => self.append(first).await?,
+                    None => return Ok(()),
+                },
             }
-            let count = records.len() as u64;
-            if count > 0 {
-                self.log.append(self.topic, records).await?;
-            }
-            self.done.written += count;
-            if let Some(fault) = failed {
-                return Err(TopicError::Input(fault));
-            }
-            self.tell_progress();
         }
+    }
+
+    /// Writes what was read by now.
+    async fn finish(&mut self) -> Result<(), TopicError> {
+        self.stop_reading.store(true, Ordering::Relaxed);
+        self.done.interrupted = true;
+        while let Ok(piece) = tokio::time::timeout(LAST_PIECES, self.pieces.recv()).await {
+            let Some(piece) = piece else { break };
+            self.append(piece).await?;
+        }
+        let _ = writeln!(self.report, "stopped before the end of the input");
+        Ok(())
+    }
+
+    /// Makes a piece durable, and those that wait behind it.
+    async fn append(&mut self, first: Piece) -> Result<(), TopicError> {
+        let mut records = Vec::new();
+        let mut failed = self.take(first, &mut records);
+        while failed.is_none()
+            && records.len() < APPEND_RECORDS
+            && let Ok(piece) = self.pieces.try_recv()
+        {
+            failed = self.take(piece, &mut records);
+        }
+        let count = records.len() as u64;
+        if count > 0 {
+            self.log.append(self.topic, records).await?;
+        }
+        self.done.written += count;
+        self.tell_progress();
+        failed.map_or(Ok(()), |fault| Err(TopicError::Input(fault)))
     }
 
     /// Adds the records of a piece and reports its bad lines.
@@ -133,14 +161,14 @@ impl Writer<'_> {
     fn tell_progress(&mut self) {
         if self.progress && self.told.elapsed() >= PROGRESS_EVERY {
             self.told = Instant::now();
-            let Written { written, rejected } = self.done;
+            let Written { written, rejected, .. } = self.done;
             let _ = write!(self.report, "\r{written} written, {rejected} rejected ");
             let _ = self.report.flush();
         }
     }
 
     fn close(&mut self, took: Duration) {
-        let Written { written, rejected } = self.done;
+        let Written { written, rejected, .. } = self.done;
         let rate = written as f64 / took.as_secs_f64().max(0.001);
         let begin = if self.progress { "\r" } else { "" };
         let closing = format!("{begin}{written} written, {rejected} rejected, {rate:.0}/s");

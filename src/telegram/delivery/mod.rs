@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::access::FixedAccess;
 use super::client::BotApi;
 use crate::clock;
-use crate::engine::error_chain;
+use crate::engine::died;
 use crate::store::digest;
 use crate::store::outbox::{self, Class, Row};
 use crate::store::{Store, StoreError, Urgency, parks};
@@ -49,7 +49,7 @@ pub async fn run(
             Ok(sleep) => sleep,
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
-                tracing::error!(error = %error_chain(&error), "the outbox could not be read");
+                error.log("the outbox could not be read");
                 FAULT_PAUSE
             }
         };
@@ -143,7 +143,7 @@ impl Pump {
     }
 
     fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), StoreError> {
-        let (chat_id, rest) = ended.map_err(|_| StoreError::Closed)?;
+        let (chat_id, rest) = ended.map_err(died)?;
         self.busy.remove(&chat_id);
         self.rests.begin(chat_id, rest, clock::monotonic_ms());
         Ok(())
@@ -165,7 +165,7 @@ async fn deliver(store: Store, api: BotApi, fixed: FixedAccess, row: Row) -> End
         if matches!(error, StoreError::Closed) {
             break;
         }
-        tracing::error!(error = %error_chain(&error), "a sent message could not be marked");
+        error.log("a sent message could not be marked");
         tokio::time::sleep(FAULT_PAUSE).await;
     }
     (chat_id, outcome.rest())

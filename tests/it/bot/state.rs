@@ -5,6 +5,17 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, FromRow};
 
+/// Both files of a folder are whole, as SQLite itself sees it.
+pub(crate) async fn is_sound(data_dir: &Path) {
+    for name in ["state.db", "log.db"] {
+        let options = SqliteConnectOptions::new().filename(data_dir.join(name)).read_only(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let found: String =
+            sqlx::query_scalar("pragma integrity_check").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(found, "ok", "{name}");
+    }
+}
+
 /// A connection that only reads the state.
 pub(crate) struct State(SqliteConnection);
 

@@ -17,15 +17,17 @@ use crate::bot::{Bot, OWNER, until};
 pub(super) const LISTENER: i64 = 12;
 /// Alerts come at the pace of a chat, after the answers.
 const ALL_SENT: Duration = Duration::from_secs(150);
+/// The pause before a start that was refused is tried again.
+const RESTART: Duration = Duration::from_millis(200);
 
-pub(super) struct Household {
+pub(crate) struct Household {
     pub(super) plan: Plan,
     pub(super) log: Log,
     pub(super) model: Model,
     /// What the person said and how it was to be answered.
     pub(super) turns: Vec<Turn>,
     pub(super) handle: Handle,
-    pub(super) data_dir: std::path::PathBuf,
+    pub(crate) data_dir: std::path::PathBuf,
     keeper: Keeper,
     /// When all is over: it prints its log if the oracle finds something.
     ended: Option<Bot>,
@@ -46,17 +48,17 @@ struct Shared {
 }
 
 impl Household {
-    /// Writes the past and starts the first life.
-    pub(super) async fn begin(seed: u64) -> Household {
-        let plan = Plan::of(seed, windowsill::clock::now_ms());
+    /// Writes the past and starts the first life. `prepare` may set the bot up further.
+    pub(crate) async fn begin(plan: Plan, prepare: impl FnOnce(&mut Bot)) -> Household {
         let mut bot = Bot::new()
             .await
             .with("WINDOWSILL_TELEGRAM__OWNERS", format!("{OWNER},{LISTENER}"))
             .with("WINDOWSILL_ALERT_MAX_AGE_HOURS", 10_000);
         bot.title = format!(
-            "seed {seed}: {:?}, signal {:?}, {} partitions, patient: {}",
-            plan.kills, plan.signal, plan.partitions, plan.is_patient
+            "seed {}: {:?}, signal {:?}, {} partitions, patient: {}",
+            plan.seed, plan.kills, plan.signal, plan.partitions, plan.is_patient
         );
+        prepare(&mut bot);
         let handle = bot.handle().clone();
         let data_dir = bot.data_dir();
         // Telegram knows both: the bot may write to nobody who never wrote.
@@ -71,12 +73,12 @@ impl Household {
         log.append(plan.split().0).await;
         assert!(plan.readings.len() >= 20_000);
         let model = Model::of(&plan.readings, |it| it.moisture < LOW[usize::from(it.plant_id)]);
-        let keeper = Keeper::start(bot, plan.kills.clone());
+        let keeper = Keeper::start(bot, plan.kills.clone(), plan.may_be_refused);
         Household { plan, log, model, turns: Vec::new(), handle, data_dir, keeper, ended: None }
     }
 
     /// The person edits a plant twice while readings arrive.
-    pub(super) async fn live(&mut self) {
+    pub(crate) async fn live(&mut self) {
         self.knows_its_plants().await;
         let mut appends = self.plan.split().1.into_iter().map(<[_]>::to_vec).collect::<Vec<_>>();
         appends.reverse();
@@ -191,7 +193,7 @@ impl Household {
     }
 
     /// Waits until everything is said and done, stops the bot, and tells where it died.
-    pub(super) async fn end(&mut self) -> Vec<String> {
+    pub(crate) async fn end(&mut self) -> Vec<String> {
         let records = self.plan.readings.len() as i64;
         let mut state = State::open(&self.data_dir).await;
         until(ALL_SENT, "everything folded and sent", async || {
@@ -213,15 +215,15 @@ pub(super) fn name(plant_id: i64) -> String {
 }
 
 impl Keeper {
-    fn start(bot: Bot, kills: Vec<Kill>) -> Keeper {
+    fn start(bot: Bot, kills: Vec<Kill>, may_be_refused: bool) -> Keeper {
         let shared = Arc::new(Shared::default());
-        let task = Some(tokio::spawn(keep(bot, kills, Arc::clone(&shared))));
+        let task = Some(tokio::spawn(keep(bot, kills, may_be_refused, Arc::clone(&shared))));
         Keeper { shared, task }
     }
 }
 
 /// Starts the process again whenever it dies, each life with its own planned death.
-async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
+async fn keep(mut bot: Bot, kills: Vec<Kill>, may_be_refused: bool, shared: Arc<Shared>) -> Bot {
     let mut planned = kills.into_iter();
     let mut next = planned.next();
     let mut stopping = false;
@@ -254,6 +256,11 @@ async fn keep(mut bot: Bot, kills: Vec<Kill>, shared: Arc<Shared>) -> Bot {
             (Some(9), _) if signalled => "a signal".to_owned(),
             (Some(9), Some(kill)) => kill.point.to_owned(),
             _ if stopping && exit.code() == Some(0) => return bot,
+            _ if may_be_refused && exit.code() == Some(1) => {
+                // As a service manager does.
+                tokio::time::sleep(RESTART).await;
+                continue;
+            }
             _ => panic!("it ended by itself: {exit}"),
         };
         shared.kills.lock().unwrap().push(point);

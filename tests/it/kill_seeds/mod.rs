@@ -10,12 +10,13 @@ use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-mod household;
-mod oracle;
+pub(crate) mod household;
+pub(crate) mod oracle;
 mod person;
-mod plan;
+pub(crate) mod plan;
 
 use household::Household;
+use plan::Plan;
 
 const SEEDS: u64 = 200;
 const SEEDS_SLOW: u64 = 1_000;
@@ -68,7 +69,8 @@ fn whatever_point_it_is_killed_at_nothing_is_lost_and_nothing_is_said_falsely() 
 fn run(seed: u64) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut household = Household::begin(seed).await;
+        let plan = Plan::of(seed, windowsill::clock::now_ms());
+        let mut household = Household::begin(plan, |_| {}).await;
         household.live().await;
         let kills = household.end().await;
         oracle::check(&household, &kills).await;

@@ -9,7 +9,7 @@ use crate::bot::OWNER;
 use crate::bot::past::WINDOW_MS;
 use crate::bot::state::State;
 
-pub(super) async fn check(household: &Household, kills: &[String]) {
+pub(crate) async fn check(household: &Household, kills: &[String]) {
     messages(household, OWNER, kills.len());
     messages(household, LISTENER, kills.len());
     views(household).await;

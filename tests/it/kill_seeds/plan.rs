@@ -24,17 +24,19 @@ pub(super) const LIVE_APPENDS: usize = 12;
 
 /// A named point and the visit at which the process dies there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kill {
+pub(crate) struct Kill {
     pub(super) point: &'static str,
     pub(super) visit: u64,
 }
 
 /// Everything that follows from a seed.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub(super) seed: u64,
     /// One for each life, in order.
     pub(super) kills: Vec<Kill>,
+    /// The disk fails, so that a start may be refused.
+    pub(super) may_be_refused: bool,
     /// The word of the person after which a signal comes, and how long after it.
     pub(super) signal: Option<(usize, u64)>,
     pub(super) partitions: i32,
@@ -45,7 +47,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(seed: u64, now_ms: i64) -> Plan {
+    pub(crate) fn of(seed: u64, now_ms: i64) -> Plan {
         let mut rng = Rng::with_seed(seed);
         let is_patient = !seed.is_multiple_of(5);
         // Two kills that go through all pairs of points; then a visit that a life of this kind has.
@@ -63,7 +65,13 @@ impl Plan {
         let signal = (number % 4 == 3 && !may_park).then(|| (rng.usize(0..20), rng.u64(0..80)));
         let partitions = if number.is_multiple_of(2) { 1 } else { 3 };
         let readings = readings(&mut rng, now_ms, partitions);
-        Plan { seed, kills, signal, partitions, is_patient, readings }
+        let may_be_refused = false;
+        Plan { seed, kills, may_be_refused, signal, partitions, is_patient, readings }
+    }
+
+    /// The same without any kill, over a disk that fails.
+    pub(crate) fn on_a_failing_disk(self) -> Plan {
+        Plan { kills: Vec::new(), signal: None, may_be_refused: true, ..self }
     }
 
     /// What lies in the log before the first life, and the appends during it.
