@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -24,6 +24,9 @@ use crate::store::{StoreError, Urgency, dead_letters, positions};
 
 /// The pause between two passes.
 const EVERY: Duration = Duration::from_secs(10);
+/// Dead letters are kept for this long, and for as long as the log holds the record.
+const LETTER_MS: i64 = 366 * DAY_MS;
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why a pass could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,8 @@ pub(super) struct Upkeep {
     folded: Vec<(&'static str, Vec<&'static str>)>,
     keep: Keep,
     clock: SteadyClock,
+    /// When dead letters were last forgotten.
+    forgot: Option<Instant>,
 }
 
 impl Upkeep {
@@ -52,7 +57,7 @@ impl Upkeep {
         keep: Keep,
     ) -> Upkeep {
         let folded = pipelines.iter().map(|pipe| (pipe.name(), pipe.topics())).collect();
-        Upkeep { log, workshop, folded, keep, clock: SteadyClock::default() }
+        Upkeep { log, workshop, folded, keep, clock: SteadyClock::default(), forgot: None }
     }
 
     /// Makes a pass now and then until `stop` turns true. A log that is away is tried again, any
@@ -92,7 +97,25 @@ impl Upkeep {
         for lost in &report.lost {
             self.tell(lost).await?;
         }
+        if self.forgot.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
+            self.forget_letters().await?;
+            self.forgot = Some(Instant::now());
+        }
         Ok(())
+    }
+
+    /// Old dead letters of records that the log no longer holds are forgotten.
+    async fn forget_letters(&self) -> Result<(), UpkeepError> {
+        let mut held = Vec::new();
+        for topic in self.workshop.topics.iter() {
+            held.push((topic.spec.name.to_owned(), self.log.bounds(&topic.log_name).await?));
+        }
+        let log_id = self.log.id().to_owned();
+        let before_ms = clock::now_ms() - LETTER_MS;
+        let forget = self.workshop.store.write(Urgency::Bulk, move |db| {
+            Box::pin(async move { dead_letters::forget(db, &log_id, &held, before_ms).await })
+        });
+        Ok(forget.await?)
     }
 
     /// How far every topic that a pipeline folds is folded by all of them.

@@ -185,6 +185,7 @@ pub(super) async fn follow<V: Views>(
 ) -> Result<(), EngineError> {
     let topic = workshop.topics.get(room.tables()[table])?;
     let mut changes = Vec::new();
+    let mut deleted = HashMap::new();
     let log_id = workshop.log.id().to_owned();
     let mut beside = Beside::default();
     for entry in entries(room.as_ref(), table, &log_id, topic, batch, &mut beside.replayed)? {
@@ -192,9 +193,10 @@ pub(super) async fn follow<V: Views>(
             Entry::Poison(letter) => beside.letters.push(letter),
             Entry::Row(key, row, version) => {
                 let place = (table, key);
-                if let Some(version) = winner(version, gone.get(&place)) {
-                    changes.push(Change { key: place.1, row, version });
+                if let Some(version) = gone.get(&place) {
+                    deleted.insert(place.1.clone(), *version);
                 }
+                changes.push(Change { key: place.1, row, version });
             }
         }
     }
@@ -206,7 +208,7 @@ pub(super) async fn follow<V: Views>(
         .write(Urgency::People, move |db| {
             let work: BoxFuture<'_, Result<Vec<Change<V::Row>>, StoreError>> =
                 Box::pin(async move {
-                    let applied = apply(writing.as_ref(), db, table, changes).await?;
+                    let applied = apply(writing.as_ref(), db, table, changes, deleted).await?;
                     let now_ms = crate::clock::now_ms();
                     beside.store(db, now_ms).await?;
                     positions::advance(db, writing.name(), &position).await?;
@@ -227,18 +229,26 @@ pub(super) async fn follow<V: Views>(
     Ok(())
 }
 
+/// Writes the changes that win, in order. `deleted` holds those of their keys that are gone.
 async fn apply<V: Views>(
     room: &V,
     db: &mut SqliteConnection,
     table: usize,
     changes: Vec<Change<V::Row>>,
+    mut deleted: HashMap<Vec<u8>, Version>,
 ) -> Result<Vec<Change<V::Row>>, StoreError> {
     let mut applied = Vec::new();
     for change in changes {
-        let row = change.row.as_ref();
-        if let Some(version) = room.put_row(db, table, &change.key, row, change.version).await? {
-            applied.push(Change { version, ..change });
+        let Change { key, row, version } = change;
+        let Some(version) = winner(version, deleted.get(&key)) else { continue };
+        let Some(version) = room.put_row(db, table, &key, row.as_ref(), version).await? else {
+            continue;
+        };
+        match row {
+            Some(_) => drop(deleted.remove(&key)),
+            None => drop(deleted.insert(key.clone(), version)),
         }
+        applied.push(Change { key, row, version });
     }
     Ok(applied)
 }

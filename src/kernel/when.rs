@@ -66,6 +66,15 @@ mod tests {
         );
     }
 
+    /// F14: in the night of 25 October 2026 Berlin's clocks show two o'clock twice.
+    #[test]
+    fn a_span_over_a_change_of_the_clocks_is_shown_as_the_clocks_show_it() {
+        let midnight_utc_ms = 1_792_886_400_000;
+        let end_ms = midnight_utc_ms + 6 * HOUR_MS;
+        let shown = span(midnight_utc_ms, end_ms, chrono_tz::Europe::Berlin);
+        assert_eq!(shown, "Sun 25 Oct 02:00–07:00");
+    }
+
     #[test]
     fn ages_are_rounded_down() {
         assert_eq!(ago(0, 999), "just now");

@@ -144,6 +144,16 @@ pub async fn end_overdue(
     Ok(ended.collect())
 }
 
+/// No conversation waits beyond this time.
+pub async fn wait_at_most(db: &mut SqliteConnection, until_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("update conversation set deadline_at = ? where deadline_at > ?")
+        .bind(until_ms)
+        .bind(until_ms)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// When the next conversation runs out of time.
 pub async fn next_deadline(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
     Ok(sqlx::query_scalar("select min(deadline_at) from conversation").fetch_one(db).await?)

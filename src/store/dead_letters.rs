@@ -9,6 +9,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::StoreError;
 use super::past::PastRow;
+use crate::log::Bounds;
 use crate::log::dead_letters::{DeadLetter, Origin};
 
 /// Letters taken to the log at once, and about how many bytes of them.
@@ -333,9 +334,35 @@ pub async fn mark_told(db: &mut SqliteConnection, now_ms: i64) -> Result<(), Sto
     Ok(())
 }
 
-/// Forgets what was buried before `before_ms`.
-pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("delete from dead_letter where buried_at < ?").bind(before_ms).execute(db).await?;
+/// Forgets what was buried before `before_ms`, but nothing that the log still holds (from each of
+/// these offsets on): a rebuild obeys it.
+pub async fn forget(
+    db: &mut SqliteConnection,
+    log_id: &str,
+    held: &[(String, Vec<Bounds>)],
+    before_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("delete from dead_letter where buried_at < ? and log_id <> ?")
+        .bind(before_ms)
+        .bind(log_id)
+        .execute(&mut *db)
+        .await?;
+    for (topic, partitions) in held {
+        for bounds in partitions {
+            sqlx::query(
+                "delete from dead_letter
+                  where buried_at < ? and log_id = ? and topic = ? and partition = ?
+                    and offset < ?",
+            )
+            .bind(before_ms)
+            .bind(log_id)
+            .bind(topic)
+            .bind(bounds.partition)
+            .bind(bounds.first_offset)
+            .execute(&mut *db)
+            .await?;
+        }
+    }
     Ok(())
 }
 

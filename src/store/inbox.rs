@@ -26,7 +26,8 @@ pub struct Waiting {
     pub attempts: i64,
 }
 
-/// Takes updates in; one that is known already is nothing new. Says how many were new.
+/// Takes updates in; one that is known already is nothing new. Says how many were new. Times of
+/// receipt rise, so that the newest update is known even if the clock was set back.
 pub async fn take(
     db: &mut SqliteConnection,
     arrivals: impl IntoIterator<Item = Arrival>,
@@ -37,7 +38,8 @@ pub async fn take(
         let state = if arrival.body.is_some() { "waiting" } else { "done" };
         let result = sqlx::query(
             "insert into inbox (update_id, received_at, chat_id, body, state)
-             values (?, ?, ?, ?, ?) on conflict (update_id) do nothing",
+             values (?, max(?, coalesce((select max(received_at) + 1 from inbox), 0)), ?, ?, ?)
+             on conflict (update_id) do nothing",
         )
         .bind(arrival.update_id)
         .bind(now_ms)

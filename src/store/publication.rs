@@ -240,6 +240,16 @@ pub async fn say_queued(db: &mut SqliteConnection, now_ms: i64) -> Result<(), St
     Ok(())
 }
 
+/// Nobody waits beyond this time for the word "queued".
+pub async fn wait_at_most(db: &mut SqliteConnection, until_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("update edit set queued_at = ? where queued_at > ?")
+        .bind(until_ms)
+        .bind(until_ms)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// When the next "queued" is due.
 pub async fn next_queued(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
     Ok(sqlx::query_scalar("select min(queued_at) from edit where queued_row is null")

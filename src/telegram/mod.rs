@@ -22,3 +22,5 @@ pub mod polling;
 pub mod routes;
 pub mod timers;
 pub mod webhook;
+
+mod set_back;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::access::FixedAccess;
 use super::notices;
+use super::set_back::{self, SetBack};
 use crate::clock;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
@@ -16,13 +17,12 @@ use crate::kernel::time::DAY_MS;
 use crate::rooms;
 use crate::store::outbox::{self, Target};
 use crate::store::{
-    Store, StoreError, Urgency, access, alerts, conversation, dead_letters, group, inbox, invite,
-    publication,
+    Store, StoreError, Urgency, access, alerts, conversation, group, inbox, invite, publication,
 };
 
 /// Handled updates and sent messages are remembered for this long.
 const MEMORY_MS: i64 = 7 * DAY_MS;
-/// Alerts, dead letters and failed edits are kept for this long.
+/// Alerts and failed edits are kept for this long.
 const RECORD_MS: i64 = 366 * DAY_MS;
 /// Updates that were set aside, strangers, and what else came from people without access are
 /// kept for this long.
@@ -41,9 +41,10 @@ pub async fn run(
 ) -> Result<(), StoreError> {
     let mut changes = store.changes();
     let mut swept: Option<Instant> = None;
+    let mut set_back = SetBack::new();
     while !*stop.borrow() {
         changes.mark_unchanged();
-        let sleep = match look(&store, &fixed, &mut swept).await {
+        let sleep = match look(&store, &fixed, &mut swept, &mut set_back).await {
             Ok(sleep) => sleep,
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
@@ -64,7 +65,15 @@ async fn look(
     store: &Store,
     fixed: &FixedAccess,
     swept: &mut Option<Instant>,
+    set_back: &mut SetBack,
 ) -> Result<Duration, StoreError> {
+    if let Some(by_ms) = set_back.by_ms() {
+        tracing::warn!(by_ms, "the wall clock was set back; nobody waits longer for it");
+        let mend = store.write(Urgency::People, move |db| {
+            Box::pin(async move { set_back::mend(db, clock::now_ms()).await })
+        });
+        mend.await?;
+    }
     if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
         sweep(store).await?;
         *swept = Some(Instant::now());
@@ -85,8 +94,7 @@ async fn sweep(store: &Store) -> Result<(), StoreError> {
                 invite::forget(db, now_ms, now_ms - STRANGER_MS).await?;
                 outbox::forget(db, now_ms - MEMORY_MS).await?;
                 alerts::forget(db, now_ms - RECORD_MS).await?;
-                publication::forget_failed(db, now_ms - RECORD_MS).await?;
-                dead_letters::forget(db, now_ms - RECORD_MS).await
+                publication::forget_failed(db, now_ms - RECORD_MS).await
             })
         })
         .await

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use windowsill::engine::Runner;
 use windowsill::kernel::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
-use windowsill::store::Store;
+use windowsill::log::Bounds;
+use windowsill::store::{Store, Urgency, dead_letters};
 
 use super::bench::{
     BASE_MS, Bench, METADATA, Outcome, READINGS, one_life, outcome, plant, reading, rows, until,
@@ -240,5 +241,27 @@ fn a_bad_row_of_a_table_is_buried_while_the_table_is_followed() {
         .await;
         running.stop().await;
         assert_bad_plants_are_buried(&letters(&workshop.store).await, 1);
+    });
+}
+
+#[test]
+fn a_verdict_is_kept_for_as_long_as_the_log_holds_the_record() {
+    let bench = bench();
+    catch_up(&bench, 1);
+    one_life(async {
+        let store = bench.workshop().await.store;
+        let all = letters(&store).await.len();
+        let forget = async |first_offset: i64| {
+            let bounds = Bounds { partition: 1, first_offset, next_offset: 100 };
+            let held = vec![(READINGS.to_owned(), vec![bounds])];
+            let write = store.write(Urgency::Bulk, move |db| {
+                Box::pin(async move { dead_letters::forget(db, "scripted", &held, i64::MAX).await })
+            });
+            write.await.unwrap();
+            letters(&store).await
+        };
+        assert_eq!(forget(0).await.len(), all);
+        let left = forget(5).await;
+        assert_eq!((left.len(), left[0].offset), (all - 2, 5));
     });
 }

@@ -203,3 +203,60 @@ fn within_a_partition_the_greater_offset_wins_whatever_its_time() {
     catch_up(&bench, 1);
     assert_eq!(stored_plants(&bench)[&0], 50);
 }
+
+/// Changes whose times rise and fall, as clocks of producers do, even within one partition.
+fn any_times() -> impl Strategy<Value = Vec<(usize, i64, Change)>> {
+    let low = prop_oneof![3 => (1..90_u8).prop_map(Some), 1 => Just(None)];
+    vec((0..3_usize, 1..6_i64, (0..2_i32, low)), 0..12)
+}
+
+/// Within a partition the last change counts, with the greatest time of its key there; across
+/// partitions the newer one.
+fn winners(changes: &[(usize, i64, Change)]) -> BTreeMap<i32, i64> {
+    let mut last: BTreeMap<(i32, usize), (i64, Option<u8>)> = BTreeMap::new();
+    for (partition, ts_ms, (plant_id, low)) in changes {
+        let known = last.entry((*plant_id, *partition)).or_insert((*ts_ms, *low));
+        *known = (known.0.max(*ts_ms), *low);
+    }
+    let mut best: BTreeMap<i32, ((i64, usize), Option<u8>)> = BTreeMap::new();
+    for ((plant_id, partition), (ts_ms, low)) in last {
+        let known = best.entry(plant_id).or_insert(((ts_ms, partition), low));
+        if known.0 <= (ts_ms, partition) {
+            *known = ((ts_ms, partition), low);
+        }
+    }
+    best.into_iter().filter_map(|(plant_id, (_, low))| Some((plant_id, i64::from(low?)))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases / 2,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_same_row_wins_however_partitions_interleave_and_whatever_their_times(
+        changes in any_times(),
+        turns in turns(),
+        per_cent in 0..=100_usize,
+    ) {
+        let log = ScriptedLog::new(&[(READINGS, 1), (METADATA, 3)], turns, 1);
+        for (partition, ts_ms, change) in &changes {
+            log.write(METADATA, *partition, [line(*change, *ts_ms)]);
+        }
+        let bench = Bench::new(log, NOW_MS);
+        bench.log.release_part(METADATA, per_cent);
+        one_life(async {
+            let workshop = bench.workshop().await;
+            let running = Running::start(plants(1), &workshop);
+            until_followed(&bench, &workshop.store).await;
+            bench.log.release(METADATA);
+            until_followed(&bench, &workshop.store).await;
+            running.stop().await;
+        });
+        prop_assert_eq!(stored_plants(&bench), winners(&changes), "followed live");
+        catch_up(&bench, 1);
+        prop_assert_eq!(stored_plants(&bench), winners(&changes), "started again");
+    }
+}
