@@ -14,8 +14,7 @@ const MOVES: &[&str] = &[
     "update or replace conversation set chat_id = ?2 where chat_id = ?1",
     "update edit set chat_id = ?2 where chat_id = ?1",
     "update failed_edit set chat_id = ?2 where chat_id = ?1",
-    // Whatever a row waited for was said about the old chat.
-    "update outbox set chat_id = ?2, next_at = 0 where chat_id = ?1 and state = 'waiting'",
+    "update outbox set chat_id = ?2 where chat_id = ?1 and state = 'waiting'",
     "update inbox set chat_id = ?2,
             body = json_replace(body, '$.message.chat.id', ?2, '$.edited_message.chat.id', ?2,
                                 '$.callback_query.message.chat.id', ?2)
