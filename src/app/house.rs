@@ -17,7 +17,7 @@ use crate::log::embedded::EmbeddedLog;
 use crate::log::embedded::upkeep::Keep;
 use crate::log::topics::Topics;
 use crate::rooms::{self, Pipe};
-use crate::store::{DirLock, Store, StoreError, Urgency, access, lock, make_dir};
+use crate::store::{DirLock, Store, StoreError, Urgency, access, lock, make_dir, state_path};
 
 /// How long closing the files may take.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -73,9 +73,16 @@ impl House {
         let topics = topics(config)?;
         lock::expect_whole(&config.data_dir)?;
         let lock = DirLock::take(&config.data_dir)?;
-        // Before the log: where it is refused, nothing else has been touched.
-        let store = Store::open(&config.data_dir).await?;
+        // What is there is opened first, and either may be refused: then the other is as it was.
+        let known = match state_path(&config.data_dir).exists() {
+            true => Some(Store::open(&config.data_dir).await?),
+            false => None,
+        };
         let log = Arc::new(open_log_with(config, &topics).await?);
+        let store = match known {
+            Some(store) => store,
+            None => Store::open(&config.data_dir).await?,
+        };
         let clock = match clock {
             Some(clock) => clock,
             // Ours is the only process here, and it is no demo.
