@@ -129,16 +129,18 @@ impl DeadLetter {
             headers: headers(&self.headers)?,
         };
         let origin = &self.origin;
-        record.headers.extend([
+        let about = [
             header("windowsill.log", &origin.log_id),
             header("windowsill.topic", log_topic),
             header("windowsill.partition", origin.partition),
             header("windowsill.offset", origin.offset),
             header("windowsill.reason", &self.reason),
-        ]);
+        ];
+        record.headers.extend(about.iter().cloned());
         if record.size_bytes() + LEFT_OUT_BYTES > MAX_RECORD_BYTES {
-            // The whole record is still where it came from, and in our own store.
-            record.headers.retain(|header| header.name.starts_with(OURS));
+            // The whole record is still where it came from, and in our own store. No header of it
+            // stays, whatever it is called: a producer may name theirs like ours.
+            record.headers = about.into();
             record.headers.push(header(LEFT_OUT, format!("{} bytes", self.size_bytes())));
             (record.key, record.value) = (None, None);
         }
@@ -214,5 +216,14 @@ mod tests {
         assert_eq!((&record.key, &record.value), (&None, &None));
         assert!(record.headers.iter().any(|header| header.name == LEFT_OUT));
         assert!(record.size_bytes() <= MAX_RECORD_BYTES);
+    }
+
+    /// F9: such a record must not keep the ones behind it from their topic.
+    #[test]
+    fn a_producers_header_that_is_called_like_ours_is_left_out_as_well() {
+        let letter = letter(&[header("windowsill.x", "7".repeat(MAX_RECORD_BYTES - 40))]);
+        let record = letter.record("b").unwrap();
+        assert!(record.size_bytes() <= MAX_RECORD_BYTES, "{} bytes", record.size_bytes());
+        assert!(record.headers.iter().any(|header| header.name == "windowsill.offset"));
     }
 }
