@@ -136,7 +136,9 @@ async fn arrival(
         (_, Author::Bot) => None,
         (_, Author::Nameless) => nameless_body(db, envelope).await?,
         (_, Author::Person(user_id)) => match standing {
-            _ if envelope.is_start => Some(update.to_string()),
+            Standing::Stranger if envelope.is_start => {
+                Some(parse::start(envelope, update).to_string())
+            }
             Standing::Stranger => strangers_body(db, envelope, user_id, now_ms).await?,
             // Those who only look hold no conversation: their chatter is none of our business.
             Standing::Viewer => envelope.is_for_us.then(|| update.to_string()),

@@ -11,7 +11,7 @@ use crate::kernel::chat::{ChatKind, Content, Incoming, Me, Person, Place, Toward
 mod envelope;
 mod presence;
 
-pub use envelope::{Author, Envelope, Kind, envelope, redacted};
+pub use envelope::{Author, Envelope, Kind, envelope, redacted, start};
 
 /// The topic of a forum that every message without one lies in. Telegram takes no message for it
 /// by this number.

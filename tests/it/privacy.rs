@@ -45,6 +45,9 @@ fn a_stranger_writes(handle: &Handle) {
         message
     };
     handle.push_raw(json!({"edited_message": message(json!({"edit_date": 2, "text": SENTINEL}))}));
+    let earlier = message(json!({"text": SENTINEL}));
+    handle.push_raw(json!({"message": message(
+        json!({"text": "/start AAAA2222", "reply_to_message": earlier}))}));
     let document = json!({"file_id": SENTINEL, "file_unique_id": "u", "file_name": SENTINEL});
     handle
         .push_raw(json!({"message": message(json!({"document": document, "caption": SENTINEL}))}));

@@ -149,6 +149,19 @@ pub fn redacted(envelope: &Envelope) -> Value {
     json!({ "update_id": envelope.update_id, "message": message })
 }
 
+/// A stranger's `/start`: the command with its code, and by which name they would come in. What else
+/// is in the update (the message that it replies to, a quote) is not kept.
+pub fn start(envelope: &Envelope, update: &Value) -> Value {
+    let mut kept = redacted(envelope);
+    for path in ["/message/text", "/message/from/first_name", "/message/from/last_name"] {
+        let Some((parent, field)) = path.rsplit_once('/') else { continue };
+        if let (Some(parent), Some(value)) = (kept.pointer_mut(parent), update.pointer(path)) {
+            parent[field] = value.clone();
+        }
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +195,25 @@ mod tests {
         }
         let group = json!({"id": -5, "type": "group", "title": "Home"});
         assert!(!said(&group, "/start ABCD2345").is_start);
+    }
+
+    #[test]
+    fn of_a_strangers_start_the_code_and_the_name_are_kept_and_nothing_else() {
+        let chat = json!({"id": 7, "type": "private", "first_name": "Ada", "last_name": "L."});
+        let from = json!({"id": 7, "is_bot": false, "first_name": "Ada", "last_name": "L."});
+        let earlier = json!({"message_id": 1, "date": 1, "chat": chat, "text": "the sentinel"});
+        let update = json!({"update_id": 1, "message": {"message_id": 2, "date": 1, "chat": chat,
+            "from": from, "text": "/start in-a", "reply_to_message": earlier,
+            "quote": {"text": "the sentinel", "position": 0}}});
+        let kept = start(&envelope(&update, "Sill_bot").unwrap(), &update).to_string();
+        assert!(!kept.contains("sentinel"), "{kept}");
+        let me = crate::kernel::chat::Me {
+            username: "Sill_bot".to_owned(),
+            reads_all_group_messages: false,
+        };
+        let incoming = crate::telegram::parse::parse(&kept, &me).unwrap();
+        assert_eq!(incoming.command(), Some(("start", "in-a")));
+        assert_eq!(incoming.person.unwrap().name, "Ada L.");
     }
 
     #[test]
