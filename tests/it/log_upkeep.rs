@@ -141,6 +141,33 @@ async fn a_tombstone_stays_a_day_and_then_goes_for_good() {
     assert_eq!(counted(&log).await, 1);
 }
 
+/// F10: the row was still there, its deletion is long over, and both are compacted under a reader.
+#[tokio::test]
+async fn a_reader_that_has_met_a_row_meets_its_deletion_however_old_that_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir.path().join("log.db"), TopicKind::Table).await;
+    log.append("t", vec![record("a", Some(b"1"))]).await.unwrap();
+    for key in 0..40 {
+        let filler = record(&key.to_string(), Some(&[7; 300_000]));
+        log.append("t", vec![filler]).await.unwrap();
+    }
+    log.append("t", vec![record("a", None)]).await.unwrap();
+    log.append("t", vec![record("b", Some(b"1"))]).await.unwrap();
+    for hours in [0, 23, 25] {
+        assert_eq!(pass(&log, NOW_MS + hours * HOUR_MS, Some(0)).await.compacted, 0);
+    }
+    let mut slow = reader(&log, 0).await;
+    let Fetched::Batch(first) = slow.next().await.unwrap() else { panic!("no batch") };
+    assert!(first.base_offset == 0 && first.next_offset < 41);
+    assert_eq!(pass(&log, NOW_MS + 26 * HOUR_MS, Some(i64::MAX)).await.compacted, 1);
+    let (seen, _) = rest(&mut slow).await;
+    assert!(seen.contains(&(41, "a".to_owned(), None)), "the deletion is gone");
+    for hours in [27, 51] {
+        pass(&log, NOW_MS + hours * HOUR_MS, Some(i64::MAX)).await;
+    }
+    assert!(!offsets(&log).await.contains(&41), "it goes with a later compaction");
+}
+
 /// F9, F10: what no reader takes must not make the row before it vanish.
 #[tokio::test]
 async fn poison_hides_older_poison_and_no_row() {
@@ -240,6 +267,16 @@ async fn what_is_not_folded_goes_at_twice_the_size_and_is_told() {
     assert!((100..=120).contains(&next_offset), "{next_offset} of {end}");
     let lost = Lost { topic: "t".to_owned(), partition: 0, from_offset: 15, next_offset };
     assert_eq!(full.lost, [lost]);
+    // Nobody has folded anything since: the next loss is told by itself.
+    for _ in 0..10 {
+        log.append("t", vec![record("a", Some(&[7; 10_000])); 10]).await.unwrap();
+    }
+    let again = log.upkeep(NOW_MS, &keep(1_000_000), &Folds(Some(15))).await.unwrap();
+    let from_offset = next_offset;
+    let next_offset = log.bounds("t").await.unwrap()[0].first_offset;
+    assert!(next_offset > from_offset);
+    let lost = Lost { topic: "t".to_owned(), partition: 0, from_offset, next_offset };
+    assert_eq!(again.lost, [lost]);
 }
 
 #[tokio::test]

@@ -61,6 +61,9 @@ impl Pass<'_> {
         let tombstone_ms = self.keep.tombstone_ms;
         let aged_offset =
             marks::older_than(self.conn, at, self.now_ms, looked, tombstone_ms).await?;
+        // Whoever reads right now may have met what a tombstone deletes; that is gone since the last
+        // compaction only for the tombstones which it has seen.
+        let outlived_offset = aged_offset.min(at.clean_offset);
         let mut tombstones = 0;
         let mut from_offset = 0;
         loop {
@@ -72,7 +75,7 @@ impl Pass<'_> {
                 let is_taken = || readers.takes(&at.topic, record.key, record.value);
                 let is_last = record.offset + 1 == at.next_offset;
                 let is_tombstone = record.value.is_none() && record.key.is_some();
-                let is_old = is_tombstone && record.offset < aged_offset;
+                let is_old = is_tombstone && record.offset < outlived_offset;
                 let stays = is_last || !newest.hides(record, is_taken) && !is_old;
                 tombstones += i64::from(stays && is_tombstone);
                 stays

@@ -63,7 +63,9 @@ impl Pass<'_> {
             trimmed = true;
             self.report.removed += doomed.records;
             if doomed.next_offset > rule.folded_offset {
-                self.lose(at, rule.folded_offset, doomed.next_offset);
+                // What an earlier pass has lost was told then.
+                let first_offset = outlines.first().map_or(0, |row| row.base_offset);
+                self.lose(at, rule.folded_offset.max(first_offset), doomed.next_offset);
             }
         }
         if trimmed {
