@@ -17,7 +17,8 @@ use crate::kernel::time::DAY_MS;
 use crate::rooms;
 use crate::store::outbox::{self, Target};
 use crate::store::{
-    Store, StoreError, Urgency, access, alerts, conversation, group, inbox, invite, publication,
+    Store, StoreError, Urgency, access, alerts, clock as clock_facts, conversation, group, inbox,
+    invite, publication,
 };
 
 /// Handled updates and sent messages are remembered for this long.
@@ -27,7 +28,8 @@ const RECORD_MS: i64 = 366 * DAY_MS;
 /// Updates that were set aside, strangers, and what else came from people without access are
 /// kept for this long.
 const STRANGER_MS: i64 = 30 * DAY_MS;
-/// What has outlived its time is swept this often.
+/// What has outlived its time is swept this often, and not before: a machine that was just started
+/// may not know the time yet.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// The clock is looked at least this often: a suspended machine wakes up late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -40,7 +42,7 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
     let mut changes = store.changes();
-    let mut swept: Option<Instant> = None;
+    let mut swept = Instant::now();
     let mut set_back = SetBack::new();
     while !*stop.borrow() {
         changes.mark_unchanged();
@@ -64,7 +66,7 @@ pub async fn run(
 async fn look(
     store: &Store,
     fixed: &FixedAccess,
-    swept: &mut Option<Instant>,
+    swept: &mut Instant,
     set_back: &mut SetBack,
 ) -> Result<Duration, StoreError> {
     if let Some(by_ms) = set_back.by_ms() {
@@ -74,19 +76,21 @@ async fn look(
         });
         mend.await?;
     }
-    if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-        sweep(store).await?;
-        *swept = Some(Instant::now());
+    if swept.elapsed() >= SWEEP_EVERY {
+        sweep(store, clock::now_ms()).await?;
+        *swept = Instant::now();
     }
     ring_due(store, fixed).await
 }
 
 /// Forgets what has outlived its time, so that nothing grows for ever.
-async fn sweep(store: &Store) -> Result<(), StoreError> {
+async fn sweep(store: &Store, now_ms: i64) -> Result<(), StoreError> {
     store
-        .write(Urgency::Bulk, |db| {
+        .write(Urgency::Bulk, move |db| {
             Box::pin(async move {
-                let now_ms = clock::now_ms();
+                // Not by a clock that the pipelines do not go by yet: one that is wrong for a
+                // minute must not make us forget which alerts were told.
+                let now_ms = now_ms.min(clock_facts::load(db).await?.committed_at);
                 inbox::forget(db, now_ms - MEMORY_MS).await?;
                 inbox::forget_parked(db, now_ms - STRANGER_MS).await?;
                 access::forget_strangers(db, now_ms - STRANGER_MS).await?;
@@ -156,4 +160,43 @@ async fn ring(
     }
     publication::say_queued(db, now_ms).await?;
     notices::tell_dead_letters(db, fixed, now_ms).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// F14: for a moment the clock says 2099.
+    #[tokio::test]
+    async fn nothing_is_forgotten_by_a_clock_that_no_pipeline_has_gone_by() {
+        const NOW_MS: i64 = 1_793_491_200_000;
+        const FAR_MS: i64 = NOW_MS + 73 * 366 * DAY_MS;
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let alert = crate::kernel::alert::Alert {
+            rule: "plants.dry",
+            subject: "7".to_owned(),
+            event_ms: NOW_MS,
+            text: Text::of("dry"),
+            brief: Text::of("dry"),
+            urgent: false,
+        };
+        let raise = store.write(Urgency::Bulk, move |db| {
+            Box::pin(async move {
+                clock_facts::commit(db, NOW_MS).await?;
+                alerts::record(db, &alert, alerts::Told::Sent, NOW_MS).await
+            })
+        });
+        assert!(raise.await.unwrap());
+        sweep(&store, FAR_MS).await.unwrap();
+        let kept = || store.read(|db| Box::pin(async move { alerts::count_by_told(db).await }));
+        let sum = |counts: Vec<(&str, i64)>| counts.iter().map(|(_, count)| count).sum::<i64>();
+        assert_eq!(sum(kept().await.unwrap()), 1);
+        let believe = store.write(Urgency::Bulk, move |db| {
+            Box::pin(async move { clock_facts::commit(db, FAR_MS).await })
+        });
+        believe.await.unwrap();
+        sweep(&store, FAR_MS).await.unwrap();
+        assert_eq!(sum(kept().await.unwrap()), 0);
+    }
 }
