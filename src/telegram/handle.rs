@@ -13,7 +13,7 @@ use super::{apply, household, parse, routes};
 use crate::clock::{self, Clock};
 use crate::crash;
 use crate::engine::LogEnds;
-use crate::kernel::chat::{Draft, Incoming, Me, Snapshot, draft_button};
+use crate::kernel::chat::{Draft, Incoming, Me, Snapshot, Standing, draft_button};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 use crate::log::EventLog;
@@ -50,8 +50,9 @@ pub struct Decided {
     pub effects: Vec<Effect>,
     /// The room that decided.
     pub room: &'static str,
-    /// The conversation as the decision saw it.
+    /// The conversation and the person's rights, as the decision saw them.
     draft_version: Option<i64>,
+    standing: Standing,
 }
 
 impl Desk {
@@ -79,7 +80,7 @@ impl Desk {
         {
             effects.extend(rooms::question(draft).map(Effect::Say));
         }
-        Ok(Some(Decided { effects, room, draft_version }))
+        Ok(Some(Decided { effects, room, draft_version, standing: snapshot.standing }))
     }
 
     /// Where the log ends; `None` where it does not say in time.
@@ -183,7 +184,7 @@ async fn attempt(store: &Store, desk: &Desk, waiting: &Waiting) -> Result<(), St
         let Some(decided) = desk.decide(&store.reader(), &incoming).await? else {
             return finish(store, update_id).await;
         };
-        if write(store, Arc::clone(&incoming), decided).await? {
+        if write(store, &desk.access, Arc::clone(&incoming), decided).await? {
             return Ok(());
         }
     }
@@ -193,16 +194,21 @@ async fn attempt(store: &Store, desk: &Desk, waiting: &Waiting) -> Result<(), St
 /// Writes a decision in one transaction. `false`: what it was based on moved meanwhile.
 async fn write(
     store: &Store,
+    fixed: &FixedAccess,
     incoming: Arc<Incoming>,
     decided: Decided,
 ) -> Result<bool, StoreError> {
     crash::point("before-update-commit");
+    let fixed = fixed.clone();
     let written = store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let now = load_draft(db, &incoming).await?.map(|draft| draft.version);
                 let now_ms = clock::now_ms();
+                // An owner may have taken somebody's access away meanwhile, another owner's even.
+                let standing = Access::load(db, &fixed).await?.standing_of(&incoming);
                 if now != decided.draft_version
+                    || standing != decided.standing
                     || !apply::still_holds(db, &decided.effects, now_ms).await?
                 {
                     return Ok(false);
@@ -249,4 +255,48 @@ async fn give_up(
             })
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chat::{FixedAccess, Place};
+    use crate::kernel::effect::AlertsChange;
+    use crate::store::{access, removal};
+
+    /// F26: removed between the decision and its write.
+    #[tokio::test]
+    async fn nothing_is_written_for_somebody_who_lost_their_access_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let chat = serde_json::json!({"id": 7, "type": "private", "first_name": "Ada"});
+        let from = serde_json::json!({"id": 7, "is_bot": false, "first_name": "Ada"});
+        let body = serde_json::json!({"update_id": 1, "message": {"message_id": 1, "date": 1,
+            "chat": chat, "from": from, "text": "/alerts here"}});
+        let me = Me { username: "Sill_bot".to_owned(), reads_all_group_messages: false };
+        let incoming = Arc::new(parse::parse(&body.to_string(), &me).unwrap());
+        let fixed = FixedAccess { owners: vec![1], allowed_chats: Vec::new() };
+        let decide = || Decided {
+            effects: vec![Effect::Alerts(AlertsChange::Subscribe(Place::private(7)))],
+            room: "household",
+            draft_version: None,
+            standing: Standing::Member,
+        };
+        let let_in = || {
+            store.write(Urgency::People, |db| {
+                Box::pin(async move { access::add_member(db, 7, "Ada", 1).await })
+            })
+        };
+        let_in().await.unwrap();
+        let remove = store.write(Urgency::People, |db| {
+            Box::pin(async move { removal::remove_member(db, 7, 2).await })
+        });
+        remove.await.unwrap();
+        assert!(!write(&store, &fixed, Arc::clone(&incoming), decide()).await.unwrap());
+        let places = || store.read(|db| Box::pin(async move { access::subscriptions(db).await }));
+        assert_eq!(places().await.unwrap(), []);
+        let_in().await.unwrap();
+        assert!(write(&store, &fixed, incoming, decide()).await.unwrap());
+        assert_eq!(places().await.unwrap(), [Place::private(7)]);
+    }
 }
