@@ -45,9 +45,11 @@ fn a_stranger_writes(handle: &Handle) {
         message
     };
     handle.push_raw(json!({"edited_message": message(json!({"edit_date": 2, "text": SENTINEL}))}));
-    let earlier = message(json!({"text": SENTINEL}));
-    handle.push_raw(json!({"message": message(
-        json!({"text": "/start AAAA2222", "reply_to_message": earlier}))}));
+    // What may be a code is kept with the name of whoever would come in by it, but not the rest.
+    let visitor = json!({"id": STRANGER, "is_bot": false, "first_name": "Vera"});
+    let start = json!({"from": visitor, "text": "/start AAAA2222",
+        "reply_to_message": message(json!({"text": SENTINEL}))});
+    handle.push_raw(json!({"message": message(start)}));
     let document = json!({"file_id": SENTINEL, "file_unique_id": "u", "file_name": SENTINEL});
     handle
         .push_raw(json!({"message": message(json!({"document": document, "caption": SENTINEL}))}));
