@@ -2,7 +2,7 @@
 
 use crate::kernel::chat::Snapshot;
 use crate::kernel::text::Text;
-use crate::kernel::time::DAY_MS;
+use crate::kernel::time::{DAY_MS, SECOND_MS};
 use crate::kernel::when;
 use crate::store::clock::ClockRow;
 use crate::store::intake::{Intake, Way};
@@ -145,6 +145,9 @@ fn clock_lines(clock: &ClockRow, snapshot: &Snapshot) -> Vec<Text> {
     lines
 }
 
+/// A pipeline that was at the log's end so recently is called caught up.
+const AT_END_MS: i64 = 5 * SECOND_MS;
+
 fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
     let PipelineFacts { row, positions, behind, rebuild } = facts;
     let records: i64 = positions.iter().map(|position| position.records).sum();
@@ -155,7 +158,10 @@ fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
         Some(ms) => format!("last reading {}", when::ago(ms, now_ms)),
         None => "no reading yet".to_owned(),
     };
+    // Records that came a moment ago are on their way.
+    let was_at_end = row.caught_up_at.is_some_and(|at| snapshot.now_ms - at < AT_END_MS);
     let caught_up = match (rebuild, behind) {
+        (None, Some(_)) if was_at_end => "caught up".to_owned(),
         (Some(progress), _) => format!("rebuilding ({} % done)", progress.per_cent()),
         (None, Some(0)) => "caught up".to_owned(),
         (None, Some(1)) => "1 record behind".to_owned(),
@@ -218,8 +224,9 @@ mod tests {
 
     #[test]
     fn a_pipeline_tells_how_far_it_is_behind() {
-        let told = |behind| {
-            let row = PipelineRow { name: "plants".to_owned(), ..PipelineRow::default() };
+        let told = |behind, caught_up_at| {
+            let name = "plants".to_owned();
+            let row = PipelineRow { name, caught_up_at, ..PipelineRow::default() };
             let facts = PipelineFacts { row, positions: Vec::new(), behind, rebuild: None };
             pipeline(&facts, &snapshot()).to_plain()
         };
@@ -229,8 +236,10 @@ mod tests {
             (Some(40), "40 records behind"),
             (None, "the log does not answer"),
         ] {
-            let told = told(behind);
+            let told = told(behind, Some(NOW_MS - MINUTE_MS));
             assert!(told.contains(&format!("no reading yet, {words}\n")), "{told}");
         }
+        // Records that came since then are on their way.
+        assert!(told(Some(40), Some(NOW_MS - 1)).contains("no reading yet, caught up\n"));
     }
 }
