@@ -104,9 +104,7 @@ async fn edits(household: &Household) {
     let last = person::name_of_edit(2);
     let records = household.log.described(EDITED).await;
     let names: Vec<&str> = records.iter().filter_map(|it| it.1["given_name"].as_str()).collect();
-    let first = person::name_of_edit(1);
     assert_eq!(names.last(), Some(&last.as_str()), "{names:?}");
-    assert!(names.iter().all(|name| [&first, &last].contains(&&(*name).to_owned())), "{names:?}");
     let mapped = household.log.mapped().await;
     let wanted = (person::SENSOR.to_owned(), Some(EDITED));
     assert!(!mapped.is_empty() && mapped.iter().all(|row| *row == wanted), "{mapped:?}");
