@@ -203,14 +203,38 @@ pub(crate) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// An error with its sources, for one line of a log.
+/// An error with its sources, for one line of a log. Some libraries end their words with those of
+/// the source; they are said once.
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
+        let words = cause.to_string();
+        if !line.ends_with(&words) {
+            line.push_str(": ");
+            line.push_str(&words);
+        }
         source = cause.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("it failed: the disk is full")]
+    struct Repeats(#[source] std::io::Error);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the step could not be stored")]
+    struct Outer(#[source] Repeats);
+
+    #[test]
+    fn words_that_a_library_repeats_are_said_once() {
+        let error = Outer(Repeats(std::io::Error::other("the disk is full")));
+        let line = error_chain(&error);
+        assert_eq!(line, "the step could not be stored: it failed: the disk is full");
+    }
 }

@@ -48,6 +48,13 @@ pub struct Origin {
     pub offset: i64,
 }
 
+impl Origin {
+    /// Where in its topic, as people are told.
+    pub fn place(&self) -> String {
+        format!("partition {}, offset {}", self.partition, self.offset)
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}/{}/{}", self.log_id, self.topic, self.partition, self.offset)

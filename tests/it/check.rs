@@ -89,8 +89,8 @@ async fn beside_a_running_bot_it_looks_and_disturbs_nothing() {
     is(&report, "state.db", "ok", "sound, schema");
     is(&report, "log.db", "ok", "sound, log ");
     is(&report, "positions", "ok", "belong together");
-    is(&report, "topic", "ok", "1 partitions, 0 records; the newest record of each key is kept");
-    is(&report, "alerts", "ok", "1 chats");
+    is(&report, "topic", "ok", "1 partition, 0 records; the newest record of each key is kept");
+    is(&report, "alerts", "ok", "they go to 1 chat");
     assert_eq!(calls(bot.handle())[before..], ["getMe", "getWebhookInfo"]);
     bot.answers(OWNER, "/plants", "0 plants").await;
     bot.stop().await;
@@ -192,7 +192,7 @@ async fn a_webhook_that_does_not_fit_is_told_with_its_last_error_and_stays() {
     };
     crate::bot::until(SOON, "a delivery that failed", async || failed(&bot).await).await;
     let report = checked(&bot, 0).await;
-    is(&report, "webhook", "warning", "1 updates pending; last error");
+    is(&report, "webhook", "warning", "1 update pending; last error");
     is(&report, "webhook", "warning", "takes this webhook away");
     assert_eq!(bot.handle().webhook_url().as_deref(), Some(url));
     assert_eq!(bot.handle().pending_updates(), 1);

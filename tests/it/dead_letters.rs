@@ -224,7 +224,9 @@ async fn a_replay_that_fails_again_names_its_ancestor_and_goes_round_no_further(
                     '%/houseplant-readings/0/0' and replayed_at is null";
     assert_eq!(number(&bot, ancestry).await, 1);
     let listed = ran(&bot, &["dead-letters", "list"]).expect_code(0).stdout;
-    assert!(listed.contains("failed again") && listed.contains("replayed"), "{listed}");
+    assert!(listed.contains("failed again (partition 0, offset 0)"), "{listed}");
+    assert!(listed.contains("  replayed  "), "{listed}");
+    bot.answers(OWNER, "/dead_letters", "a replay of partition 0, offset 0").await;
     for _ in 0..2 {
         let all = ran(&bot, &["dead-letters", "replay", "--all"]).expect_code(0);
         assert!(all.stderr.contains("0 replayed, 0 refused"), "{}", all.stderr);

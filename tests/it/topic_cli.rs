@@ -69,12 +69,14 @@ fn bad_lines_are_reported_and_the_rest_goes_on() {
         json!({"key": "1"}).to_string(),
         json!({"key": "1", "value": reading(1), "partition": 1}).to_string(),
         json!({"key": "1", "value_base64": "***"}).to_string(),
+        json!(["1", null, reading(1), null, 0, 0, [], null, null]).to_string(),
+        "{\"key\": oops}".to_owned(),
         good.to_string(),
     ];
     let ran = write(dir.path(), READINGS, &lines.join("\n")).expect_code(1);
     let reported: Vec<&str> = ran.stderr.lines().collect();
     let expected = [
-        "line 2: expected ident at column 2",
+        "line 2: it is no JSON object",
         "line 3: field \"temperature\" is missing",
         "line 4: plant id -1 is negative",
         "line 5: unknown field `colour`",
@@ -82,7 +84,9 @@ fn bad_lines_are_reported_and_the_rest_goes_on() {
         "line 7: value is missing",
         "line 8: partition is 1, expected 0 to 0",
         "line 9: value_base64 is not base64",
-        "2 written, 8 rejected, ",
+        "line 10: it is no JSON object",
+        "line 11: expected value at column 9",
+        "2 written, 10 rejected, ",
     ];
     assert_eq!(reported.len(), expected.len(), "{reported:#?}");
     for (line, expected) in reported.iter().zip(expected) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Finding, Verdict};
+use super::{Finding, Verdict, counted};
 use crate::config::{Config, EmbeddedLog};
 use crate::engine::error_chain;
 use crate::kernel::topic::TopicKind;
@@ -138,7 +138,11 @@ fn of_topic(topic: &Topic, log: &LogFile, config: &Config) -> Finding {
         TopicKind::Table => "the newest record of each key is kept".to_owned(),
         TopicKind::Stream => retention(&config.embedded_log),
     };
-    let says = format!("{name}: {kind}, {partitions} partitions, {} records; {kept}", stat.records);
+    let says = format!(
+        "{name}: {kind}, {}, {}; {kept}",
+        counted(partitions, "partition"),
+        counted(stat.records, "record")
+    );
     match config.topic_partitions(topic.spec.name).filter(|set| *set != partitions) {
         None => Finding::ok(TOPIC, says),
         Some(set) => Finding::new(
@@ -185,6 +189,6 @@ fn alerts(state: &StateFile) -> Finding {
             "no chat gets alerts",
             "an owner who sends the bot /start gets them",
         ),
-        places => Finding::ok(ALERTS, format!("they go to {places} chats")),
+        places => Finding::ok(ALERTS, format!("they go to {}", counted(places, "chat"))),
     }
 }

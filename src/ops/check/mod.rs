@@ -3,6 +3,7 @@
 //! Invariant: nothing is changed, neither here nor at Telegram: no folder is made, no lock is kept,
 //! no webhook is touched. It works beside a running bot and before the first start.
 
+use std::fmt::Display;
 use std::io::Write;
 
 use serde::Serialize;
@@ -150,6 +151,12 @@ impl<'a> Report<'a> {
         }
         exit
     }
+}
+
+/// A number of things, as people say it.
+fn counted<N: Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    let ending = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {thing}{ending}")
 }
 
 #[cfg(test)]

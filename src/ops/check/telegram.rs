@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Finding, Verdict};
+use super::{Finding, Verdict, counted};
 use crate::clock;
 use crate::config::{Config, WebhookUrl};
 use crate::kernel::time::HOUR_MS;
@@ -120,7 +120,7 @@ fn webhook(info: &Value, configured: Option<&WebhookUrl>, now_ms: i64) -> Findin
         (Some(_), "") => "none yet".to_owned(),
         (_, url) => url.to_owned(),
     };
-    says.push_str(&format!("; {pending} updates pending"));
+    says.push_str(&format!("; {} pending", counted(pending, "update")));
     let error = info.get("last_error_message").and_then(Value::as_str);
     let error_ms = info.get("last_error_date").and_then(Value::as_i64).unwrap_or(0) * 1000;
     if let Some(error) = error {

@@ -96,10 +96,10 @@ fn print(letters: &[Buried], out: &mut dyn Write) -> std::io::Result<()> {
 
 fn row(buried: &Buried) -> [String; 7] {
     let origin = &buried.letter.origin;
-    let state = match (buried.replayed_at, &buried.replay_of) {
-        (Some(_), _) => "replayed",
-        (None, Some(_)) => "failed again",
-        (None, None) => "-",
+    let state = match (buried.replayed_at, buried.letter.replay_of()) {
+        (Some(_), _) => "replayed".to_owned(),
+        (None, Some(first)) => format!("failed again ({})", first.place()),
+        (None, None) => "-".to_owned(),
     };
     let reason = shown(&buried.letter.reason);
     let mut cut: String = reason.chars().take(REASON_CHARS).collect();
@@ -113,7 +113,7 @@ fn row(buried: &Buried) -> [String; 7] {
         origin.partition.to_string(),
         origin.offset.to_string(),
         buried_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        state.to_owned(),
+        state,
         cut,
     ]
 }

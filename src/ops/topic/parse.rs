@@ -49,6 +49,10 @@ impl LineParser {
         if text.is_empty() {
             return Ok(None);
         }
+        // Serde would take an array for an object whose fields stand in their order.
+        if !text.starts_with('{') {
+            return Err("it is no JSON object, expected one such as {\"key\": …}".to_owned());
+        }
         let record = match self.format {
             LineFormat::Record => self.record(text, now_ms)?,
             LineFormat::Value => self.value(text, now_ms)?,

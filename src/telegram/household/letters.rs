@@ -64,7 +64,6 @@ impl LettersPage {
 
 fn shown(summary: &Summary, snapshot: &Snapshot) -> Text {
     let (group, last) = (&summary.group, &summary.last);
-    let origin = &last.letter.origin;
     let mut text = Text::new()
         .bold(&group.topic)
         .plain(format!(" · {} × · ", group.count))
@@ -73,15 +72,16 @@ fn shown(summary: &Summary, snapshot: &Snapshot) -> Text {
         text = text.plain(format!(" · {} replayed", group.replayed));
     }
     text = text.line().data(&last.letter.reason).line().plain(format!(
-        "newest: {}, partition {}, offset {}: ",
-        last.id, origin.partition, origin.offset
+        "newest: {}, {}: ",
+        last.id,
+        last.letter.origin.place()
     ));
     text = match &last.letter.value {
         None => text.plain("null"),
         Some(bytes) => text.code(preview(bytes)).plain(format!(" ({} bytes)", bytes.len())),
     };
-    match &last.replay_of {
-        Some(ancestor) => text.line().plain("a replay of ").data(ancestor),
+    match last.letter.replay_of() {
+        Some(first) => text.line().plain(format!("a replay of {}", first.place())),
         None => text,
     }
 }

@@ -182,7 +182,9 @@ pub fn parse_number(typed: &str, unit: &str) -> Option<f32> {
     if !sober {
         return None;
     }
-    bare.parse().ok().filter(|number: &f32| number.is_finite())
+    let number: f32 = bare.parse().ok()?;
+    // "-0" is zero, and is shown as that.
+    number.is_finite().then_some(number + 0.0)
 }
 
 /// What somebody typed, short enough to be quoted back.
@@ -212,6 +214,7 @@ mod tests {
         assert_eq!(parse_number(" 20,5 % ", "%"), Some(20.5));
         assert_eq!(parse_number("-3°C", "°C"), Some(-3.0));
         assert_eq!(parse_number("−3 °", "°C"), Some(-3.0));
+        assert_eq!(parse_number("-0", "°C").map(|zero| zero.to_string()), Some("0".to_owned()));
         let endless = "9".repeat(41);
         for typed in ["", "abc", "nan", "inf", "1e9", "-", "20.5.1", "٣", &endless] {
             assert_eq!(parse_number(typed, "%"), None, "{typed:?}");
