@@ -1,5 +1,7 @@
 //! The bot's own tasks, for `run` and `demo` alike.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -73,8 +75,38 @@ pub(super) fn operations(
     }
 }
 
+/// Talks with Telegram once `begin` has made that ready, until somebody asks to stop or a task
+/// ends, which may be while Telegram is still away; then closes the house.
+pub(super) async fn live(
+    mut tasks: Tasks,
+    house: House,
+    config: &Config,
+    api: &BotApi,
+    asked: impl Future<Output = ()>,
+    begin: impl Future<Output = Result<(Me, Source), Failure>>,
+) -> Result<Exit, Failure> {
+    let mut asked = pin!(asked);
+    let begun = tasks.meanwhile(&mut asked, begin).await.transpose();
+    let refused = match begun {
+        Ok(None) => None,
+        Ok(Some((me, source))) => {
+            spawn_bot(&mut tasks, &house, config, api, source, me);
+            tasks.run_until(asked).await;
+            None
+        }
+        Err(failure) => Some(failure),
+    };
+    let ended = tasks.finish().await;
+    house.close().await;
+    match (refused, ended) {
+        (Some(failure), _) => Err(failure),
+        (None, Err(ended)) => Err(Failure::new(Exit::Fault, ended.to_string())),
+        (None, Ok(())) => Ok(Exit::Done),
+    }
+}
+
 /// What talks with Telegram.
-pub(super) fn spawn_bot(
+fn spawn_bot(
     tasks: &mut Tasks,
     house: &House,
     config: &Config,

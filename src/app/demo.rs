@@ -63,11 +63,8 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     bot::open_access(&house.workshop.store, bot::fixed_access(&config)).await?;
     begin(&mut tasks, &house, &simulated, options.speed).await?;
     bot::spawn_engine(&mut tasks, &house, pipelines);
-    let me = bot::who_am_i(&api, None).await?;
-    bot::spawn_bot(&mut tasks, &house, &config, &api, Source::Polling, me);
-    let ended = tasks.run_until(asked).await;
-    house.close().await;
-    ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
+    let begin = async { Ok((bot::who_am_i(&api, None).await?, Source::Polling)) };
+    bot::live(tasks, house, &config, &api, asked, begin).await
 }
 
 fn token() -> String {

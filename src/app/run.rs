@@ -9,11 +9,13 @@ use super::tasks::{Tasks, asked_to_stop};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::http::{self, Server};
+use crate::kernel::chat::Me;
 use crate::store::{StoreError, lock};
 use crate::telegram::client::{self, BotApi};
 use crate::telegram::ingress::BotName;
 
 pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
+    let stopped = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     let Some(token) = &config.telegram.token else {
         let reason = "no bot token: get one from @BotFather in Telegram and set \
                       TELEGRAM_BOT_TOKEN, or try `windowsill demo`, which needs none";
@@ -25,7 +27,6 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     let api = BotApi::new(&config.telegram.api_url, token)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let server = listen(config).await?;
-    let stopped = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     tokio::pin!(stopped);
     // Before anything is touched: a token that Telegram does not know ends it here.
     let known = tokio::select! {
@@ -52,35 +53,30 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     // A closed standard output is no reason not to run, here and below.
     let _ = writeln!(std::io::stdout(), "listening on http://{address}");
     bot::spawn_engine(&mut tasks, &house, pipelines);
-    let me = tokio::select! {
-        () = &mut stopped => return finish(tasks, house).await,
-        me = bot::who_am_i(&api, known) => me?,
-    };
-    // Nobody else sets it.
-    let _ = name.set(me.username.clone());
-    tokio::select! {
-        () = &mut stopped => return finish(tasks, house).await,
-        prepared = bot::prepare(&api, &source) => if let Err(error) = prepared {
+    let store = house.workshop.store.clone();
+    let begin = async {
+        let me = bot::who_am_i(&api, known).await?;
+        // Nobody else sets it.
+        let _ = name.set(me.username.clone());
+        if let Err(error) = bot::prepare(&api, &source).await {
             tracing::warn!(%error, "telegram did not take the settings; it goes on without");
-        },
-    }
-    let claim_code = tokio::select! {
-        () = &mut stopped => return finish(tasks, house).await,
-        opened = bot::open_access(&house.workshop.store, bot::fixed_access(config)) => opened?,
+        }
+        if let Some(code) = bot::open_access(&store, bot::fixed_access(config)).await? {
+            print_claim(&code, &me);
+        }
+        Ok((me, source))
     };
-    if let Some(code) = claim_code {
-        // On the console only, never in a log.
-        let _ = writeln!(
-            std::io::stdout(),
-            "This bot has no owner yet. Within 15 minutes, send it\n    /start {code}\n\
-             in a private chat: https://t.me/{}",
-            me.username
-        );
-    }
-    bot::spawn_bot(&mut tasks, &house, config, &api, source, me);
-    let ended = tasks.run_until(stopped).await;
-    house.close().await;
-    ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
+    bot::live(tasks, house, config, &api, stopped, begin).await
+}
+
+/// On the console only, never in a log.
+fn print_claim(code: &str, me: &Me) {
+    let _ = writeln!(
+        std::io::stdout(),
+        "This bot has no owner yet. Within 15 minutes, send it\n    /start {code}\n\
+         in a private chat: https://t.me/{}",
+        me.username
+    );
 }
 
 /// Takes the port of the HTTP server: one that is in use must not leave anything behind.
@@ -93,10 +89,4 @@ async fn listen(config: &Config) -> Result<Server, Failure> {
         }
         Err(error) => Err(Failure::new(Exit::Usage, error.to_string())),
     }
-}
-
-async fn finish(tasks: Tasks, house: House) -> Result<Exit, Failure> {
-    let ended = tasks.run_until(std::future::ready(())).await;
-    house.close().await;
-    ended.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Fault, error.to_string()))
 }

@@ -28,11 +28,14 @@ pub(super) struct Tasks {
     set: JoinSet<Result<(), String>>,
     names: HashMap<Id, &'static str>,
     stop: watch::Sender<bool>,
+    /// The first that ended although nobody had asked it to.
+    ended: Option<(&'static str, Result<(), String>)>,
 }
 
 impl Tasks {
     pub(super) fn new() -> Tasks {
-        Tasks { set: JoinSet::new(), names: HashMap::new(), stop: watch::Sender::new(false) }
+        let stop = watch::Sender::new(false);
+        Tasks { set: JoinSet::new(), names: HashMap::new(), stop, ended: None }
     }
 
     /// Turns true when everything is to end.
@@ -56,15 +59,30 @@ impl Tasks {
         self.names.insert(handle.id(), name);
     }
 
-    /// Works until somebody asks to stop or a task ends by itself; then lets the rest finish.
-    pub(super) async fn run_until(
-        mut self,
+    /// Does something while they work. `None`: somebody asked to stop, or a task ended, before it
+    /// was done; then `finish` is next.
+    pub(super) async fn meanwhile<T>(
+        &mut self,
         asked: impl Future<Output = ()>,
-    ) -> Result<(), TaskEnded> {
-        let ended = tokio::select! {
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        tokio::select! {
             () = asked => None,
-            Some(ended) = self.set.join_next_with_id() => Some(named(&self.names, ended)),
-        };
+            Some(ended) = self.set.join_next_with_id() => {
+                self.ended = Some(named(&self.names, ended));
+                None
+            }
+            done = work => Some(done),
+        }
+    }
+
+    /// Works until somebody asks to stop or a task ends by itself.
+    pub(super) async fn run_until(&mut self, asked: impl Future<Output = ()>) {
+        self.meanwhile(asked, std::future::pending::<()>()).await;
+    }
+
+    /// Asks every task to stop and lets it finish. `Err`: one has ended by itself, or failed.
+    pub(super) async fn finish(mut self) -> Result<(), TaskEnded> {
         self.stop.send_replace(true);
         let rest = async {
             let mut failed = None;
@@ -82,7 +100,7 @@ impl Tasks {
                 "some tasks did not finish in time; what they held is done at the next start"
             );
         }
-        match ended {
+        match self.ended {
             Some((name, Ok(()))) => {
                 Err(TaskEnded { name, reason: "it had nothing left to do".to_owned() })
             }

@@ -51,7 +51,9 @@ pub async fn run(
             },
         }
     }
-    while workers.join_next().await.is_some() {}
+    while let Some(ended) = workers.join_next().await {
+        ended.map_err(died)??;
+    }
     Ok(())
 }
 

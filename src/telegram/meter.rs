@@ -62,6 +62,8 @@ pub struct Meter {
     webhook: Mutex<BTreeMap<u16, u64>>,
     answered: LastTime,
     unanswered: LastTime,
+    /// The last call that was carried out.
+    accepted: LastTime,
     complained: LastTime,
 }
 
@@ -81,6 +83,9 @@ impl Meter {
             | (_, Err(CallError::Refused { code: 401, .. })) => self.unanswered.set(now_ms),
             (Outcome::Done | Outcome::Refused, _) => self.answered.set(now_ms),
         }
+        if outcome == Outcome::Done {
+            self.accepted.set(now_ms);
+        }
         if method != "getUpdates" {
             self.call_times.record(took);
         }
@@ -88,11 +93,12 @@ impl Meter {
         *calls.entry((method.to_owned(), outcome)).or_default() += 1;
     }
 
-    /// A refused token is complained of once an hour: whoever calls makes the complaint.
+    /// A token that was good and is refused now is complained of once an hour: whoever calls makes
+    /// the complaint. One that never was ends the start, which says so itself.
     pub(super) fn may_complain_of_token(&self) -> bool {
         let now_ms = clock::monotonic_ms();
-        let last_ms = self.complained.get();
-        let may = last_ms.is_none_or(|last_ms| now_ms - last_ms >= HOUR_MS);
+        let is_due = self.complained.get().is_none_or(|last_ms| now_ms - last_ms >= HOUR_MS);
+        let may = is_due && self.accepted.get().is_some();
         if may {
             self.complained.set(now_ms);
         }

@@ -20,6 +20,7 @@ mod demo_page;
 mod deploy;
 mod digest;
 mod edits;
+mod ending;
 mod groups;
 mod handler_faults;
 mod house;

@@ -117,14 +117,25 @@ async fn a_token_that_telegram_does_not_know_is_refused_and_not_repeated() {
     assert!(!bot.data_dir().exists());
 }
 
+/// F39
 #[tokio::test]
-async fn a_second_instance_on_the_same_folder_is_refused() {
+async fn what_needs_the_folder_for_itself_is_refused_beside_a_running_bot() {
     let mut bot = Bot::new().await;
     bot.started().await;
-    let said = refused(bot.command(&["run"]), 3).await;
-    assert!(said.contains("another instance") && said.contains("data"), "{said}");
+    let data_dir = bot.data_dir().display().to_string();
+    let demo = ["demo", "--listen", "127.0.0.1:0", "--data-dir", &data_dir];
+    for args in [&["run"][..], &["fold"], &["rebuild"], &demo] {
+        let said = refused(bot.command(args), 3).await;
+        assert!(
+            said.contains(&format!("another instance of windowsill holds {data_dir}")),
+            "{said}"
+        );
+    }
     bot.answers(OWNER, "/plants", "0 plants").await;
     bot.stop().await;
+    let mut fold = bot.command(&["fold"]);
+    let ran = tokio::task::spawn_blocking(move || Ran::new(fold.output().unwrap())).await.unwrap();
+    ran.expect_code(0);
 }
 
 #[tokio::test]
@@ -216,6 +227,7 @@ fn answers(bot: &Bot) -> usize {
     CHATS.map(|chat_id| bot.times_said(chat_id, "I know no plant called")).sum()
 }
 
+/// F34
 #[tokio::test]
 async fn a_stop_with_hundreds_of_updates_in_flight_is_quick_and_loses_nothing() {
     let mut bot = with_many_questions().await;
@@ -253,6 +265,7 @@ async fn stopping_in_vain() -> Bot {
     bot
 }
 
+/// F34
 #[tokio::test]
 async fn a_stop_waits_for_no_send_that_hangs_longer_than_its_time() {
     let mut bot = stopping_in_vain().await;
@@ -263,6 +276,7 @@ async fn a_stop_waits_for_no_send_that_hangs_longer_than_its_time() {
     bot.stop().await;
 }
 
+/// F34
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let bot = stopping_in_vain().await;

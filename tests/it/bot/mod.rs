@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -298,7 +298,10 @@ impl Drop for Bot {
 
 impl Life {
     pub(crate) fn begin(command: &mut Command) -> Life {
-        let mut child = command.spawn().unwrap();
+        Life::of(command.spawn().unwrap())
+    }
+
+    pub(crate) fn of(mut child: Child) -> Life {
         let process_id = child.id();
         let (end, ended) = watch::channel(None);
         std::thread::spawn(move || {
