@@ -15,7 +15,7 @@ pub mod codec;
 pub mod dead_letters;
 pub mod embedded;
 pub mod topics;
-mod varint;
+pub mod varint;
 
 pub use batch::Batch;
 

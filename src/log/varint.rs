@@ -4,14 +4,14 @@
 
 /// Why no number could be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum VarintError {
+pub enum VarintError {
     /// The bytes end within it.
     CutOff,
     /// It has more than 64 bits.
     TooLong,
 }
 
-pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
+pub fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -20,7 +20,7 @@ pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 #[inline]
-pub(super) fn take(rest: &mut &[u8]) -> Result<u64, VarintError> {
+pub fn take(rest: &mut &[u8]) -> Result<u64, VarintError> {
     match rest.split_first() {
         Some((&byte, after)) if byte < 0x80 => {
             *rest = after;
@@ -31,12 +31,12 @@ pub(super) fn take(rest: &mut &[u8]) -> Result<u64, VarintError> {
 }
 
 /// Small numbers of either sign become small numbers: 0, -1, 1, -2 are 0, 1, 2, 3.
-pub(super) fn put_signed(bytes: &mut Vec<u8>, number: i64) {
+pub fn put_signed(bytes: &mut Vec<u8>, number: i64) {
     put(bytes, ((number << 1) ^ (number >> 63)).cast_unsigned());
 }
 
 #[inline]
-pub(super) fn take_signed(rest: &mut &[u8]) -> Result<i64, VarintError> {
+pub fn take_signed(rest: &mut &[u8]) -> Result<i64, VarintError> {
     let number = take(rest)?;
     Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
 }

@@ -16,7 +16,7 @@ mod read;
 mod write;
 
 pub use list::list;
-pub use parse::LineFormat;
+pub use parse::{LineFormat, LineParser};
 pub use read::{Begin, ReadOptions, read};
 pub use write::{WriteOptions, Written, write};
 

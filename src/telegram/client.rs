@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
+use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -19,6 +20,9 @@ use crate::config::Secret;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an ordinary call may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Telegram's longest waits are some hours; whatever claims more is asked again after this long.
+pub const LONGEST_RETRY_AFTER_S: i64 = 24 * 60 * 60;
 
 /// Why a call brought nothing.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -126,14 +130,19 @@ impl BotApi {
         let status = response.status();
         let date_ms = date_ms(response.headers());
         let body = response.bytes().await.map_err(|error| failure(&error.without_url()))?;
-        match serde_json::from_slice::<Answer>(&body) {
-            Ok(answer) => read(answer).map(|result| (result, date_ms)),
-            // An error page of something in between: the call was not taken.
-            Err(_) if status.is_client_error() => {
-                Err(CallError::Unsent(format!("status {status}, and no JSON")))
-            }
-            Err(_) => Err(CallError::Unknown(format!("status {status}, and no JSON"))),
+        read_answer(status, &body).map(|result| (result, date_ms))
+    }
+}
+
+/// What the answer to a call says became of it.
+pub fn read_answer(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
+    match serde_json::from_slice::<Answer>(body) {
+        Ok(answer) => read(answer),
+        // An error page of something in between: the call was not taken.
+        Err(_) if status.is_client_error() => {
+            Err(CallError::Unsent(format!("status {status}, and no JSON")))
         }
+        Err(_) => Err(CallError::Unknown(format!("status {status}, and no JSON"))),
     }
 }
 
@@ -145,9 +154,14 @@ fn read(answer: Answer) -> Result<Value, CallError> {
     Err(CallError::Refused {
         code: answer.error_code.unwrap_or(0),
         description: answer.description.unwrap_or_default(),
-        retry_after_s: parameters.as_ref().and_then(|given| given.retry_after),
+        retry_after_s: parameters.as_ref().and_then(|given| given.retry_after).map(bearable),
         migrate_to: parameters.as_ref().and_then(|given| given.migrate_to_chat_id),
     })
+}
+
+/// A wait that is a wait: neither in the past nor for ever.
+fn bearable(retry_after_s: i64) -> i64 {
+    retry_after_s.clamp(0, LONGEST_RETRY_AFTER_S)
 }
 
 /// What the server's clock says, to the second.

@@ -123,7 +123,7 @@ impl Poller {
         let newest = newest.ok_or(PollError::Senseless)?;
         let taken = ingress::take(&self.store, &self.fixed, &self.bot_name, updates).await;
         taken.map_err(PollError::Store)?;
-        self.offset = Some(newest + 1);
+        self.offset = Some(newest.saturating_add(1));
         Ok(())
     }
 

@@ -21,6 +21,7 @@ mod deploy;
 mod digest;
 mod edits;
 mod ending;
+mod fuzz;
 mod groups;
 mod handler_faults;
 mod house;

@@ -8,6 +8,10 @@ use super::shape::{MAX_DEPTH, Node, Shape};
 use super::{CodecError, Place};
 use crate::log::varint::{self, VarintError};
 
+/// Items that take no byte (nulls, records without fields) could be claimed again and again: no
+/// array may have more of them.
+const MAX_EMPTY_ITEMS: usize = 1_000;
+
 /// Checks that `datum` is one whole value of the shape and nothing more.
 #[inline]
 pub(super) fn walk_datum(shape: &Shape, datum: &[u8]) -> Result<(), CodecError> {
@@ -77,9 +81,14 @@ fn walk_holder(
 ) -> Result<(), CodecError> {
     match node {
         Node::Array(item) => {
-            let mut block = 0;
+            let (mut block, mut empty) = (0, 0);
             while next_item(rest, &mut block)? {
+                let left_bytes = rest.len();
                 walk(shape, item, rest, depth)?;
+                empty += usize::from(rest.len() == left_bytes);
+                if empty > MAX_EMPTY_ITEMS {
+                    return Err(malformed(format!("has more than {MAX_EMPTY_ITEMS} empty items")));
+                }
             }
         }
         Node::Map(value) => {
@@ -185,7 +194,7 @@ fn next_item(rest: &mut &[u8], block: &mut u64) -> Result<bool, CodecError> {
             // A negative count is followed by the block's size in bytes.
             long(rest)?;
         }
-        if count.unsigned_abs() > rest.len() as u64 {
+        if count.unsigned_abs() > rest.len().max(MAX_EMPTY_ITEMS) as u64 {
             let left_bytes = rest.len();
             return Err(malformed(format!("claims {count} items in {left_bytes} bytes")));
         }

@@ -132,6 +132,20 @@ fn a_length_that_the_bytes_cannot_justify_is_an_error() {
 }
 
 #[test]
+fn items_without_a_byte_are_not_claimed_again_and_again() {
+    let codec = codec(r#"{"type": "array", "items": "null"}"#);
+    let header = codec.encode(&json!([])).unwrap()[..10].to_vec();
+    assert_eq!(
+        codec.decode_json(&codec.encode(&json!([null, null, null])).unwrap()).unwrap(),
+        json!([null, null, null])
+    );
+    // Blocks of 100 items each, as many as there are bytes to justify one.
+    let datum = [[0xc8, 0x01].repeat(200), vec![0]].concat();
+    let error = codec.decode_json(&[header, datum].concat()).unwrap_err();
+    assert_eq!(error.to_string(), "the value has more than 1000 empty items");
+}
+
+#[test]
 fn a_datum_nested_without_end_is_an_error() {
     let schema = r#"{"type": "record", "name": "n", "fields": [
         {"name": "next", "type": ["null", "n"]}]}"#;

@@ -12,6 +12,7 @@ use crate::config::{Config, WebhookUrl};
 use crate::kernel::time::HOUR_MS;
 use crate::kernel::when;
 use crate::telegram::client::{self, BotApi, CallError};
+use crate::telegram::webhook::last_error;
 
 const TELEGRAM: &str = "telegram";
 const GROUPS: &str = "groups";
@@ -121,10 +122,10 @@ fn webhook(info: &Value, configured: Option<&WebhookUrl>, now_ms: i64) -> Findin
         (_, url) => url.to_owned(),
     };
     says.push_str(&format!("; {} pending", counted(pending, "update")));
-    let error = info.get("last_error_message").and_then(Value::as_str);
-    let error_ms = info.get("last_error_date").and_then(Value::as_i64).unwrap_or(0) * 1000;
-    if let Some(error) = error {
-        says.push_str(&format!("; last error {}: {error}", when::ago(error_ms, now_ms)));
+    let error = last_error(info);
+    if let Some(error) = &error {
+        let ago = when::ago(error.at_ms, now_ms);
+        says.push_str(&format!("; last error {ago}: {}", error.reason));
     }
     let remedy = match configured {
         None if !url.is_empty() => {
@@ -136,7 +137,7 @@ fn webhook(info: &Value, configured: Option<&WebhookUrl>, now_ms: i64) -> Findin
         Some(WebhookUrl::Ngrok) if !url.starts_with("https://") => {
             Some("`run` sets the tunnel's address once the ngrok agent has one")
         }
-        _ if error.is_some() && now_ms - error_ms < ERROR_MS => {
+        _ if error.as_ref().is_some_and(|error| now_ms - error.at_ms < ERROR_MS) => {
             Some("see that Telegram can reach http.listen at this address")
         }
         _ if pending > PENDING_MAX => Some("see whether the bot runs"),

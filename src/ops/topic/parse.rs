@@ -11,7 +11,6 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::TopicError;
 use crate::kernel::record::{Header, NewRecord};
 use crate::kernel::time::LAST_EVENT_MS;
 use crate::log::MAX_RECORD_BYTES;
@@ -27,7 +26,7 @@ pub enum LineFormat {
 }
 
 /// Takes lines of one topic apart.
-pub(super) struct LineParser {
+pub struct LineParser {
     topic: Topic,
     format: LineFormat,
     /// How many partitions the log has for the topic.
@@ -35,16 +34,12 @@ pub(super) struct LineParser {
 }
 
 impl LineParser {
-    pub(super) fn new(
-        topic: &Topic,
-        format: LineFormat,
-        partitions: i32,
-    ) -> Result<LineParser, TopicError> {
-        Ok(LineParser { topic: topic.clone(), format, partitions })
+    pub fn new(topic: &Topic, format: LineFormat, partitions: i32) -> LineParser {
+        LineParser { topic: topic.clone(), format, partitions }
     }
 
     /// The record, or the reason why there is none. Blank lines are neither.
-    pub(super) fn parse(&self, line: &[u8], now_ms: i64) -> Result<Option<NewRecord>, String> {
+    pub fn parse(&self, line: &[u8], now_ms: i64) -> Result<Option<NewRecord>, String> {
         let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?.trim();
         if text.is_empty() {
             return Ok(None);

@@ -58,7 +58,7 @@ pub async fn write(
     report: &mut dyn Write,
 ) -> Result<Written, TopicError> {
     let partitions = log.partitions(&topic.log_name).await?;
-    let parser = LineParser::new(topic, options.format, partitions)?;
+    let parser = LineParser::new(topic, options.format, partitions);
     let now_ms = Arc::clone(&options.now_ms);
     let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
     let stop_reading = Arc::new(AtomicBool::new(false));

@@ -88,8 +88,11 @@ impl FromStr for PlantName {
     fn from_str(text: &str) -> Result<PlantName, TypeError> {
         let text = text.trim();
         let chars = text.graphemes(true).count();
-        if chars == 0 || chars > NAME_CHARS || text.len() > NAME_BYTES {
+        if chars == 0 || chars > NAME_CHARS {
             return Err(TypeError::NameLength { chars });
+        }
+        if text.len() > NAME_BYTES {
+            return Err(TypeError::NameBytes { bytes: text.len() });
         }
         if text.chars().any(acts) {
             return Err(TypeError::NameControls);
@@ -177,6 +180,8 @@ pub enum TypeError {
     NotAPlantId(String),
     #[error("a name has 1 to {NAME_CHARS} characters, this one has {chars}")]
     NameLength { chars: usize },
+    #[error("a name has at most {NAME_BYTES} bytes, this one has {bytes}")]
+    NameBytes { bytes: usize },
     #[error("a name has something to see in it; the characters of this one have no shape")]
     NameInvisible,
     #[error("a name has no control characters, such as a line break")]

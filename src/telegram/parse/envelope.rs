@@ -51,8 +51,14 @@ pub struct Envelope {
 /// Reads an update's envelope. `None`: it belongs to no chat, or has no id.
 pub fn envelope(update: &Value, bot_name: &str) -> Option<Envelope> {
     let update_id = update.get("update_id")?.as_i64()?;
-    let (name, event) = update.as_object()?.iter().find(|(key, _)| *key != "update_id")?;
-    let message = event.get("message").filter(|_| event.get("data").is_some()).unwrap_or(event);
+    let mut events = update.as_object()?.iter().filter(|(key, _)| *key != "update_id");
+    let (name, event) = events.next()?;
+    if events.next().is_some() {
+        // An update is one event (Bot API, `Update`): two could mean one to us and one to the rest.
+        return None;
+    }
+    let is_tap = name == "callback_query";
+    let message = if is_tap { event.get("message")? } else { event };
     let chat = message.get("chat")?;
     let chat_id = chat.get("id")?.as_i64()?;
     let kind = kind_of(name, event, chat_id);
@@ -66,7 +72,7 @@ pub fn envelope(update: &Value, bot_name: &str) -> Option<Envelope> {
         chat_id,
         message_id: number("message_id").unwrap_or(0),
         topic_id: number("message_thread_id").filter(|_| in_topic),
-        author: author_of(event),
+        author: author_of(event, is_tap),
         is_start: is_private && kind == Kind::Said && is_start(text),
         is_for_us,
         is_private,
@@ -75,8 +81,10 @@ pub fn envelope(update: &Value, bot_name: &str) -> Option<Envelope> {
 }
 
 fn kind_of(name: &str, event: &Value, chat_id: i64) -> Kind {
-    if name == "my_chat_member" {
-        return Kind::Presence;
+    match (name, event.get("id").and_then(Value::as_str)) {
+        ("my_chat_member", _) => return Kind::Presence,
+        ("callback_query", Some(callback_id)) => return Kind::Tap(callback_id.to_owned()),
+        _ => {}
     }
     let other = |field: &str| event.get(field).and_then(Value::as_i64);
     if let Some(to_chat_id) = other("migrate_to_chat_id") {
@@ -85,16 +93,14 @@ fn kind_of(name: &str, event: &Value, chat_id: i64) -> Kind {
     if let Some(from_chat_id) = other("migrate_from_chat_id") {
         return Kind::Migration { from_chat_id, to_chat_id: chat_id };
     }
-    match event.get("data").and(event.get("id")).and_then(Value::as_str) {
-        Some(callback_id) => Kind::Tap(callback_id.to_owned()),
-        None => Kind::Said,
-    }
+    Kind::Said
 }
 
-fn author_of(event: &Value) -> Author {
+fn author_of(event: &Value, is_tap: bool) -> Author {
     let user_id = event.pointer("/from/id").and_then(Value::as_i64);
     let is_bot = event.pointer("/from/is_bot") == Some(&Value::Bool(true));
-    match (event.get("sender_chat"), user_id) {
+    // Nobody taps in the name of a chat.
+    match (event.get("sender_chat").filter(|_| !is_tap), user_id) {
         (Some(_), _) | (None, None) => Author::Nameless,
         (None, Some(_)) if is_bot => Author::Bot,
         (None, Some(user_id)) => Author::Person(user_id),

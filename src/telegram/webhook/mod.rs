@@ -24,7 +24,7 @@ use crate::store::{Store, StoreError, Urgency, intake};
 pub mod ngrok;
 mod registrar;
 
-pub use registrar::{Address, Registrar, Registration};
+pub use registrar::{Address, Registrar, Registration, last_error};
 
 /// The header in which Telegram repeats the secret (Bot API, `setWebhook`).
 const SECRET_HEADER: &str = "x-telegram-bot-api-secret-token";

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::ngrok::{Agent, AgentError};
 use crate::config::Secret;
 use crate::engine::{error_chain, jittered};
+use crate::kernel::time::LAST_EVENT_MS;
 use crate::store::intake::{self, DeliveryError, Way};
 use crate::store::{Store, StoreError, Urgency};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
@@ -53,6 +54,14 @@ pub struct Registrar {
     /// What Telegram last said, as the store has it.
     noted: (Option<i64>, Option<DeliveryError>),
     wait: Duration,
+}
+
+/// The last delivery that failed, by what `getWebhookInfo` gave. A time that is none is no error.
+pub fn last_error(info: &Value) -> Option<DeliveryError> {
+    let reason = info.get("last_error_message")?.as_str()?.to_owned();
+    let at_s = info.get("last_error_date")?.as_i64()?;
+    let at_ms = at_s.checked_mul(1000).filter(|at_ms| (0..=LAST_EVENT_MS).contains(at_ms))?;
+    Some(DeliveryError { reason, at_ms })
 }
 
 /// Why the webhook is not set or not looked at.
@@ -186,11 +195,7 @@ impl Registrar {
     /// Stores what Telegram says, if it says something new.
     async fn note(&mut self, info: &Value) -> Result<(), StoreError> {
         let number = |key: &str| info.get(key).and_then(Value::as_i64);
-        let reason = info.get("last_error_message").and_then(Value::as_str);
-        let last_error = reason
-            .zip(number("last_error_date"))
-            .map(|(reason, at_s)| DeliveryError { reason: reason.to_owned(), at_ms: at_s * 1000 });
-        let said = (number("pending_update_count"), last_error);
+        let said = (number("pending_update_count"), last_error(info));
         if said == self.noted {
             return Ok(());
         }
