@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
+use crate::ops::capture::Source;
 use crate::ops::topic::{Begin, LineFormat};
 
 const EXAMPLES: &str = "\
@@ -143,6 +144,16 @@ fn with_codes(text: &str) -> String {
     format!("{text}\n\n{}", exit::table())
 }
 
+const CAPTURE_HELP: &str = r#"Records carry an `ssid-encoding` header, so nobody has to find out what this tshark's SSIDs are
+written in. A live capture starts tshark again when it dies; Ctrl-C ends it.
+
+Examples:
+  windowsill capture wlan0              live, in monitor mode (needs the rights that tshark needs)
+  windowsill capture street.pcapng      a file
+  ssh pi tcpdump -i mon0 -w - -U | windowsill capture -
+  tshark -i mon0 -l -T ek -e wlan.fc.type_subtype -e wlan_radio.signal_dbm -e wlan.sa \
+    -e wlan.ssid | windowsill topic write pcap --format value    # the same by hand"#;
+
 /// Plants that dry out, devices that look for Wi-Fi, hearts, carts and socks: events become
 /// alerts and answers in a Telegram chat.
 #[derive(Debug, Parser)]
@@ -178,6 +189,9 @@ pub enum Command {
     /// See the records that could not be used, or try them again.
     #[command(subcommand, after_help = with_codes(LETTERS_HELP))]
     DeadLetters(DeadLetters),
+    /// Capture Wi-Fi probes with tshark into the topic `pcap`; it works beside a running bot.
+    #[command(after_help = CAPTURE_HELP)]
+    Capture(Capture),
     /// Process what is in the log until caught up, and exit.
     #[command(after_help = with_codes(FOLD_HELP))]
     Fold(Fold),
@@ -206,6 +220,19 @@ pub enum Command {
         /// The folder of the backup.
         dir: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Capture {
+    /// An interface, a capture file, or `-` for a capture on standard input.
+    #[arg(value_name = "INTERFACE|FILE|-")]
+    pub source: Source,
+    /// The tshark to run.
+    #[arg(long, value_name = "PATH", default_value = "tshark")]
+    pub tshark: PathBuf,
+    /// Leave the interface in its mode: it is in monitor mode already.
+    #[arg(long)]
+    pub no_monitor: bool,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ mod value;
 pub use error::ConfigError;
 pub use load::Sources;
 pub use render::render;
-pub use value::{Secret, TimeZone, WebhookUrl};
+pub use value::{Secret, SsidEncoding, TimeZone, WebhookUrl};
 
 use value::{address, ids, optional_path, optional_text, path, text};
 
@@ -86,6 +86,8 @@ section! {
         pub embedded_log: EmbeddedLog,
         /// Houseplants.
         pub plants: Plants,
+        /// Wi-Fi probes.
+        pub wifi: Wifi,
         /// Topics by their default name, quoted where it has dots: `[topics."unifi.ace.user"]`.
         pub topics: BTreeMap<String, Topic>,
         /// Where each key was set, for those that were.
@@ -168,6 +170,16 @@ section! {
 }
 
 section! {
+    /// The `[wifi]` section.
+    #[derive(Default)]
+    pub struct Wifi {
+        /// What tshark's SSIDs are written in: `text` (up to 3.6), `hex` (from 4.0 on), or `auto`,
+        /// which finds out from the stream. A record's `ssid-encoding` header says it better.
+        pub ssid_encoding: SsidEncoding,
+    }
+}
+
+section! {
     /// A `[topics.<default name>]` section.
     #[derive(Default)]
     pub struct Topic {
@@ -192,6 +204,7 @@ impl Default for Config {
             http: Http::default(),
             embedded_log: EmbeddedLog::default(),
             plants: Plants::default(),
+            wifi: Wifi::default(),
             topics: BTreeMap::new(),
             origins: BTreeMap::new(),
         }
@@ -269,6 +282,7 @@ const SECTIONS: &[(&str, &[Key])] = &[
     ("http", Http::KEYS),
     ("embedded_log", EmbeddedLog::KEYS),
     ("plants", Plants::KEYS),
+    ("wifi", Wifi::KEYS),
 ];
 
 /// A secret's key, its value, and the file that may hold it instead.

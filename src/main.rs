@@ -9,6 +9,8 @@ use windowsill::exit::Exit;
 
 fn main() -> Exit {
     windowsill::panics::keep_discreet();
+    // Whatever we make holds what people wrote, and perhaps a secret: it is its owner's alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let runtime = match tokio::runtime::Runtime::new() {

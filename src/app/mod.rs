@@ -15,6 +15,7 @@ use crate::ops::topic::{self, ReadOptions, TopicError, WriteOptions};
 mod ask;
 mod backup;
 mod bot;
+mod capture;
 mod check;
 mod dead_letters;
 mod demo;
@@ -57,6 +58,7 @@ pub async fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Config => Ok(print_config(&config)),
         Command::Topic(verb) => run_topic(&config, verb).await,
+        Command::Capture(options) => capture::capture(&config, options).await,
         Command::Run => run::run(&config).await,
         Command::Demo(options) => demo::demo(config, &options).await,
         Command::Fold(options) => fold::fold(&config, options.json).await,
@@ -133,6 +135,7 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
             let clock = house::clock_of(&log, config).await?;
             let options = WriteOptions {
                 format,
+                headers: Vec::new(),
                 progress: std::io::stderr().is_terminal(),
                 now_ms: Arc::new(move || clock.now_ms()),
             };

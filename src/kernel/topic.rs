@@ -26,6 +26,8 @@ impl TopicKind {
 pub enum Format {
     /// Avro single-object encoding with this schema (JSON text of the `.avsc`).
     Avro(&'static str),
+    /// JSON, whatever its shape: the room's decoder says what it expects.
+    Json,
     /// Any bytes; those that are UTF-8 are shown as text.
     Raw,
 }
@@ -50,10 +52,11 @@ pub struct TopicSpec {
     pub kind: TopicKind,
     /// Partitions when we create the topic on Kafka; the embedded log has one unless configured.
     pub kafka_partitions: i32,
+    /// What its values are written in, unless configured otherwise.
     pub format: Format,
     /// Would this encoded record fold? `Err` says what was expected; the same check that makes a
     /// record a dead letter refuses a line of `topic write`.
     pub check: Check,
-    /// Takes apart one line of `topic write --format value`.
-    pub value_line: fn(line: &str) -> Result<ValueLine, String>,
+    /// Takes apart one line of `topic write --format value`; `None` is a line that says nothing.
+    pub value_line: fn(line: &str) -> Result<Option<ValueLine>, String>,
 }

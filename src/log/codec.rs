@@ -4,7 +4,7 @@
 //! refuses with a text that names the field and what was expected.
 //!
 //! A codec is an enum over formats. Avro single-object encoding is C3 01, the CRC-64-AVRO
-//! fingerprint of the schema (little endian), and the datum. Raw bytes are what they are.
+//! fingerprint of the schema (little endian), and the datum. JSON and raw bytes are what they are.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -98,6 +98,7 @@ impl std::fmt::Display for Place {
 pub enum Codec {
     Avro(AvroCodec),
     Raw,
+    Json,
 }
 
 impl Codec {
@@ -111,6 +112,7 @@ impl Codec {
     pub fn of(format: Format) -> Result<Codec, CodecError> {
         match format {
             Format::Avro(schema_text) => Codec::avro(schema_text),
+            Format::Json => Ok(Codec::Json),
             Format::Raw => Ok(Codec::Raw),
         }
     }
@@ -123,6 +125,7 @@ impl Codec {
                 Value::String(text) => Ok(text.clone().into_bytes()),
                 other => Err(CodecError::Refused(format!("the value is {other}, expected text"))),
             },
+            Codec::Json => serde_json::to_vec(value).map_err(|error| not_json(&error)),
         }
     }
 
@@ -134,17 +137,24 @@ impl Codec {
                 Ok(text) => Ok(Value::from(text)),
                 Err(_) => Err(CodecError::Refused("the bytes are no text".to_owned())),
             },
+            Codec::Json => serde_json::from_slice(bytes).map_err(|error| not_json(&error)),
         }
     }
 
-    /// The value as a type whose serde name is the schema's name.
+    /// The value as a type; with a schema its serde name is the schema's name.
     #[inline]
     pub fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
             Codec::Avro(avro) => avro.decode(bytes),
             Codec::Raw => Err(CodecError::Refused("raw bytes are no record".to_owned())),
+            Codec::Json => serde_json::from_slice(bytes).map_err(|error| not_json(&error)),
         }
     }
+}
+
+#[cold]
+fn not_json(error: &serde_json::Error) -> CodecError {
+    CodecError::Refused(format!("not the JSON that was expected: {error}"))
 }
 
 #[cfg(test)]

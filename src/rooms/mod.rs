@@ -20,8 +20,10 @@ use crate::log::dead_letters;
 use crate::store::StoreError;
 
 pub mod command;
+mod mirror;
 pub mod plants;
 pub mod turn;
+pub mod wifi;
 
 use turn::Routes;
 
@@ -34,14 +36,14 @@ pub struct Room {
     pub commands: fn() -> Vec<CommandSpec>,
     /// Commands and buttons that stand by themselves.
     pub routes: fn() -> Routes,
-    /// Answers inside a conversation of this room.
-    pub conversation: fn() -> Routes,
+    /// Answers inside a conversation of this room, where it holds any.
+    pub conversation: Option<fn() -> Routes>,
     pub chat: &'static (dyn Talk + Sync),
 }
 
 /// Every room: the one list.
-pub fn all() -> [Room; 1] {
-    [plants::room()]
+pub fn all() -> [Room; 2] {
+    [plants::room(), wifi::room()]
 }
 
 /// Every topic of the contract that this build knows.

@@ -20,7 +20,9 @@ pub fn schema() -> Routes {
     let mut conversations = dptree::entry();
     let mut rooms = dptree::entry();
     for room in crate::rooms::all() {
-        conversations = conversations.branch((room.conversation)());
+        if let Some(conversation) = room.conversation {
+            conversations = conversations.branch(conversation());
+        }
         rooms = rooms.branch((room.routes)());
     }
     dptree::entry()

@@ -46,3 +46,4 @@ mod update_mapping;
 mod update_plant;
 mod upgrade;
 mod webhook;
+mod wifi;

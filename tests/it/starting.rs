@@ -287,3 +287,19 @@ async fn a_second_signal_ends_it_at_once() {
     let exit = bot.life().ended_within(Duration::from_secs(2)).await;
     assert_eq!((exit.code(), exit.signal()), (Some(130), None));
 }
+
+/// What people wrote, and the secrets that we make up, are the owner's of the folder alone.
+#[tokio::test]
+async fn what_it_makes_is_nobody_elses_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut bot = Bot::new().await;
+    bot.started().await;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&bot.data_dir()), 0o700);
+    for entry in std::fs::read_dir(bot.data_dir()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{path:?}");
+    }
+    bot.stop().await;
+}

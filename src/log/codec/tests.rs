@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::*;
+use crate::kernel::topic::Format;
 
 const READING: &str = r#"{"type": "record", "name": "reading", "namespace": "com.houseplants",
     "fields": [{"name": "plant_id", "type": "int"}, {"name": "moisture", "type": "float"},
@@ -28,8 +29,8 @@ struct Reading {
     temperature: f32,
 }
 
-fn codec(schema: &str) -> Codec {
-    Codec::avro(schema).unwrap()
+fn codec(schema: &'static str) -> Codec {
+    Codec::of(Format::Avro(schema)).unwrap()
 }
 
 fn everything() -> Value {

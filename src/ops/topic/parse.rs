@@ -29,16 +29,23 @@ pub enum LineFormat {
 pub struct LineParser {
     topic: Topic,
     format: LineFormat,
+    /// Put on every record.
+    headers: Vec<Header>,
     /// How many partitions the log has for the topic.
     partitions: i32,
 }
 
 impl LineParser {
-    pub fn new(topic: &Topic, format: LineFormat, partitions: i32) -> LineParser {
-        LineParser { topic: topic.clone(), format, partitions }
+    pub fn new(
+        topic: &Topic,
+        format: LineFormat,
+        headers: Vec<Header>,
+        partitions: i32,
+    ) -> LineParser {
+        LineParser { topic: topic.clone(), format, headers, partitions }
     }
 
-    /// The record, or the reason why there is none. Blank lines are neither.
+    /// The record, or the reason why there is none. A line that says nothing is neither.
     pub fn parse(&self, line: &[u8], now_ms: i64) -> Result<Option<NewRecord>, String> {
         let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?.trim();
         if text.is_empty() {
@@ -48,10 +55,14 @@ impl LineParser {
         if !text.starts_with('{') {
             return Err("it is no JSON object, expected one such as {\"key\": …}".to_owned());
         }
-        let record = match self.format {
+        let mut record = match self.format {
             LineFormat::Record => self.record(text, now_ms)?,
-            LineFormat::Value => self.value(text, now_ms)?,
+            LineFormat::Value => match self.value(text, now_ms)? {
+                Some(record) => record,
+                None => return Ok(None),
+            },
         };
+        record.headers.extend_from_slice(&self.headers);
         let size_bytes = record.size_bytes();
         if size_bytes > MAX_RECORD_BYTES {
             return Err(format!(
@@ -92,13 +103,13 @@ impl LineParser {
         Ok(NewRecord { partition: line.partition, key, value, ts_ms, headers })
     }
 
-    fn value(&self, text: &str, now_ms: i64) -> Result<NewRecord, String> {
-        let line = (self.topic.spec.value_line)(text)?;
+    fn value(&self, text: &str, now_ms: i64) -> Result<Option<NewRecord>, String> {
+        let Some(line) = (self.topic.spec.value_line)(text)? else { return Ok(None) };
         let key = line.key.map(String::into_bytes);
         let value = self.checked(key.as_deref(), &line.value)?;
         let ts_ms = line.ts_ms.unwrap_or(now_ms);
         check_time(ts_ms)?;
-        Ok(NewRecord { partition: None, key, value, ts_ms, headers: Vec::new() })
+        Ok(Some(NewRecord { partition: None, key, value, ts_ms, headers: Vec::new() }))
     }
 
     /// The encoded value, if the fold would take it under this key.

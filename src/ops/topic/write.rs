@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::TopicError;
 use super::lines::{Piece, read_lines};
 use super::parse::{LineFormat, LineParser};
-use crate::kernel::record::NewRecord;
+use crate::kernel::record::{Header, NewRecord};
 use crate::log::EventLog;
 use crate::log::topics::Topic;
 
@@ -35,6 +35,8 @@ pub struct WriteOptions {
     pub format: LineFormat,
     /// Show progress: standard error is a terminal.
     pub progress: bool,
+    /// Put on every record.
+    pub headers: Vec<Header>,
     /// The time of records that say none, in milliseconds since the epoch.
     pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
 }
@@ -55,10 +57,11 @@ pub async fn write(
     input: impl Read + Send + 'static,
     options: &WriteOptions,
     stop: impl Future<Output = ()>,
-    report: &mut dyn Write,
+    report: &mut (dyn Write + Send),
 ) -> Result<Written, TopicError> {
     let partitions = log.partitions(&topic.log_name).await?;
-    let parser = LineParser::new(topic, options.format, partitions);
+    let headers = options.headers.clone();
+    let parser = LineParser::new(topic, options.format, headers, partitions);
     let now_ms = Arc::clone(&options.now_ms);
     let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
     let stop_reading = Arc::new(AtomicBool::new(false));
@@ -88,7 +91,7 @@ struct Writer<'a> {
     stop_reading: Arc<AtomicBool>,
     progress: bool,
     told: Instant,
-    report: &'a mut dyn Write,
+    report: &'a mut (dyn Write + Send),
     done: Written,
 }
 

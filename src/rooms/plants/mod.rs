@@ -74,7 +74,7 @@ pub fn room() -> Room {
         },
         commands: chat::routes::commands,
         routes: chat::routes::routes,
-        conversation: chat::routes::conversation,
+        conversation: Some(chat::routes::conversation),
         chat: &chat::PlantChat,
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Invariant: a row is replaced or deleted only by a version that succeeds its own.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
@@ -11,6 +10,7 @@ use super::lookup::name_key;
 use super::wire::{Houseplant, Mapping};
 use super::{MAPPING, Row, TABLES};
 use crate::engine::{TableRow, Version};
+use crate::rooms::mirror::Mirror;
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
 
@@ -44,63 +44,14 @@ static PUT_MAPPINGS: LazyLock<BulkStatement> = LazyLock::new(|| {
     )
 });
 
-/// The SQL table that copies a topic.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mirror {
-    name: &'static str,
-    key: &'static str,
-    /// A record's key, which is text, as the type of the key's column.
-    typed: &'static str,
-}
+const PLANTS: Mirror =
+    Mirror { name: "plant", key: "plant_id", typed: "cast(cast(? as text) as integer)" };
+const MAPPINGS: Mirror =
+    Mirror { name: "plant_sensor_mapping", key: "sensor_id", typed: "cast(? as text)" };
 
-const PLANTS: Mirror = Mirror { name: "plant", key: "plant_id", typed: "cast(? as integer)" };
-const MAPPINGS: Mirror = Mirror { name: "plant_sensor_mapping", key: "sensor_id", typed: "?" };
-
-impl Mirror {
-    /// The copy of `tables()[table]`.
-    pub(super) fn of(table: usize) -> Mirror {
-        if TABLES[table] == MAPPING { MAPPINGS } else { PLANTS }
-    }
-
-    /// Every row's key and version.
-    async fn versions(
-        self,
-        db: &mut SqliteConnection,
-    ) -> Result<HashMap<String, Version>, StoreError> {
-        let rows: Vec<(String, i32, i64, i64)> = sqlx::query_as(&format!(
-            "select cast({} as text), record_partition, record_offset, record_ts_ms from {}",
-            self.key, self.name
-        ))
-        .fetch_all(db)
-        .await?;
-        let version = |(key, partition, offset, ts_ms): (String, i32, i64, i64)| {
-            (key, Version { partition, offset, ts_ms })
-        };
-        Ok(rows.into_iter().map(version).collect())
-    }
-
-    async fn version_of(
-        self,
-        db: &mut SqliteConnection,
-        key: &str,
-    ) -> Result<Option<Version>, StoreError> {
-        let row: Option<(i32, i64, i64)> = sqlx::query_as(&format!(
-            "select record_partition, record_offset, record_ts_ms from {} where {} = {}",
-            self.name, self.key, self.typed
-        ))
-        .bind(key)
-        .fetch_optional(db)
-        .await?;
-        Ok(row.map(|(partition, offset, ts_ms)| Version { partition, offset, ts_ms }))
-    }
-
-    async fn delete(self, db: &mut SqliteConnection, key: &str) -> Result<(), StoreError> {
-        sqlx::query(&format!("delete from {} where {} = {}", self.name, self.key, self.typed))
-            .bind(key)
-            .execute(db)
-            .await?;
-        Ok(())
-    }
+/// The copy of `tables()[table]`.
+pub(super) fn mirror(table: usize) -> Mirror {
+    if TABLES[table] == MAPPING { MAPPINGS } else { PLANTS }
 }
 
 /// These are all rows of the table: what changed is written, what is not among them goes.
@@ -109,28 +60,15 @@ pub(super) async fn replace(
     mirror: Mirror,
     rows: &[TableRow<Row>],
 ) -> Result<(), StoreError> {
-    let mut known = mirror.versions(db).await?;
-    let mut changed = Vec::new();
-    for row in rows {
-        if known.remove(key_text(&row.key)) != Some(row.version) {
-            changed.push((&row.row, row.version));
-        }
-    }
-    write(db, &changed).await?;
-    // What is left was not seen by the table's end.
-    for key in known.into_keys() {
-        mirror.delete(db, &key).await?;
-    }
-    Ok(())
+    let changed = mirror.sweep(db, rows).await?;
+    let changed: Vec<_> = changed.into_iter().map(|row| (&row.row, row.version)).collect();
+    write(db, &changed).await
 }
 
-/// Every row is to be written anew by the next first pass, whatever it holds. No record stands at
-/// this offset, so each is found changed, or is swept.
+/// Every row is to be written anew by the next first pass.
 pub(super) async fn doubt_all(db: &mut SqliteConnection) -> Result<(), StoreError> {
     for mirror in [PLANTS, MAPPINGS] {
-        sqlx::query(&format!("update {} set record_offset = -1", mirror.name))
-            .execute(&mut *db)
-            .await?;
+        mirror.doubt(db).await?;
     }
     Ok(())
 }
@@ -143,20 +81,12 @@ pub(super) async fn put(
     row: Option<&Row>,
     version: Version,
 ) -> Result<Option<Version>, StoreError> {
-    let key = key_text(key);
-    let known = mirror.version_of(db, key).await?;
-    let winner = known.map_or(Some(version), |known| version.succeed(&known));
-    let Some(version) = winner else { return Ok(None) };
+    let Some(version) = mirror.winner(db, key, version).await? else { return Ok(None) };
     match row {
         Some(row) => write(db, &[(row, version)]).await?,
         None => mirror.delete(db, key).await?,
     }
     Ok(Some(version))
-}
-
-/// A key of a record that was decoded is text.
-fn key_text(key: &[u8]) -> &str {
-    std::str::from_utf8(key).unwrap_or_default()
 }
 
 async fn write(db: &mut SqliteConnection, rows: &[(&Row, Version)]) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
 use super::rules::{self, DryWindow};
-use super::tables::{self, Mirror};
+use super::tables;
 use super::types::{PlantId, SensorId};
 use super::{Plants, Row};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
@@ -86,7 +86,7 @@ impl Views for Plants {
         table: usize,
         rows: &[TableRow<Row>],
     ) -> Result<(), StoreError> {
-        tables::replace(db, Mirror::of(table), rows).await
+        tables::replace(db, tables::mirror(table), rows).await
     }
 
     async fn put_row(
@@ -97,7 +97,7 @@ impl Views for Plants {
         row: Option<&Row>,
         version: Version,
     ) -> Result<Option<Version>, StoreError> {
-        tables::put(db, Mirror::of(table), key, row, version).await
+        tables::put(db, tables::mirror(table), key, row, version).await
     }
 
     async fn merge(&self, db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {

@@ -164,17 +164,17 @@ pub(super) fn check_mapping(
 }
 
 /// A line is the value as JSON; its sensor id is the key.
-pub(super) fn mapping_line(line: &str) -> Result<ValueLine, String> {
+pub(super) fn mapping_line(line: &str) -> Result<Option<ValueLine>, String> {
     let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let key = value.get("sensor_id").and_then(Value::as_str).map(str::to_owned);
-    Ok(ValueLine { key, value, ts_ms: None })
+    Ok(Some(ValueLine { key, value, ts_ms: None }))
 }
 
 /// A line is the value as JSON; its plant id is the key, as the sensor side sends it.
-pub(super) fn value_line(line: &str) -> Result<ValueLine, String> {
+pub(super) fn value_line(line: &str) -> Result<Option<ValueLine>, String> {
     let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let plant_id = value.get("plant_id").and_then(Value::as_i64);
-    Ok(ValueLine { key: plant_id.map(|id| id.to_string()), value, ts_ms: None })
+    Ok(Some(ValueLine { key: plant_id.map(|id| id.to_string()), value, ts_ms: None }))
 }
 
 #[cold]

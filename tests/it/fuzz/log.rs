@@ -246,7 +246,7 @@ const LINES: &[&str] = &[
 
 fn lines_that_are_taken_fold(format: LineFormat) {
     let topics = [READINGS, METADATA, MAPPING].map(topic);
-    let parsers = topics.map(|topic| LineParser::new(topic, format, 2));
+    let parsers = topics.map(|topic| LineParser::new(topic, format, Vec::new(), 2));
     fuzz(
         |rng| mutated(rng, LINES),
         |line| {

@@ -11,6 +11,7 @@ use fastrand::Rng;
 mod input;
 mod log;
 mod telegram;
+mod wifi;
 mod words;
 
 const CASES: u64 = 100_000;

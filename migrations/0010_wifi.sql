@@ -1,0 +1,95 @@
+-- Views of the Wi-Fi room: rebuilt from `pcap`. A device's key is its MAC as a whole number.
+
+create table wifi_device (
+    mac integer primary key,
+    probe_count integer not null,
+    wildcard_count integer not null,
+    first_ms integer not null,
+    last_ms integer not null,
+    signal_min_dbm integer,
+    signal_max_dbm integer,
+    -- Networks in wifi_ssid; whether others were heard beyond the limit.
+    ssid_count integer not null default 0,
+    ssids_complete integer not null default 1
+) strict;
+create index wifi_device_last on wifi_device (last_ms);
+create index wifi_device_full on wifi_device (mac) where ssid_count > 1000;
+
+-- The networks that a device looked for: at most 1,000 a device, the first by (first seen, value).
+create table wifi_ssid (
+    mac integer not null,
+    ssid blob not null,
+    probe_count integer not null,
+    first_ms integer not null,
+    last_ms integer not null,
+    primary key (mac, ssid)
+) strict, without rowid;
+create index wifi_ssid_name on wifi_ssid (ssid, last_ms);
+
+-- The same while the stream has not shown whether SSIDs are text or hexadecimal; as text.
+create table wifi_undecided (
+    mac integer not null,
+    ssid blob not null,
+    probe_count integer not null,
+    first_ms integer not null,
+    last_ms integer not null,
+    primary key (mac, ssid)
+) strict, without rowid;
+
+-- What the stream has shown of its encoding, and what was decided.
+create table wifi_encoding (
+    id integer primary key check (id = 1),
+    decided text check (decided in ('text', 'hex')),
+    reason text,
+    witness_ms integer,
+    hex_count integer not null default 0,
+    text_count integer not null default 0,
+    undecided_count integer not null default 0
+) strict;
+
+-- Probes by hour since the epoch, for pictures. Time comes first in the key: pruning is a range.
+create table wifi_hour (
+    hour integer not null,
+    mac integer not null,
+    probe_count integer not null,
+    primary key (hour, mac)
+) strict, without rowid;
+
+-- Documents of UniFi's change data, and the names they give.
+create table wifi_document (
+    collection text not null check (collection in ('device', 'user')),
+    document_id text not null,
+    mac integer,
+    document_mac text,
+    name text,
+    hostname text,
+    oui text,
+    is_guest integer,
+    device_name text,
+    name_key text,
+    primary key (collection, document_id)
+) strict, without rowid;
+create index wifi_document_mac on wifi_document (mac) where device_name is not null;
+create index wifi_document_name on wifi_document (name_key) where device_name is not null;
+
+-- Copy of `device-names`: names given in chat, and devices that are ignored.
+create table wifi_given (
+    mac integer primary key,
+    record_key text not null unique,
+    name text,
+    name_key text,
+    ignored integer not null,
+    record_partition integer not null,
+    record_offset integer not null,
+    record_ts_ms integer not null
+) strict;
+create index wifi_given_name on wifi_given (name_key) where name is not null;
+
+-- Copy of `ssid_alert_list_01`: networks that are watched.
+create table wifi_watch (
+    ssid blob primary key,
+    reason text not null,
+    record_partition integer not null,
+    record_offset integer not null,
+    record_ts_ms integer not null
+) strict, without rowid;

@@ -1,0 +1,49 @@
+//! `windowsill capture`: tshark's frames into the log.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use super::house::{self, Failure};
+use crate::cli;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::ops::capture::{self, CaptureError, CaptureOptions};
+use crate::ops::topic::{self, LineFormat, WriteOptions};
+
+const TOPIC: &str = "pcap";
+
+impl From<CaptureError> for Failure {
+    fn from(error: CaptureError) -> Failure {
+        let exit = match error {
+            CaptureError::NoTshark { .. } => Exit::Usage,
+            _ => Exit::Errors,
+        };
+        Failure::new(exit, error.to_string())
+    }
+}
+
+pub(super) async fn capture(config: &Config, options: cli::Capture) -> Result<Exit, Failure> {
+    let topics = house::topics(config)?;
+    let found = topic::find(&topics, TOPIC)?;
+    let log = house::open_log_with(config, &topics).await?;
+    let clock = house::clock_of(&log, config).await?;
+    let writing = WriteOptions {
+        format: LineFormat::Value,
+        headers: Vec::new(),
+        progress: std::io::stderr().is_terminal(),
+        now_ms: Arc::new(move || clock.now_ms()),
+    };
+    let options = CaptureOptions {
+        source: options.source,
+        tshark: options.tshark,
+        monitor: !options.no_monitor,
+    };
+    let stop = async {
+        // Nothing to be stopped by is no reason not to capture.
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    let mut report = std::io::stderr();
+    let written = capture::capture(&log, found, &options, &writing, stop, &mut report).await;
+    log.close().await;
+    Ok(if written?.rejected > 0 { Exit::Errors } else { Exit::Done })
+}

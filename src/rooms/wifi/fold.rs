@@ -1,0 +1,180 @@
+//! Probes become a summary by device: how often, when, how loud, for which networks.
+//!
+//! Invariant: every part merges in any order, and nothing here depends on whether SSIDs of this
+//! stream are text or hexadecimal: what could be either is kept as it was written until the stream
+//! has shown which it is (`encoding`).
+
+use rustc_hash::FxHashMap;
+
+use super::debezium::Change;
+use super::encoding::{Evidence, SeenSsid};
+use super::names::Collection;
+use super::types::{MacAddr, Ssid};
+use crate::kernel::pipeline::At;
+use crate::kernel::time::HOUR_MS;
+
+/// A record as the fold sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    Probe {
+        captured_ms: i64,
+        probe: Probe,
+    },
+    /// Some other frame: it shows only that the capture goes on.
+    Frame {
+        captured_ms: i64,
+    },
+    /// A document of UniFi's changed.
+    Document(Collection, String, Change),
+    /// A line that says nothing.
+    Nothing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probe {
+    pub mac: MacAddr,
+    pub ssid: SeenSsid,
+    pub signal_dbm: Option<i32>,
+}
+
+/// What is known of a device, or of a device and a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    pub count: i64,
+    pub first_ms: i64,
+    pub last_ms: i64,
+}
+
+impl Tally {
+    fn of(event_ms: i64) -> Tally {
+        Tally { count: 1, first_ms: event_ms, last_ms: event_ms }
+    }
+
+    fn merge(&mut self, other: Tally) {
+        self.count += other.count;
+        self.first_ms = self.first_ms.min(other.first_ms);
+        self.last_ms = self.last_ms.max(other.last_ms);
+    }
+}
+
+/// A device's probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device {
+    pub probes: Tally,
+    pub wildcard_count: i64,
+    /// The weakest and the strongest signal in dBm, where any frame told one.
+    pub signal_dbm: Option<(i32, i32)>,
+}
+
+impl Device {
+    fn of(event_ms: i64, probe: &Probe) -> Device {
+        Device {
+            probes: Tally::of(event_ms),
+            wildcard_count: i64::from(probe.ssid.is_wildcard()),
+            signal_dbm: probe.signal_dbm.map(|dbm| (dbm, dbm)),
+        }
+    }
+
+    fn merge(&mut self, other: Device) {
+        self.probes.merge(other.probes);
+        self.wildcard_count += other.wildcard_count;
+        self.signal_dbm = match (self.signal_dbm, other.signal_dbm) {
+            (Some(known), Some(more)) => Some((known.0.min(more.0), known.1.max(more.1))),
+            (known, more) => known.or(more),
+        };
+    }
+}
+
+/// An SSID and how sure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Name {
+    Sure(Ssid),
+    /// Written so that it could be text or hexadecimal; as text.
+    Undecided(Ssid),
+}
+
+impl Name {
+    fn of(seen: SeenSsid) -> Name {
+        match seen {
+            SeenSsid::Known(ssid) | SeenSsid::Shown(ssid, _) => Name::Sure(ssid),
+            SeenSsid::Either(text) => Name::Undecided(text),
+        }
+    }
+}
+
+/// The summary of a batch of frames.
+#[derive(Debug, Default)]
+pub struct Delta {
+    pub devices: FxHashMap<MacAddr, Device>,
+    pub names: FxHashMap<(MacAddr, Name), Tally>,
+    /// Probes by device and hour since the epoch.
+    pub hours: FxHashMap<(MacAddr, i64), i64>,
+    pub evidence: Evidence,
+    /// Changes of documents by their ids. One document's lie in one partition, so their parts
+    /// are merged in their order.
+    pub documents: FxHashMap<(Collection, String), Change>,
+}
+
+impl Delta {
+    pub fn entries(&self) -> usize {
+        self.devices.len() + self.names.len() + self.hours.len() + self.documents.len()
+    }
+
+    pub fn clear(&mut self) {
+        self.devices.clear();
+        self.names.clear();
+        self.hours.clear();
+        self.evidence = Evidence::default();
+        self.documents.clear();
+    }
+
+    pub fn add(&mut self, event: &Event, at: At) {
+        match event {
+            Event::Probe { probe, .. } => self.add_probe(probe, at),
+            Event::Document(collection, id, change) => {
+                self.add_change((*collection, id.clone()), change.clone());
+            }
+            Event::Frame { .. } | Event::Nothing => {}
+        }
+    }
+
+    fn add_probe(&mut self, probe: &Probe, at: At) {
+        self.add_device(probe.mac, Device::of(at.event_ms, probe));
+        if !probe.ssid.is_wildcard() {
+            self.add_name((probe.mac, Name::of(probe.ssid)), Tally::of(at.event_ms));
+        }
+        *self.hours.entry((probe.mac, at.event_ms / HOUR_MS)).or_default() += 1;
+        self.evidence.add(probe.ssid, at);
+    }
+
+    pub fn absorb(&mut self, other: Delta) {
+        for (mac, device) in other.devices {
+            self.add_device(mac, device);
+        }
+        for (name, tally) in other.names {
+            self.add_name(name, tally);
+        }
+        for (hour, count) in other.hours {
+            *self.hours.entry(hour).or_default() += count;
+        }
+        self.evidence.merge(other.evidence);
+        for (document, change) in other.documents {
+            self.add_change(document, change);
+        }
+    }
+
+    fn add_device(&mut self, mac: MacAddr, device: Device) {
+        self.devices.entry(mac).and_modify(|known| known.merge(device)).or_insert(device);
+    }
+
+    fn add_name(&mut self, name: (MacAddr, Name), tally: Tally) {
+        self.names.entry(name).and_modify(|known| known.merge(tally)).or_insert(tally);
+    }
+
+    fn add_change(&mut self, document: (Collection, String), change: Change) {
+        match self.documents.get_mut(&document) {
+            Some(known) => known.then(change),
+            None => drop(self.documents.insert(document, change)),
+        }
+    }
+}
