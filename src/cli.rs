@@ -190,7 +190,7 @@ pub enum Command {
     #[command(subcommand, after_help = with_codes(LETTERS_HELP))]
     DeadLetters(DeadLetters),
     /// Capture Wi-Fi probes with tshark into the topic `pcap`; it works beside a running bot.
-    #[command(after_help = CAPTURE_HELP)]
+    #[command(after_help = with_codes(CAPTURE_HELP))]
     Capture(Capture),
     /// Process what is in the log until caught up, and exit.
     #[command(after_help = with_codes(FOLD_HELP))]
