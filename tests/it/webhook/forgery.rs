@@ -50,7 +50,7 @@ async fn a_forged_call_is_refused_and_changes_nothing() {
     started(&mut bot, &tunnel).await;
     bot.answers(OWNER, "/plants", "0 plants").await;
     answered(&bot, "0 plants", 1).await;
-    let before = contents(&bot, &["pipeline"]).await;
+    let before = contents(&bot, &["pipeline", "clock"]).await;
 
     let post = format!("POST {PATH} HTTP/1.1");
     let header = "X-Telegram-Bot-Api-Secret-Token";
@@ -80,7 +80,7 @@ async fn a_forged_call_is_refused_and_changes_nothing() {
     for (head, body, expected) in cases {
         assert_eq!(raw(&bot, &head, body).await, expected, "{head}");
     }
-    assert_eq!(contents(&bot, &["pipeline"]).await, before);
+    assert_eq!(contents(&bot, &["pipeline", "clock"]).await, before);
     stopped_cleanly(&bot).await;
     assert_eq!(bot.times_said(OWNER, "0 plants"), 1);
 }
