@@ -4,6 +4,7 @@
 //! a threshold must not mean that no alert ever comes. Later sources win: defaults, the file, the
 //! environment, flags.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,12 +13,14 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod load;
+mod properties;
 mod provider;
 mod render;
 mod value;
 
 pub use error::ConfigError;
 pub use load::Sources;
+pub use properties::Properties;
 pub use render::render;
 pub use value::{Secret, SsidEncoding, TimeZone, WebhookUrl};
 
@@ -84,6 +87,8 @@ section! {
         pub http: Http,
         /// The event log in the data directory.
         pub embedded_log: EmbeddedLog,
+        /// A Kafka cluster as the event log instead.
+        pub kafka: Kafka,
         /// Houseplants.
         pub plants: Plants,
         /// Wi-Fi probes.
@@ -162,6 +167,24 @@ section! {
 }
 
 section! {
+    /// The `[kafka]` section.
+    pub struct Kafka {
+        /// `host:port` of a broker, or of some with commas between them. Set, the event log is this
+        /// cluster; without it the log is a file in the data directory.
+        #[serde(deserialize_with = "optional_text")]
+        pub brokers: Option<String>,
+        /// Create topics that are missing. If not, a missing one is an error at the start.
+        pub create_topics: bool,
+        /// Put before the names of topics that have no name of their own in `[topics]`.
+        #[serde(deserialize_with = "text")]
+        pub topic_prefix: String,
+        /// Properties of librdkafka, such as `"sasl.username"`; they win over the bot's own. One
+        /// that ends in `_file` names a file that holds the value.
+        pub properties: Properties,
+    }
+}
+
+section! {
     /// The `[plants]` section.
     pub struct Plants {
         /// A plant is dry when more than this many of its readings within six hours are low.
@@ -203,6 +226,7 @@ impl Default for Config {
             webhook: Webhook::default(),
             http: Http::default(),
             embedded_log: EmbeddedLog::default(),
+            kafka: Kafka::default(),
             plants: Plants::default(),
             wifi: Wifi::default(),
             topics: BTreeMap::new(),
@@ -245,6 +269,17 @@ impl Default for EmbeddedLog {
     }
 }
 
+impl Default for Kafka {
+    fn default() -> Kafka {
+        Kafka {
+            brokers: None,
+            create_topics: true,
+            topic_prefix: String::new(),
+            properties: Properties::default(),
+        }
+    }
+}
+
 impl Default for Http {
     fn default() -> Http {
         Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
@@ -264,9 +299,15 @@ impl Config {
     }
 
     /// The name in force of the topic that is called so by default.
-    pub fn topic_name<'a>(&'a self, default_name: &'a str) -> &'a str {
+    pub fn topic_name<'a>(&'a self, default_name: &'a str) -> Cow<'a, str> {
         let set = self.topics.get(default_name).and_then(|topic| topic.name.as_deref());
-        set.unwrap_or(default_name)
+        match set {
+            Some(name) => Cow::Borrowed(name),
+            None if self.kafka.brokers.is_some() && !self.kafka.topic_prefix.is_empty() => {
+                Cow::Owned(format!("{}{default_name}", self.kafka.topic_prefix))
+            }
+            None => Cow::Borrowed(default_name),
+        }
     }
 
     /// The partitions that are set for the topic, if any are.
@@ -281,6 +322,7 @@ const SECTIONS: &[(&str, &[Key])] = &[
     ("webhook", Webhook::KEYS),
     ("http", Http::KEYS),
     ("embedded_log", EmbeddedLog::KEYS),
+    ("kafka", Kafka::KEYS),
     ("plants", Plants::KEYS),
     ("wifi", Wifi::KEYS),
 ];

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::bot;
 use super::house::{self, Failure};
+use super::log::OpenLog;
 use crate::config::Config;
 use crate::demo::botapi::PAGE_USER;
 use crate::demo::clock::DemoClock;
@@ -30,8 +31,13 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         return Err(Failure::new(Exit::Errors, reason));
     }
     let reader = StoreReader::open(&config.data_dir).await?;
-    let log = house::open_log(config).await?;
-    let owner = match DemoClock::load(&log).await? {
+    let topics = house::topics(config)?;
+    let log = OpenLog::open(config, &topics).await?;
+    let demo = match log.embedded() {
+        Some(file) => DemoClock::load(file).await?,
+        None => None,
+    };
+    let owner = match demo {
         Some(_) => PAGE_USER,
         None => owner(&reader, config).await?,
     };
@@ -43,8 +49,8 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         time_zone: config.time_zone.get(),
         clock: house::clock_of(&log, config).await?,
         me: Me::default(),
-        topics: house::topics(config)?,
-        log: Arc::new(log),
+        topics,
+        log: log.events(),
         // What is asked here is no answer to a question that stands open in the chat.
         follows_conversations: false,
     };

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::house::{self, Failure};
+use super::log::OpenLog;
 use crate::cli;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -25,7 +26,7 @@ impl From<CaptureError> for Failure {
 pub(super) async fn capture(config: &Config, options: cli::Capture) -> Result<Exit, Failure> {
     let topics = house::topics(config)?;
     let found = topic::find(&topics, TOPIC)?;
-    let log = house::open_log_with(config, &topics).await?;
+    let log = OpenLog::open_with(config, &topics).await?;
     let clock = house::clock_of(&log, config).await?;
     let writing = WriteOptions {
         format: LineFormat::Value,
@@ -42,8 +43,10 @@ pub(super) async fn capture(config: &Config, options: cli::Capture) -> Result<Ex
         // Nothing to be stopped by is no reason not to capture.
         let _ = tokio::signal::ctrl_c().await;
     };
+    let events = log.events();
     let mut report = std::io::stderr();
-    let written = capture::capture(&log, found, &options, &writing, stop, &mut report).await;
+    let written =
+        capture::capture(events.as_ref(), found, &options, &writing, stop, &mut report).await;
     log.close().await;
     Ok(if written?.rejected > 0 { Exit::Errors } else { Exit::Done })
 }

@@ -103,7 +103,7 @@ impl Held {
         topic: &str,
     ) -> Result<Held, EngineError> {
         let log = workshop.log.as_ref();
-        if position.log_id != log.id() {
+        if position.log_id != log.id().await? {
             return Ok(Held::NOTHING);
         }
         // A log that was put back from a copy may end before the place where we stood.

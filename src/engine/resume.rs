@@ -13,21 +13,19 @@ use crate::store::positions::{self, Position};
 /// Times of the partitions, where to read each topic from, and the watermark.
 type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
 
-/// The positions must be those of this log: before anything of another log enters the views.
+/// The positions must be those of this log: before anything of another log enters the views. Gives
+/// the log's identity.
 pub(super) async fn check_identity<V: Views>(
     room: &V,
     workshop: &Workshop,
-) -> Result<(), EngineError> {
+) -> Result<Arc<str>, EngineError> {
     let name = room.name();
+    let found = workshop.log.id().await?;
     let (_, stored) =
         workshop.store.write(Urgency::Bulk, move |db| Box::pin(positions::load(db, name))).await?;
-    match stored.into_iter().find(|position| position.log_id != workshop.log.id()) {
-        None => Ok(()),
-        Some(other) => Err(EngineError::OtherLog {
-            pipeline: name,
-            stored: other.log_id,
-            found: workshop.log.id().to_owned(),
-        }),
+    match stored.into_iter().find(|position| position.log_id != found) {
+        None => Ok(found.into()),
+        Some(other) => Err(EngineError::OtherLog { pipeline: name, stored: other.log_id, found }),
     }
 }
 

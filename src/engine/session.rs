@@ -55,6 +55,8 @@ pub(super) enum Ended {
 pub(super) struct Session<V: Views> {
     room: Arc<V>,
     workshop: Workshop,
+    /// The identity of the log that this session reads.
+    log_id: Arc<str>,
     careful: Careful,
     tables: V::Tables,
     gone: Gone,
@@ -89,18 +91,20 @@ impl<V: Views> Session<V> {
         workshop: Workshop,
         kept: Kept,
     ) -> Result<Session<V>, EngineError> {
-        check_identity(room.as_ref(), &workshop).await?;
+        workshop.topics.create(workshop.log.as_ref()).await?;
+        let log_id = check_identity(room.as_ref(), &workshop).await?;
         let mut in_memory = V::Tables::default();
         let mut gone = Gone::new();
         let mut table_topics = Vec::new();
         for (table, name) in room.tables().iter().enumerate() {
             let follow =
-                tables::first_pass(&room, &workshop, table, &mut in_memory, &mut gone).await?;
+                tables::first_pass(&room, &workshop, &log_id, table, &mut in_memory, &mut gone)
+                    .await?;
             table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
         }
         let live_tables = Sources::open(workshop.log.as_ref(), table_topics).await?;
         let (times, mut streams, watermark_ms) = resume(room.as_ref(), &workshop).await?;
-        let past = Past::load(room.as_ref(), &workshop).await?;
+        let past = Past::load(room.as_ref(), &workshop, &log_id).await?;
         if let Some(past) = &past {
             past.select(&mut streams);
         }
@@ -110,6 +114,7 @@ impl<V: Views> Session<V> {
         Ok(Session {
             room,
             workshop,
+            log_id,
             careful: kept.careful,
             tables: in_memory,
             gone,
@@ -244,7 +249,9 @@ impl<V: Views> Session<V> {
             Fetched::End { .. } => Ok(()),
             Fetched::Batch(batch) => {
                 let (tables, gone) = (&mut self.tables, &mut self.gone);
-                tables::follow(&self.room, &self.workshop, table, &batch, tables, gone).await
+                let log_id = &self.log_id;
+                tables::follow(&self.room, &self.workshop, log_id, table, &batch, tables, gone)
+                    .await
             }
         }
     }
@@ -286,7 +293,7 @@ impl<V: Views> Session<V> {
             pipeline: self.room.as_ref(),
             tables: &self.tables,
             codec: &self.workshop.topics.get(topic)?.codec,
-            log_id: self.workshop.log.id(),
+            log_id: &self.log_id,
             topic,
             stream,
             verdicts,
@@ -370,10 +377,11 @@ impl<V: Views> Session<V> {
         let entries = self.room.entries(&step.delta) + step.letter_entries;
         let room = Arc::clone(&self.room);
         let workshop = self.workshop.clone();
+        let log_id = Arc::clone(&self.log_id);
         self.in_flight = Some(tokio::spawn(async move {
             let began = Instant::now();
             crash::point("before-step-commit");
-            let committed = commit::store(room, workshop, step, commit).await?;
+            let committed = commit::store(room, workshop, log_id, step, commit).await?;
             crash::point("after-step-commit");
             Ok((committed, entries, began.elapsed()))
         }));

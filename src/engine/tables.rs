@@ -67,6 +67,7 @@ struct Reached {
 pub(super) async fn first_pass<V: Views>(
     room: &std::sync::Arc<V>,
     workshop: &Workshop,
+    log_id: &str,
     table: usize,
     tables: &mut V::Tables,
     gone: &mut Gone,
@@ -76,7 +77,6 @@ pub(super) async fn first_pass<V: Views>(
     let from = (0..partitions).map(|partition| Start { partition, offset: 0 }).collect();
     let mut reader = workshop.log.read(&topic.log_name, from).await?;
     let mut newest: HashMap<Vec<u8>, (Option<V::Row>, Version)> = HashMap::new();
-    let log_id = workshop.log.id();
     let mut beside = Beside::default();
     let reached = read_to_end(reader.as_mut(), partitions, |batch| {
         for entry in entries(room.as_ref(), table, log_id, topic, batch, &mut beside.replayed)? {
@@ -103,7 +103,7 @@ pub(super) async fn first_pass<V: Views>(
     for row in &rows {
         room.set_row(tables, table, &row.key, Some(&row.row));
     }
-    swap_in(room, workshop, table, rows, beside, &reached).await?;
+    swap_in(room, workshop, log_id, table, rows, beside, &reached).await?;
     let follow = reached
         .iter()
         .map(|(partition, at)| Start { partition: *partition, offset: at.next_offset });
@@ -145,16 +145,16 @@ async fn read_to_end(
 async fn swap_in<V: Views>(
     room: &std::sync::Arc<V>,
     workshop: &Workshop,
+    log_id: &str,
     table: usize,
     rows: Vec<TableRow<V::Row>>,
     beside: Beside,
     reached: &HashMap<i32, Reached>,
 ) -> Result<(), EngineError> {
     let topic_name = room.tables()[table];
-    let log_id = workshop.log.id().to_owned();
     let moves: Vec<Position> = reached
         .iter()
-        .map(|(partition, at)| table_position(topic_name, &log_id, *partition, *at))
+        .map(|(partition, at)| table_position(topic_name, log_id, *partition, *at))
         .collect();
     let room = std::sync::Arc::clone(room);
     let now_ms = crate::clock::now_ms();
@@ -178,6 +178,7 @@ async fn swap_in<V: Views>(
 pub(super) async fn follow<V: Views>(
     room: &std::sync::Arc<V>,
     workshop: &Workshop,
+    log_id: &str,
     table: usize,
     batch: &Batch,
     tables: &mut V::Tables,
@@ -186,9 +187,8 @@ pub(super) async fn follow<V: Views>(
     let topic = workshop.topics.get(room.tables()[table])?;
     let mut changes = Vec::new();
     let mut deleted = HashMap::new();
-    let log_id = workshop.log.id().to_owned();
     let mut beside = Beside::default();
-    for entry in entries(room.as_ref(), table, &log_id, topic, batch, &mut beside.replayed)? {
+    for entry in entries(room.as_ref(), table, log_id, topic, batch, &mut beside.replayed)? {
         match entry {
             Entry::Poison(letter) => beside.letters.push(letter),
             Entry::Row(key, row, version) => {
@@ -201,7 +201,7 @@ pub(super) async fn follow<V: Views>(
         }
     }
     let at = Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
-    let position = table_position(topic.spec.name, &log_id, batch.partition, at);
+    let position = table_position(topic.spec.name, log_id, batch.partition, at);
     let writing = std::sync::Arc::clone(room);
     let applied = workshop
         .store

@@ -59,7 +59,7 @@ impl Log {
 
     /// The log's identity.
     pub(crate) fn id(&self) -> &str {
-        self.log.id()
+        self.log.log_id()
     }
 
     pub(crate) async fn append(&self, readings: &[Reading]) {

@@ -1,0 +1,4 @@
+//! Windowsill on a real Kafka.
+
+pub(crate) mod broker;
+pub(crate) mod prefixed;
