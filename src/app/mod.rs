@@ -63,7 +63,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Capture(options) => capture::capture(&config, options).await,
         Command::Run => run::run(&config).await,
         Command::Demo(options) => demo::demo(config, &options).await,
-        Command::Fold(options) => fold::fold(&config, options.json).await,
+        Command::Fold(options) => fold::fold(&config, &options).await,
         Command::DeadLetters(verb) => dead_letters::run(&config, verb).await,
         Command::Backup(options) => backup::backup(&config, &options).await,
         Command::Restore { dir } => backup::restore(&config, &dir).await,

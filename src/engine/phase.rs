@@ -11,4 +11,6 @@ pub enum Phase {
     Folding,
     /// A session failed for this reason; another one begins after a pause.
     Pausing(String),
+    /// It must not go on for this reason until somebody has seen to it; it looks again by itself.
+    Halted(String),
 }

@@ -109,7 +109,7 @@ impl Held {
         // A log that was put back from a copy may end before the place where we stood.
         let is_cut_short = bounds.next_offset < position.next_offset;
         if !is_cut_short {
-            match check_past(pipeline, workshop, topic, position).await {
+            match check_past(pipeline, workshop, topic, &[position]).await {
                 Ok(()) => {}
                 Err(EngineError::OtherPast { .. }) => return Ok(Held::NOTHING),
                 Err(error) => return Err(error),

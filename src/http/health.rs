@@ -65,6 +65,9 @@ async fn missing(operations: &Operations) -> Vec<String> {
             Phase::Rebuilding => missing.push(format!("pipeline {name} is being rebuilt")),
             Phase::ReadingTables => missing.push(format!("pipeline {name} reads its tables")),
             Phase::Pausing(reason) => missing.push(format!("pipeline {name} pauses: {reason}")),
+            Phase::Halted(reason) => {
+                missing.push(format!("pipeline {name} stands still: {reason}"))
+            }
         }
     }
     missing

@@ -98,6 +98,11 @@ impl LogError {
         matches!(self, LogError::Unavailable(_) | LogError::File(_) | LogError::Resized { .. })
     }
 
+    /// Is it about the records that were given, so that others would be taken?
+    pub fn is_of_record(&self) -> bool {
+        matches!(self, LogError::Refused { .. } | LogError::TooLarge { .. })
+    }
+
     /// Has somebody to see to it outside, while a restart would help nobody?
     pub fn waits_for_somebody(&self) -> bool {
         matches!(

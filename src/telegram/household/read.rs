@@ -10,7 +10,7 @@ use crate::clock;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::{
     StoreError, access, alerts, clock as store_clock, conversation, dead_letters, group, intake,
-    invite as store_invite, outbox, parks, past, positions,
+    invite as store_invite, outbox, parks, past, positions, standstill,
 };
 use crate::telegram::code;
 
@@ -86,11 +86,14 @@ async fn people(db: &mut SqliteConnection) -> Result<People, StoreError> {
 
 async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts, StoreError> {
     let rebuilds = past::progress(db).await?;
+    let halted = standstill::all(db).await?;
     let pipelines = positions::overview(db).await?.into_iter();
     let pipelines = pipelines.map(|(row, positions)| {
         let behind = asker.log_ends.as_ref().map(|ends| ends.behind(&positions));
         let rebuild = rebuilds.iter().find(|rebuild| rebuild.pipeline == row.name).cloned();
-        PipelineFacts { row, positions, behind, rebuild }
+        let halted = halted.iter().find(|halted| halted.pipeline == row.name);
+        let halted = halted.map(|halted| halted.reason.clone());
+        PipelineFacts { row, positions, behind, rebuild, halted }
     });
     Ok(StatusFacts {
         pipelines: pipelines.collect(),

@@ -1,4 +1,5 @@
 //! Windowsill on a real Kafka.
 
 pub(crate) mod broker;
+mod end_to_end;
 pub(crate) mod prefixed;
