@@ -24,7 +24,7 @@ pub use properties::Properties;
 pub use render::render;
 pub use value::{Secret, SsidEncoding, TimeZone, WebhookUrl};
 
-use value::{address, ids, optional_path, optional_text, path, text};
+use value::{address, ids, optional_path, optional_text, path, text, truth};
 
 /// A key as `windowsill config` explains it.
 #[derive(Debug, Clone, Copy)]
@@ -174,6 +174,7 @@ section! {
         #[serde(deserialize_with = "optional_text")]
         pub brokers: Option<String>,
         /// Create topics that are missing. If not, a missing one is an error at the start.
+        #[serde(deserialize_with = "truth")]
         pub create_topics: bool,
         /// Put before the names of topics that have no name of their own in `[topics]`.
         #[serde(deserialize_with = "text")]

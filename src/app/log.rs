@@ -11,7 +11,7 @@ use super::house::Failure;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::log::embedded::EmbeddedLog;
-use crate::log::kafka::{KafkaLog, KafkaSettings};
+use crate::log::kafka::KafkaLog;
 use crate::log::topics::Topics;
 use crate::log::{EventLog, LogError};
 use crate::store::{lock, make_dir};
@@ -29,7 +29,7 @@ impl OpenLog {
     pub(super) async fn open(config: &Config, topics: &Topics) -> Result<OpenLog, Failure> {
         lock::expect_whole(&config.data_dir)?;
         make_dir(&config.data_dir)?;
-        match kafka(config, topics)? {
+        match KafkaLog::of_config(config, topics)? {
             Some(log) => Ok(OpenLog::Kafka(Arc::new(log))),
             None => {
                 let log = EmbeddedLog::open(&config.log_path()).await?;
@@ -77,15 +77,6 @@ impl OpenLog {
             OpenLog::Kafka(log) => log.close().await,
         }
     }
-}
-
-/// The configured cluster, without asking it anything.
-fn kafka(config: &Config, topics: &Topics) -> Result<Option<KafkaLog>, Failure> {
-    let Some(brokers) = &config.kafka.brokers else { return Ok(None) };
-    let properties = config.kafka.properties.reveal();
-    let settings = KafkaSettings { brokers: brokers.clone(), properties };
-    let in_use = topics.iter().map(|topic| topic.log_name.clone()).collect();
-    Ok(Some(KafkaLog::open(settings, in_use)?))
 }
 
 /// A command that only looks does not create what it looks at.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fold::Place;
 use super::{EngineError, Views, Workshop};
 use crate::kernel::time::PartitionTime;
-use crate::log::{Bounds, Fetched, Start};
+use crate::log::{Bounds, Fetched, LogError, Start};
 use crate::store::Urgency;
 use crate::store::positions::{self, Position};
 
@@ -14,18 +14,21 @@ use crate::store::positions::{self, Position};
 type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
 
 /// The positions must be those of this log: before anything of another log enters the views. Gives
-/// the log's identity.
+/// the log's identity and the positions.
 pub(super) async fn check_identity<V: Views>(
     room: &V,
     workshop: &Workshop,
-) -> Result<Arc<str>, EngineError> {
+) -> Result<(Arc<str>, Vec<Position>), EngineError> {
     let name = room.name();
     let found = workshop.log.id().await?;
     let (_, stored) =
         workshop.store.write(Urgency::Bulk, move |db| Box::pin(positions::load(db, name))).await?;
-    match stored.into_iter().find(|position| position.log_id != found) {
-        None => Ok(found.into()),
-        Some(other) => Err(EngineError::OtherLog { pipeline: name, stored: other.log_id, found }),
+    match stored.iter().find(|position| position.log_id != found) {
+        None => Ok((found.into(), stored)),
+        Some(other) => {
+            let stored = other.log_id.clone();
+            Err(EngineError::OtherLog { pipeline: name, stored, found })
+        }
     }
 }
 
@@ -64,7 +67,8 @@ pub(super) async fn resume<V: Views>(
     Ok((times, topics, row.watermark_ms))
 }
 
-/// A log of others may have let go what was not read yet. Ours would have told.
+/// The log must reach to the position, and not begin behind it: one of others may have let go what
+/// was not read yet. Ours would have told.
 fn expect_held(
     pipeline: &'static str,
     workshop: &Workshop,
@@ -72,6 +76,7 @@ fn expect_held(
     position: &Position,
     bounds: Bounds,
 ) -> Result<(), EngineError> {
+    expect_not_shorter(topic, position, bounds)?;
     if workshop.log.is_ours() || bounds.first_offset <= position.next_offset {
         return Ok(());
     }
@@ -81,6 +86,23 @@ fn expect_held(
         partition: bounds.partition,
         offset: position.next_offset,
         first_offset: bounds.first_offset,
+    })
+}
+
+/// A topic that ends before what was read of it is another one.
+pub(super) fn expect_not_shorter(
+    topic: &str,
+    position: &Position,
+    bounds: Bounds,
+) -> Result<(), LogError> {
+    if position.next_offset <= bounds.next_offset {
+        return Ok(());
+    }
+    Err(LogError::BeyondEnd {
+        topic: topic.to_owned(),
+        partition: bounds.partition,
+        offset: position.next_offset,
+        next_offset: bounds.next_offset,
     })
 }
 

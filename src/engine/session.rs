@@ -21,7 +21,7 @@ use super::tables::Gone;
 use super::{EngineError, Phase, Views, Workshop, tables};
 use crate::crash;
 use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
-use crate::log::{Batch, Fetched};
+use crate::log::{Batch, Fetched, LogError};
 use crate::store::StoreError;
 
 /// A step is cut at this many rows to write while nobody waits.
@@ -92,11 +92,12 @@ impl<V: Views> Session<V> {
         kept: Kept,
     ) -> Result<Session<V>, EngineError> {
         workshop.topics.create(workshop.log.as_ref()).await?;
-        let log_id = check_identity(room.as_ref(), &workshop).await?;
+        let (log_id, known) = check_identity(room.as_ref(), &workshop).await?;
         let mut in_memory = V::Tables::default();
         let mut gone = Gone::new();
         let mut table_topics = Vec::new();
         for (table, name) in room.tables().iter().enumerate() {
+            tables::expect_same(room.name(), &workshop, name, &known).await?;
             let follow =
                 tables::first_pass(&room, &workshop, &log_id, table, &mut in_memory, &mut gone)
                     .await?;
@@ -220,11 +221,24 @@ impl<V: Views> Session<V> {
         tokio::select! {
             biased;
             landed = land(&mut self.in_flight) => self.landed(landed)?,
-            fetched = self.live_tables.next() => self.follow_table(fetched?).await?,
-            fetched = self.streams.next(), if has_room && !is_paused => self.take(fetched?)?,
+            fetched = self.live_tables.next() => match fetched {
+                Ok(fetched) => self.follow_table(fetched).await?,
+                Err(error) => return self.end_with(error).await,
+            },
+            fetched = self.streams.next(), if has_room && !is_paused => match fetched {
+                Ok(fetched) => self.take(fetched)?,
+                Err(error) => return self.end_with(error).await,
+            },
             () = tokio::time::sleep(tick) => {}
         }
         Ok(())
+    }
+
+    /// Nothing more can be read. What was read by then is stored: where connections are cut again and
+    /// again, each session still comes a bit further.
+    async fn end_with(&mut self, error: LogError) -> Result<(), EngineError> {
+        self.drain().await?;
+        Err(error.into())
     }
 
     /// Stores what is folded.

@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
+use super::resume::{check_past, expect_not_shorter};
 use super::{EngineError, TableRow, Version, Views, Workshop};
 use crate::kernel::record::RecordRef;
 use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
 use crate::log::topics::Topic;
-use crate::log::{Batch, Fetched, LogReader, Start};
+use crate::log::{Batch, Fetched, LogError, LogReader, Start};
 use crate::store::dead_letters;
 use crate::store::positions::{self, Position};
 use crate::store::{StoreError, Urgency, publication};
@@ -60,6 +61,38 @@ pub(super) type Gone = HashMap<(usize, Vec<u8>), Version>;
 struct Reached {
     next_offset: i64,
     last_ts_ms: Option<i64>,
+}
+
+impl Reached {
+    fn after(batch: &Batch) -> Result<Reached, LogError> {
+        let mut last_ts_ms = None;
+        for record in batch.records() {
+            last_ts_ms = Some(record?.ts_ms);
+        }
+        Ok(Reached { next_offset: batch.next_offset, last_ts_ms })
+    }
+}
+
+/// The table's topic must be the one that was read before: the sweep would forget every row that a
+/// topic made anew does not have.
+pub(super) async fn expect_same(
+    pipeline: &'static str,
+    workshop: &Workshop,
+    topic_name: &str,
+    known: &[Position],
+) -> Result<(), EngineError> {
+    let topic = &workshop.topics.get(topic_name)?.log_name;
+    let known: Vec<&Position> = known.iter().filter(|at| at.topic == topic_name).collect();
+    for bounds in workshop.log.bounds(topic).await? {
+        let read = known.iter().find(|at| at.partition == bounds.partition);
+        if let Some(read) = read {
+            expect_not_shorter(topic, read, bounds)?;
+        }
+    }
+    if workshop.log.is_ours() {
+        return Ok(());
+    }
+    check_past(pipeline, workshop, topic, &known).await
 }
 
 /// Reads a table from its beginning to its end and swaps it in; `tables` knows nothing of it yet.
@@ -127,9 +160,7 @@ async fn read_to_end(
         match reader.next().await? {
             Fetched::Batch(batch) => {
                 take(&batch)?;
-                let at =
-                    Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
-                reached.insert(batch.partition, at);
+                reached.insert(batch.partition, Reached::after(&batch)?);
             }
             Fetched::End { partition, next_offset } => {
                 ended.insert(partition);
@@ -200,7 +231,7 @@ pub(super) async fn follow<V: Views>(
             }
         }
     }
-    let at = Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
+    let at = Reached::after(batch)?;
     let position = table_position(topic.spec.name, log_id, batch.partition, at);
     let writing = std::sync::Arc::clone(room);
     let applied = workshop

@@ -57,7 +57,8 @@ pub enum LogError {
     /// its end.
     #[error(
         "topic {topic:?} ends at offset {next_offset} of partition {partition}, before {offset}: \
-         this log is older than what was read from it; put the newer one back"
+         it was made anew, or this log is older than what was read from it; put the newer one \
+         back, or let `windowsill rebuild --accept-loss` begin anew from this one"
     )]
     BeyondEnd { topic: String, partition: i32, offset: i64, next_offset: i64 },
     /// The log holds something that it never wrote: a damaged file.

@@ -6,6 +6,10 @@
 use sqlx::SqliteConnection;
 
 use super::StoreError;
+use crate::kernel::time::HOUR_MS;
+
+/// A reason that changes, as its numbers may, is told again no sooner than this.
+const QUIET_MS: i64 = HOUR_MS;
 
 /// A pipeline that does not go on.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -23,14 +27,16 @@ pub async fn begin(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into standstill (pipeline, reason, since_at) values (?, ?, ?)
+        "insert into standstill (pipeline, reason, since_at) values (?1, ?2, ?3)
          on conflict (pipeline) do update set
-            reason = excluded.reason, since_at = excluded.since_at, told_at = null
+            reason = excluded.reason,
+            told_at = case when told_at > ?3 - ?4 then told_at end
          where reason <> excluded.reason",
     )
     .bind(pipeline)
     .bind(reason)
     .bind(now_ms)
+    .bind(QUIET_MS)
     .execute(db)
     .await?;
     Ok(())

@@ -21,6 +21,8 @@ use crate::log::{LogError, MAX_RECORD_BYTES};
 /// The pause before a full queue is tried again, and how long it may stay full.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 const QUEUE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the client may take to hear of partitions that have come.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
 /// How long what is under way may take when the log is closed.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
 
@@ -96,6 +98,12 @@ impl Appender {
                 {
                     tokio::time::sleep(QUEUE_PAUSE).await;
                 }
+                // It was seen a moment ago: the client has not heard of it yet.
+                Err((KafkaError::MessageProduction(Code::UnknownPartition), _))
+                    if began.elapsed() < HEARD_WITHIN =>
+                {
+                    look_again(client, topic).await;
+                }
                 Err((error, _)) => return Err(self.failed(client, topic, &error)),
             }
         }
@@ -123,6 +131,15 @@ impl Appender {
         }
         log_error(error, topic, &self.troubles)
     }
+}
+
+/// Makes the client look which partitions a topic has.
+async fn look_again(client: &Client, topic: &str) {
+    let (client, topic) = (client.clone(), topic.to_owned());
+    let look = move || client.client().fetch_metadata(Some(&topic), HEARD_WITHIN).is_ok();
+    // Whether it heard anything shows at the next attempt.
+    let _ = tokio::task::spawn_blocking(look).await;
+    tokio::time::sleep(QUEUE_PAUSE).await;
 }
 
 fn headers(record: &NewRecord, marker: Option<&str>) -> Option<OwnedHeaders> {

@@ -11,18 +11,20 @@ const WITHOUT_TLS: &str =
 
 /// What an error about a topic means.
 pub(super) fn log_error(error: &KafkaError, topic: &str, troubles: &Troubles) -> LogError {
-    match error.rdkafka_error_code() {
-        Some(code) => of_code(code, topic, troubles),
-        None => LogError::Settings(setting(error)),
+    match (error, error.rdkafka_error_code()) {
+        (KafkaError::AdminOp(code), _) => of_code(*code, topic, troubles),
+        (_, Some(code)) => of_code(code, topic, troubles),
+        (KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_), None) => {
+            LogError::Settings(setting(error))
+        }
+        (error, None) => LogError::Unavailable(format!("kafka: {error}")),
     }
 }
 
 pub(super) fn of_code(code: Code, topic: &str, troubles: &Troubles) -> LogError {
     let topic = topic.to_owned();
     match code {
-        Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
-            LogError::UnknownTopic(topic)
-        }
+        Code::UnknownTopic | Code::UnknownTopicOrPartition => LogError::UnknownTopic(topic),
         Code::TopicAuthorizationFailed
         | Code::GroupAuthorizationFailed
         | Code::ClusterAuthorizationFailed
@@ -59,8 +61,7 @@ fn setting(error: &KafkaError) -> String {
         KafkaError::ClientCreation(words) if !cfg!(feature = "kafka-tls") => {
             format!("kafka.properties: {words}; {WITHOUT_TLS}")
         }
-        KafkaError::ClientCreation(words) => format!("kafka.properties: {words}"),
-        error => error.to_string(),
+        error => format!("kafka.properties: {error}"),
     }
 }
 

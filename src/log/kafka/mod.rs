@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::config::Config;
 use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
+use crate::log::topics::Topics;
 use crate::log::{Bounds, Described, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
 
 mod admin;
@@ -54,6 +56,15 @@ pub struct KafkaLog {
 }
 
 impl KafkaLog {
+    /// The configured cluster, if one is, without asking it anything.
+    pub fn of_config(config: &Config, topics: &Topics) -> Result<Option<KafkaLog>, LogError> {
+        let Some(brokers) = &config.kafka.brokers else { return Ok(None) };
+        let properties = config.kafka.properties.reveal();
+        let settings = KafkaSettings { brokers: brokers.clone(), properties };
+        let in_use = topics.iter().map(|topic| topic.log_name.clone()).collect();
+        KafkaLog::open(settings, in_use).map(Some)
+    }
+
     /// Nothing is asked yet. Settings that librdkafka does not know are an error.
     pub fn open(settings: KafkaSettings, in_use: Vec<String>) -> Result<KafkaLog, LogError> {
         let troubles = Arc::new(Troubles::default());
@@ -139,11 +150,15 @@ impl KafkaLog {
         records: &[NewRecord],
     ) -> Result<Vec<Placed>, LogError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
-        let partitions = match known.filter(|(_, since)| since.elapsed() < KNOWN_FOR) {
-            Some((partitions, _)) => partitions,
-            None => self.count_partitions(topic).await?,
-        };
-        appender::check(topic, partitions, records)?;
+        let known = known.filter(|(_, since)| since.elapsed() < KNOWN_FOR);
+        match known.map(|(partitions, _)| appender::check(topic, partitions, records)) {
+            Some(Ok(())) => {}
+            Some(Err(error)) if !matches!(error, LogError::UnknownPartition { .. }) => {
+                return Err(error);
+            }
+            // Too old, or the topic has grown meanwhile.
+            _ => appender::check(topic, self.count_partitions(topic).await?, records)?,
+        }
         self.appender.append(topic, records).await
     }
 

@@ -24,7 +24,7 @@ const COMMON: &[(&str, &str)] = &[
     ("socket.timeout.ms", "10000"),
     ("reconnect.backoff.ms", "50"),
     ("reconnect.backoff.max.ms", "2000"),
-    ("topic.metadata.refresh.interval.ms", "60000"),
+    ("topic.metadata.refresh.interval.ms", "10000"),
     ("topic.metadata.propagation.max.ms", "5000"),
 ];
 

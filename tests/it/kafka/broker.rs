@@ -181,11 +181,6 @@ impl Broker {
     fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
-
-    /// The folder that holds the broker's data and settings.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
 }
 
 fn java(jars: &Path) -> Vec<String> {
