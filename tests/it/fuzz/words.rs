@@ -3,8 +3,9 @@
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use windowsill::config::{Config, Sources};
+use windowsill::kernel::dialog::Forms;
 use windowsill::rooms::plants::chat::dialog::{
-    self, Answer, Dialog, Looked, Need, Next, Opened, Opening,
+    Answer, Dialog, Form, Looked, Need, Next, Opened, Opening,
 };
 use windowsill::rooms::plants::chat::fields::{self, Field, FieldValue, Kind};
 use windowsill::rooms::plants::filter::Filter;
@@ -145,7 +146,7 @@ fn answer_of(words: &str, pick: usize) -> Answer {
         ["skip", "keep", "default", "back", "y", "n", "skip", "replace", "both"];
     match pick % 16 {
         tap @ ..9 => Answer::of_word(TAPS[tap]).unwrap(),
-        9 => Answer::Sensor(words.len() % 3),
+        9 => Answer::Picked(words.len() % 3),
         10 => Answer::Again(Opening::Plant(words.to_owned())),
         11 => Answer::Again(Opening::Mapping(words.to_owned())),
         12 => Answer::Again(Opening::Unmap(words.to_owned())),
@@ -166,7 +167,7 @@ fn a_conversation_bears_any_answers() {
             1 => Opening::Mapping(typed),
             _ => Opening::Unmap(typed),
         };
-        match dialog::open(&opening, opened(&opening)) {
+        match Form::open(&opening, opened(&opening)) {
             Some(Next::Ask(dialog, _)) => dialog,
             other => panic!("it begins with a question: {other:?}"),
         }
@@ -203,6 +204,7 @@ fn a_conversation_bears_any_answers() {
                         dialog
                     }
                     Next::End(_) => begin(pick),
+                    Next::Resume(held) => panic!("nothing was held: {held:?}"),
                     Next::Publish(publish) => {
                         let topic = topic(publish.topic);
                         for record in &publish.records {

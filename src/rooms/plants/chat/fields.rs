@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::dialog::{quoted, sentence};
 use crate::kernel::text::Text;
 use crate::rooms::plants::types::PlantName;
 
@@ -185,23 +186,6 @@ pub fn parse_number(typed: &str, unit: &str) -> Option<f32> {
     let number: f32 = bare.parse().ok()?;
     // "-0" is zero, and is shown as that.
     number.is_finite().then_some(number + 0.0)
-}
-
-/// What somebody typed, short enough to be quoted back.
-pub fn quoted(typed: &str) -> String {
-    const SHOWN_CHARS: usize = 40;
-    let mut short: String = typed.chars().take(SHOWN_CHARS).collect();
-    if typed.chars().nth(SHOWN_CHARS).is_some() {
-        short.push('…');
-    }
-    format!("“{short}”")
-}
-
-/// An error's words as a sentence.
-pub fn sentence(error: &str) -> String {
-    let mut characters = error.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
 }
 
 #[cfg(test)]
