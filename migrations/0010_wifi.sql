@@ -72,13 +72,14 @@ create table wifi_document (
 create index wifi_document_mac on wifi_document (mac) where device_name is not null;
 create index wifi_document_name on wifi_document (name_key) where device_name is not null;
 
--- Copy of `device-names`: names given in chat, and devices that are ignored.
+-- Copy of `device-names`: names given in chat, and devices that are ignored or watched.
 create table wifi_given (
     mac integer primary key,
     record_key text not null unique,
     name text,
     name_key text,
     ignored integer not null,
+    watched integer not null,
     record_partition integer not null,
     record_offset integer not null,
     record_ts_ms integer not null

@@ -393,14 +393,19 @@ pub fn queued(name: &str) -> Text {
     )
 }
 
-/// What somebody typed, short enough to be quoted back.
-pub fn quoted(typed: &str) -> String {
+/// What somebody typed, short enough to be said back.
+pub fn shortened(typed: &str) -> String {
     const SHOWN_CHARS: usize = 40;
     let mut short: String = typed.chars().take(SHOWN_CHARS).collect();
     if typed.chars().nth(SHOWN_CHARS).is_some() {
         short.push('…');
     }
-    format!("“{short}”")
+    short
+}
+
+/// The same in quotation marks.
+pub fn quoted(typed: &str) -> String {
+    format!("“{}”", shortened(typed))
 }
 
 /// An error's words as a sentence.

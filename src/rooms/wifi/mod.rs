@@ -20,12 +20,15 @@ pub mod debezium;
 mod documents;
 pub mod encoding;
 pub mod fold;
+pub mod given;
 pub mod lookup;
 mod namebook;
 pub mod names;
 pub mod tshark;
 pub mod types;
+mod vendor;
 mod views;
+mod watchlist;
 pub mod wire;
 
 use encoding::Encoding;
@@ -92,7 +95,8 @@ pub fn room() -> Room {
         },
         commands: chat::routes::commands,
         routes: chat::routes::routes,
-        conversation: None,
+        conversation: Some(chat::routes::conversation),
+        free_text: Some(chat::routes::free_text),
         chat: &chat::WifiChat,
     }
 }

@@ -4,6 +4,7 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 use windowsill::config::{Config, Sources};
 use windowsill::kernel::dialog::Forms;
+use windowsill::kernel::name::Name;
 use windowsill::rooms::plants::chat::dialog::{
     Answer, Dialog, Form, Looked, Need, Next, Opened, Opening,
 };
@@ -11,7 +12,7 @@ use windowsill::rooms::plants::chat::fields::{self, Field, FieldValue, Kind};
 use windowsill::rooms::plants::filter::Filter;
 use windowsill::rooms::plants::lookup::{Found, Offers};
 use windowsill::rooms::plants::sensors::{SensorOffer, Situation};
-use windowsill::rooms::plants::types::{PlantId, PlantName, SensorId};
+use windowsill::rooms::plants::types::{PlantId, SensorId};
 
 use super::input::{mutated, text_of};
 use super::log::topic;
@@ -63,7 +64,7 @@ fn fields_are_read_as_they_are_shown() {
                         assert!(words.to_plain().starts_with("A name has "));
                     }
                     (Ok(FieldValue::Name(name)), _) => {
-                        assert_eq!(name.parse::<PlantName>().unwrap().as_str(), name);
+                        assert_eq!(name.parse::<Name>().unwrap().as_str(), name);
                         assert!(!name.chars().any(char::is_control));
                     }
                     (Ok(FieldValue::Number(number)), Kind::Number { least, most, .. }) => {

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::dialog::{quoted, sentence};
+use crate::kernel::name::Name;
 use crate::kernel::text::Text;
-use crate::rooms::plants::types::PlantName;
 
 /// A field of a plant, in the order it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -132,7 +132,7 @@ impl FieldValue {
 pub fn parse(field: Field, typed: &str, below: Option<f32>) -> Result<FieldValue, Text> {
     match field.kind() {
         Kind::Name => typed
-            .parse::<PlantName>()
+            .parse::<Name>()
             .map(|name| FieldValue::Name(name.as_str().to_owned()))
             .map_err(|error| Text::of(sentence(&error.to_string()))),
         Kind::Number { least, most, unit, .. } => {
