@@ -3,7 +3,7 @@
 use super::buttons::snoozed;
 use super::dialog::{Form, Opened, Opening};
 use super::marks::{self, Mark};
-use super::{Ask, Known, Unclear, show, ssids, stored, unwatching};
+use super::{Ask, Known, Unclear, show, spelling, ssids, stored, unwatching};
 use crate::kernel::chat::{Incoming, Snapshot};
 use crate::kernel::dialog::{self as conversation, Forms};
 use crate::kernel::effect::{Effect, Say};
@@ -177,7 +177,7 @@ fn dropped(
 ) -> Done {
     let place = networks.iter().position(|(watched, _)| watched == ssid);
     let Some(place) = place else {
-        let note = Some(format!("{ssid} is not watched any more."));
+        let note = Some(format!("{} is not watched any more.", spelling::shown(ssid)));
         return Done { note, ..turned(ssids::list(&networks, page, snapshot), incoming) };
     };
     let (_, reason) = networks.remove(place);

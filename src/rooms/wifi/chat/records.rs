@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::spelling::shown;
 use crate::kernel::dialog::queued;
 use crate::kernel::effect::{EditRecord, Publish};
 use crate::kernel::text::Text;
@@ -28,5 +29,5 @@ pub(super) fn devices(records: Vec<EditRecord>, saved: Text, name: &str) -> Publ
 pub(super) fn watch(ssid: &Ssid, reason: Option<&str>, saved: Text) -> Publish {
     let value = reason.map(|reason| json!({ "REASON": reason }));
     let records = vec![EditRecord { key: ssid.as_bytes().to_vec(), value }];
-    Publish { topic: WATCHED, records, saved, queued: queued(&ssid.to_string()) }
+    Publish { topic: WATCHED, records, saved, queued: queued(&shown(ssid)) }
 }

@@ -9,10 +9,14 @@ use super::spelling;
 use super::{Ask, Command, Unclear, WifiChat};
 use crate::kernel::chat::{Content, Draft, Incoming, Standing, Towards};
 use crate::kernel::conversation::{Asked, Chat, CommandSpec};
+use crate::kernel::text::is_visible;
 use crate::rooms::command;
 use crate::rooms::turn::{Route, Routes};
 use crate::rooms::wifi::given::Who;
 use crate::rooms::wifi::lookup::{Order, Wanted};
+
+/// Nothing is called by a longer text.
+const NAME_BYTES: usize = 512;
 
 /// The room's part of the menu.
 pub fn commands() -> Vec<CommandSpec> {
@@ -118,12 +122,13 @@ fn answer(incoming: Arc<Incoming>, draft: Option<Draft>) -> Option<Ask> {
     Some(Ask::Answer(draft, answer))
 }
 
+/// Something to look up: said to us, in a few words, and not in a conversation.
 fn chatter(incoming: Arc<Incoming>, draft: Option<Draft>) -> Option<Ask> {
     let is_for_us = incoming.towards == Towards::Us && draft.is_none();
     let Content::Text(_) = incoming.content else { return None };
     if !is_for_us || incoming.command().is_some() {
         return None;
     }
-    let text = incoming.text().filter(|text| !text.is_empty())?;
-    Some(Ask::Chatter(Wanted::of(text)))
+    let is_name = |text: &&str| is_visible(text) && text.len() <= NAME_BYTES;
+    Some(Ask::Chatter(Wanted::of(incoming.text().filter(is_name)?)))
 }

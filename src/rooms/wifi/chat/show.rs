@@ -2,6 +2,7 @@
 
 use super::buttons::{self, PAGE};
 use super::marks::Mark;
+use super::spelling;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::dialog::shortened;
 use crate::kernel::effect::Say;
@@ -77,7 +78,11 @@ fn card(card: &Card, said: &[Said], snapshot: &Snapshot) -> Say {
     let weakest = card.parts.iter().filter_map(|part| part.signal_min_dbm).min();
     let strongest = card.parts.iter().filter_map(|part| part.signal_max_dbm).max();
     if let (Some(weakest), Some(strongest)) = (weakest, strongest) {
-        text = text.line().plain(format!("Signal : {weakest} to {strongest}\u{a0}dBm"));
+        let range = match weakest == strongest {
+            true => weakest.to_string(),
+            false => format!("{weakest} to {strongest}"),
+        };
+        text = text.line().plain(format!("Signal : {range}\u{a0}dBm"));
     }
     text = text.line().plain(format!("{STRIP_HOURS} h : ")).code(strip(&card.hours));
     let mut keyboard = Keyboard::new();
@@ -143,7 +148,7 @@ fn ssids(text: Text, card: &Card) -> Text {
     let at_least = if is_complete { "" } else { "more than " };
     let mut text = text.plain(format!("Unique SSIDs : {at_least}{}", card.ssid_count));
     for (index, ssid) in card.ssids.iter().enumerate() {
-        text = text.plain(if index == 0 { " (" } else { ", " }).code(ssid.to_string());
+        text = text.plain(if index == 0 { " (" } else { ", " }).code(spelling::shown(ssid));
     }
     let unnamed = card.ssid_count - i64::try_from(card.ssids.len()).unwrap_or(0);
     if unnamed > 0 {
@@ -255,11 +260,11 @@ pub struct Seeker {
 /// The answer to `/probes`.
 pub fn seekers(ssid: &Ssid, seekers: &[Seeker], total: i64, snapshot: &Snapshot) -> Say {
     if seekers.is_empty() {
-        return Say::new(Text::of("Nobody has looked for ").code(ssid.to_string()).plain("."));
+        return Say::new(Text::of("Nobody has looked for ").code(spelling::shown(ssid)).plain("."));
     }
     let devices = if total == 1 { "device" } else { "devices" };
     let mut text =
-        Text::of(format!("{total} {devices} looked for ")).code(ssid.to_string()).plain(":");
+        Text::of(format!("{total} {devices} looked for ")).code(spelling::shown(ssid)).plain(":");
     for seeker in seekers {
         let age = when::ago(seeker.last_ms, snapshot.pipeline_now_ms);
         text = text.line();

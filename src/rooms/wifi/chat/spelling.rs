@@ -80,6 +80,12 @@ pub fn first(typed: &str) -> Result<(Ssid, &str), SpellingError> {
     Ok((named(ssid)?, inner[at + mark.len_utf8()..].trim()))
 }
 
+/// A name as it is shown: in quotation marks where blanks at its ends would be lost to the eye.
+pub fn shown(ssid: &Ssid) -> String {
+    let text = ssid.to_string();
+    if text.trim() == text { text } else { format!("\"{text}\"") }
+}
+
 /// How a name is typed so that it is read back.
 pub fn spelled(ssid: &Ssid) -> String {
     let hex = || format!("{HEX}{}", ssid.hex());

@@ -1,6 +1,7 @@
 //! The watch list as it is shown: networks with their reasons, in pages.
 
 use super::buttons;
+use super::spelling::shown;
 use crate::kernel::chat::{Keyboard, Snapshot};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
@@ -32,9 +33,9 @@ pub(super) fn list(networks: &[(Ssid, String)], page: usize, snapshot: &Snapshot
     }
     let mut keyboard = Keyboard::new();
     for (ssid, reason) in networks.iter().skip(page * PAGE_LIMIT).take(PAGE_LIMIT) {
-        text = text.line().code(ssid.to_string()).plain(" · ").data(reason);
+        text = text.line().code(shown(ssid)).plain(" · ").data(reason);
         if may_edit {
-            keyboard.push(vec![buttons::drop_ssid(format!("✖ {ssid}"), ssid, page)]);
+            keyboard.push(vec![buttons::drop_ssid(format!("✖ {}", shown(ssid)), ssid, page)]);
         }
     }
     if may_edit {

@@ -63,7 +63,7 @@ impl UnwatchForm {
         match reason {
             Some(reason) => Next::Publish(Box::new(publish(ssid, &reason))),
             None => {
-                let words = Text::new().code(ssid.to_string()).plain(" is not watched.");
+                let words = Text::new().code(spelling::shown(ssid)).plain(" is not watched.");
                 Next::ask(self, Some(words))
             }
         }
@@ -72,7 +72,7 @@ impl UnwatchForm {
 
 /// Takes a network off the list.
 pub(super) fn publish(ssid: &Ssid, was: &str) -> Publish {
-    let saved = Text::new().code(ssid.to_string()).plain(" is not watched any more (was: ");
+    let saved = Text::new().code(spelling::shown(ssid)).plain(" is not watched any more (was: ");
     records::watch(ssid, None, saved.data(was).plain(")."))
 }
 
@@ -86,7 +86,8 @@ impl Asking<Form> for UnwatchForm {
     }
 
     fn question(&self, version: i64) -> Say {
-        let button = |(index, ssid): (usize, &Ssid)| vec![pick(ssid.to_string(), version, index)];
+        let button =
+            |(index, ssid): (usize, &Ssid)| vec![pick(spelling::shown(ssid), version, index)];
         let mut rows: Keyboard = self.offers.iter().enumerate().map(button).collect();
         rows.push(vec![cancel(version)]);
         let text = Text::of("Which network is not to be watched any more?");

@@ -109,7 +109,7 @@ fn confirm(ssid: Ssid, was: Option<String>, reason: String, now: Option<String>)
     let shown =
         |reason: &Option<String>| reason.clone().unwrap_or_else(|| "not watched".to_owned());
     let words = Text::of("Somebody changed this entry meanwhile:\n")
-        .code(ssid.to_string())
+        .code(spelling::shown(&ssid))
         .plain(": ")
         .data(shown(&was))
         .plain(" → ")
@@ -124,7 +124,7 @@ fn reason_of(typed: &str) -> Result<&str, Text> {
 
 fn unchanged(ssid: &Ssid, reason: &str) -> Text {
     Text::new()
-        .code(ssid.to_string())
+        .code(spelling::shown(ssid))
         .plain(" is watched already: ")
         .data(reason)
         .plain(". Nothing was changed.")
@@ -139,7 +139,7 @@ fn before(was: Option<&str>) -> Text {
 
 fn publish(ssid: &Ssid, was: Option<&str>, reason: &str) -> Publish {
     let saved = Text::new()
-        .code(ssid.to_string())
+        .code(spelling::shown(ssid))
         .plain(" is watched now: ")
         .bold(reason)
         .then(before(was))
@@ -168,7 +168,7 @@ impl Asking<Form> for WatchForm {
             }
             WatchForm::Reason { ssid, was } => {
                 let mut text = Text::of("Why is ")
-                    .code(ssid.to_string())
+                    .code(spelling::shown(ssid))
                     .plain(" watched? Please send the reason; it stands in every alert.");
                 if let Some(was) = was {
                     text = text.line().italic("Now: ").data(was);
@@ -178,7 +178,7 @@ impl Asking<Form> for WatchForm {
             }
             WatchForm::Confirm { ssid, was, reason } => {
                 let text = Text::of("Please confirm your watch list entry.\n")
-                    .code(ssid.to_string())
+                    .code(spelling::shown(ssid))
                     .plain(": ")
                     .bold(reason)
                     .then(before(was.as_deref()))
