@@ -9,8 +9,12 @@ use crate::bot::state::State;
 use crate::support::{Ran, run, run_with_input, windowsill};
 
 mod capture;
+mod home;
+mod looking;
 mod names;
+mod naming;
 mod street;
+mod watching;
 
 use street::{BEGIN_MS, Seen, Stats, Tshark, model, street};
 
