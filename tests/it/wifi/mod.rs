@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use crate::bot::state::State;
 use crate::support::{Ran, run, run_with_input, windowsill};
 
+mod beside;
 mod capture;
+mod live;
 mod names;
-mod street;
+pub(crate) mod street;
 
 use street::{BEGIN_MS, Seen, Stats, Tshark, model, street};
 
