@@ -7,6 +7,7 @@ pub mod alert;
 pub mod chat;
 pub mod conversation;
 pub mod effect;
+pub mod picture;
 pub mod pipeline;
 pub mod poison;
 pub mod record;

@@ -26,6 +26,7 @@ pub mod names;
 pub mod tshark;
 pub mod types;
 mod views;
+pub mod week;
 pub mod wire;
 
 use encoding::Encoding;

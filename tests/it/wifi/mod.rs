@@ -10,6 +10,7 @@ use crate::support::{Ran, run, run_with_input, windowsill};
 
 mod capture;
 mod names;
+mod pictures;
 mod street;
 
 use street::{BEGIN_MS, Seen, Stats, Tshark, model, street};

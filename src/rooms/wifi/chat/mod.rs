@@ -13,6 +13,7 @@ use crate::kernel::conversation::Chat;
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 
+pub mod picture;
 pub mod routes;
 pub mod show;
 

@@ -1,5 +1,6 @@
 //! What devices and networks look like in a chat. The shape of a card is the contract's, section 2.
 
+use super::picture;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
@@ -75,7 +76,7 @@ fn card(card: &Card, snapshot: &Snapshot) -> Say {
         text = text.line().plain(format!("Signal : {weakest} to {strongest}\u{a0}dBm"));
     }
     text = text.line().plain(format!("{STRIP_HOURS} h : ")).code(strip(&card.hours));
-    let say = Say::new(text);
+    let say = Say::new(text).showing(picture::of(card, snapshot));
     if card.parts.len() < 2 {
         return say;
     }
