@@ -88,7 +88,7 @@ pub struct Publish {
 /// A record of an edit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EditRecord {
-    pub key: String,
+    pub key: Vec<u8>,
     /// `None` is a tombstone.
     pub value: Option<Value>,
 }
@@ -118,6 +118,11 @@ pub enum Effect {
     EndConversation,
     Access(AccessChange),
     Alerts(AlertsChange),
+    /// Alerts about this are recorded and sent to nobody until then (people's clock).
+    Snooze {
+        about: String,
+        until_ms: i64,
+    },
     /// The commands that a chat is offered from now on.
     Menu {
         chat_id: i64,

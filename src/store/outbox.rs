@@ -247,8 +247,13 @@ pub async fn alert(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let brief = Brief { line: alert.brief.clone(), urgent: alert.urgent };
-    for text in alert.text.split(MESSAGE_LIMIT_UTF16) {
-        let body = Body { brief: Some(brief.clone()), ..Body::plain(text) };
+    let mut parts = alert.text.split(MESSAGE_LIMIT_UTF16).into_iter().peekable();
+    while let Some(text) = parts.next() {
+        let mut body =
+            Body { brief: Some(brief.clone()), silent: alert.silent, ..Body::plain(text) };
+        if parts.peek().is_none() {
+            body.keyboard.clone_from(&alert.keyboard);
+        }
         insert(db, place, Class::Alert, &Action::Say(body), now_ms, None).await?;
     }
     Ok(())

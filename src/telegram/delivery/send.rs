@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::photo::{self, Shown};
 use super::refusal::Refusal;
-use crate::kernel::chat::Button;
+use crate::kernel::chat::{Button, ButtonAction};
 use crate::kernel::text::MESSAGE_LIMIT_UTF16;
 use crate::store::outbox::{self, Action, Body, Row, Target};
 use crate::store::{Store, StoreError};
@@ -146,10 +146,11 @@ fn force_reply(placeholder: &str) -> Value {
 
 /// Inline buttons as the Bot API takes them.
 pub fn keyboard(rows: &[Vec<Button>]) -> Value {
-    let rows = rows.iter().map(|row| {
-        let buttons =
-            row.iter().map(|button| json!({ "text": button.label, "callback_data": button.data }));
-        buttons.collect::<Value>()
-    });
-    rows.collect()
+    let button = |button: &Button| match &button.action {
+        ButtonAction::Data(data) => json!({ "text": button.label, "callback_data": data }),
+        ButtonAction::Copy(text) => {
+            json!({ "text": button.label, "copy_text": { "text": text } })
+        }
+    };
+    rows.iter().map(|row| row.iter().map(button).collect::<Value>()).collect()
 }

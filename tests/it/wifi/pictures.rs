@@ -36,7 +36,8 @@ fn few_networks() -> String {
 
 /// So many escapes that the card is no caption any more.
 fn hostile_networks() -> String {
-    let ssids: Vec<Vec<u8>> = (0..=20u8).map(|number| vec![number; if number > 0 { 32 } else { 0 }]).collect();
+    let ssids: Vec<Vec<u8>> =
+        (0..=20u8).map(|number| vec![number; if number > 0 { 32 } else { 0 }]).collect();
     probes(&ssids)
 }
 

@@ -97,7 +97,8 @@ impl UnmapForm {
                     Text::of("You've confirmed your mapping entry, and it has been updated.\n")
                         .bold(sensor_id)
                         .plain(" feeds no plant now.");
-                let records = vec![EditRecord { key: sensor_id.to_owned(), value: None }];
+                let records =
+                    vec![EditRecord { key: sensor_id.to_owned().into_bytes(), value: None }];
                 let queued = queued(sensor_id);
                 Next::Publish(Box::new(Publish { topic: MAPPING, records, saved, queued }))
             }

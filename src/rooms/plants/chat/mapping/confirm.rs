@@ -75,10 +75,11 @@ impl MappingForm {
     fn publish(&self, sensor_id: &str, plant_id: i32, name: &str) -> Publish {
         let is_replaced = self.sharing == Some(Sharing::Replace);
         let replaced = self.sharers.iter().filter(|_| is_replaced);
-        let mut records: Vec<EditRecord> =
-            replaced.map(|sharer| EditRecord { key: sharer.clone(), value: None }).collect();
+        let mut records: Vec<EditRecord> = replaced
+            .map(|sharer| EditRecord { key: sharer.clone().into_bytes(), value: None })
+            .collect();
         let value = json!({ "sensor_id": sensor_id, "plant_id": plant_id });
-        records.push(EditRecord { key: sensor_id.to_owned(), value: Some(value) });
+        records.push(EditRecord { key: sensor_id.to_owned().into_bytes(), value: Some(value) });
         Publish {
             topic: MAPPING,
             records,

@@ -33,7 +33,10 @@ impl PlantForm {
         let name = self.shown_value(Field::GivenName);
         Publish {
             topic: METADATA,
-            records: vec![EditRecord { key: plant_id.to_string(), value: Some(value) }],
+            records: vec![EditRecord {
+                key: plant_id.to_string().into_bytes(),
+                value: Some(value),
+            }],
             saved: Text::of("You've confirmed your metadata entry, and it has been updated.\n")
                 .bold(&name)
                 .plain(format!(": /plant_{plant_id}")),
