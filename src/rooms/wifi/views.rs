@@ -11,7 +11,6 @@ use super::types::{MacAddr, Ssid};
 use super::wire::Row;
 use super::{Wifi, copies, documents};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
-use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
 

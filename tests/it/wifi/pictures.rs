@@ -30,8 +30,9 @@ fn probes(ssids: &[Vec<u8>]) -> String {
 }
 
 fn few_networks() -> String {
-    let home = [b"home".to_vec(), Vec::new()];
-    probes(&home.repeat(15))
+    let mut ssids = vec![b"home".to_vec(); 29];
+    ssids.push(Vec::new());
+    probes(&ssids)
 }
 
 /// So many escapes that the card is no caption any more.
