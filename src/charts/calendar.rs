@@ -10,10 +10,10 @@ const HOURS: usize = 24;
 /// Every so many hours the axis has a number.
 const TICK_HOURS: usize = 3;
 
-const LABEL_WIDTH_PX: f32 = 150.0;
-const TOTAL_WIDTH_PX: f32 = 108.0;
+const LABEL_WIDTH_PX: f32 = 160.0;
+const TOTAL_WIDTH_PX: f32 = 118.0;
 /// Below the rows: the hours, and the line that says what the colours mean.
-const AXIS_HEIGHT_PX: f32 = 46.0;
+const AXIS_HEIGHT_PX: f32 = 50.0;
 const KEY_HEIGHT_PX: f32 = 54.0;
 const GAP_PX: f32 = 4.0;
 /// More could not be told apart.
@@ -76,23 +76,25 @@ fn axis(canvas: &mut Canvas<'_>, grid: Area) {
     canvas.text("a day", (right, baseline), TOTAL_WIDTH_PX, Align::Right, Type::AXIS, Ink::Soft);
 }
 
-/// Which zone the hours are of, and what the colours mean.
+/// What the colours mean, and which zone the hours are of.
 fn key(canvas: &mut Canvas<'_>, calendar: &Calendar, area: Area, most: i64) {
-    const BLOCK_PX: f32 = 30.0;
-    let (baseline, ink) = (area.bottom, Ink::Soft);
-    // Half of the line is the zone's, half of it what the colours mean.
-    let half_px = (area.right - area.left) / 2.0;
-    let zone = calendar.zone.replace('_', " ");
-    canvas.text(&zone, (area.left, baseline), half_px, Align::Left, Type::AXIS, ink);
+    const BLOCK_PX: f32 = 32.0;
+    const SPACE_PX: f32 = 16.0;
+    let (baseline, set, ink) = (area.bottom, Type::AXIS, Ink::Soft);
     let words = format!("{} {} an hour", short(most), calendar.counted);
-    canvas.text(&words, (area.right, baseline), half_px, Align::Right, Type::AXIS, ink);
-    let mut left = area.right - canvas.measure_px(&words, Type::AXIS).min(half_px) - 16.0;
+    let room_px = (area.right - area.left) / 2.0;
+    canvas.text(&words, (area.right, baseline), room_px, Align::Right, set, ink);
+    let mut left = area.right - canvas.measure_px(&words, set).min(room_px) - SPACE_PX;
     for step in (0..=SHADES).rev() {
         left -= BLOCK_PX + GAP_PX;
         let ink = if step == 0 { Ink::Empty } else { shade(step) };
         canvas.block(left, baseline - BLOCK_PX + 2.0, BLOCK_PX, BLOCK_PX, ink);
     }
-    canvas.text("0", (left - 12.0, baseline), half_px, Align::Right, Type::AXIS, Ink::Soft);
+    left -= SPACE_PX;
+    canvas.text("0", (left, baseline), room_px, Align::Right, set, ink);
+    left -= canvas.measure_px("0", set) + 2.0 * SPACE_PX;
+    let zone = calendar.zone.replace('_', " ");
+    canvas.text(&zone, (area.left, baseline), left - area.left, Align::Left, set, ink);
 }
 
 fn column_px(row: Area) -> f32 {

@@ -23,9 +23,11 @@ pub(super) struct Type {
 
 impl Type {
     pub(super) const TITLE: Type = Type { weight: Weight::Bold, size_px: 66.0 };
-    pub(super) const FACT: Type = Type { weight: Weight::Regular, size_px: 42.0 };
-    pub(super) const AXIS: Type = Type { weight: Weight::Regular, size_px: 38.0 };
-    pub(super) const AXIS_BOLD: Type = Type { weight: Weight::Bold, size_px: 38.0 };
+    /// A title that would not fit otherwise.
+    pub(super) const LONG_TITLE: Type = Type { weight: Weight::Bold, size_px: 48.0 };
+    pub(super) const FACT: Type = Type { weight: Weight::Regular, size_px: 45.0 };
+    pub(super) const AXIS: Type = Type { weight: Weight::Regular, size_px: 41.0 };
+    pub(super) const AXIS_BOLD: Type = Type { weight: Weight::Bold, size_px: 41.0 };
 }
 
 /// What something is drawn with. The paper is light and opaque, so that a picture looks the same in
@@ -42,10 +44,10 @@ pub(super) enum Ink {
     Share(f32),
 }
 
-const PAPER: [u8; 3] = [0xfb, 0xf9, 0xf4];
+const PAPER: [u8; 3] = [0xf7, 0xf7, 0xf7];
 const STRONG: [u8; 3] = [0x1b, 0x25, 0x2b];
 const SOFT: [u8; 3] = [0x4c, 0x5a, 0x63];
-const EMPTY: [u8; 3] = [0xe9, 0xe5, 0xdb];
+const EMPTY: [u8; 3] = [0xe7, 0xe7, 0xde];
 /// The least value, the middle and the greatest one: told apart by lightness alone, so that no eye
 /// for colours is needed.
 const SCALE: [[u8; 3]; 3] = [[0x9c, 0xd3, 0xd6], [0x2b, 0x8a, 0x9d], [0x0a, 0x3a, 0x55]];

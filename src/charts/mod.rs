@@ -21,8 +21,8 @@ pub const MIME: &str = "image/png";
 
 /// Between the border and anything drawn.
 const MARGIN_PX: f32 = 48.0;
-const TITLE_BASELINE_PX: f32 = 98.0;
-const FACT_LINE_PX: f32 = 50.0;
+const TITLE_BASELINE_PX: f32 = 94.0;
+const FACT_LINE_PX: f32 = 53.0;
 /// Sentences that fit between the title and the drawing.
 const FACTS_MAX: usize = 2;
 
@@ -56,8 +56,10 @@ pub fn draw(picture: &Picture) -> Result<Vec<u8>, DrawError> {
     let room_px = width_px - 2.0 * MARGIN_PX;
     let title = title(&lettering, &picture.title);
     let at = (MARGIN_PX, TITLE_BASELINE_PX);
-    canvas.text(&title, at, room_px, Align::Left, Type::TITLE, Ink::Strong);
-    let mut baseline_px = TITLE_BASELINE_PX + 8.0;
+    let is_long = canvas.measure_px(&title, Type::TITLE) > room_px;
+    let set = if is_long { Type::LONG_TITLE } else { Type::TITLE };
+    canvas.text(&title, at, room_px, Align::Left, set, Ink::Strong);
+    let mut baseline_px = TITLE_BASELINE_PX + 6.0;
     for fact in picture.facts.iter().take(FACTS_MAX) {
         baseline_px += FACT_LINE_PX;
         let at = (MARGIN_PX, baseline_px);
@@ -65,9 +67,9 @@ pub fn draw(picture: &Picture) -> Result<Vec<u8>, DrawError> {
     }
     let area = Area {
         left: MARGIN_PX,
-        top: baseline_px + 36.0,
+        top: baseline_px + 34.0,
         right: width_px - MARGIN_PX,
-        bottom: height_px - 36.0,
+        bottom: height_px - 34.0,
     };
     match &picture.drawing {
         Drawing::Calendar(calendar) => calendar::draw(&mut canvas, calendar, area),
