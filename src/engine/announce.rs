@@ -20,10 +20,15 @@ pub(super) async fn raise(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let places = access::subscriptions(db).await?;
-    let told = match (places.is_empty(), is_old) {
-        (true, _) => alerts::Told::Nobody,
-        (false, true) => alerts::Told::Gathered,
-        (false, false) => alerts::Told::Sent,
+    let is_snoozed = match &alert.about {
+        Some(about) => alerts::is_snoozed(db, about, now_ms).await?,
+        None => false,
+    };
+    let told = match (is_snoozed, places.is_empty(), is_old) {
+        (true, ..) => alerts::Told::Snoozed,
+        (false, true, _) => alerts::Told::Nobody,
+        (false, false, true) => alerts::Told::Gathered,
+        (false, false, false) => alerts::Told::Sent,
     };
     let is_new = alerts::record(db, alert, told, now_ms).await?;
     if !is_new || told != alerts::Told::Sent {

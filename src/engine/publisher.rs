@@ -287,7 +287,7 @@ async fn mark(workshop: &Workshop, appended: Appended) -> Result<(), EngineError
 
 /// `Err` is the reason why this can never be a record that our own reader takes.
 fn record(topic: &Topic, waiting: &Pending, now_ms: i64) -> Result<NewRecord, String> {
-    let key = waiting.record_key.clone().into_bytes();
+    let key = waiting.record_key.clone();
     let value = match &waiting.value {
         None => None,
         Some(text) => {

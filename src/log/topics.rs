@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 use super::codec::{Codec, CodecError};
 use super::{Described, EventLog, LogError};
 use crate::config::Config;
+use crate::kernel::time::MINUTE_MS;
 use crate::kernel::topic::{TopicKind, TopicSpec};
 
 /// Kafka's word for a table's way of being kept.
@@ -21,6 +22,8 @@ pub struct Topic {
     pub log_name: String,
     /// Partitions when we create it.
     pub partitions: i32,
+    /// A stream that brings nothing for so long has stalled; `None` is not watched.
+    pub stall_after_ms: Option<i64>,
     /// Shared: a codec keeps its schema for the life of the process.
     pub codec: Arc<Codec>,
 }
@@ -68,6 +71,11 @@ impl Topics {
                 spec: *spec,
                 log_name: config.topic_name(spec.name).into_owned(),
                 partitions: config.topic_partitions(spec.name).unwrap_or(usual),
+                stall_after_ms: match config.stall_minutes(spec.name) {
+                    None => spec.stall_after_ms,
+                    Some(0) => None,
+                    Some(minutes) => Some(i64::from(minutes) * MINUTE_MS),
+                },
                 codec: Arc::new(Codec::of(spec.format)?),
             };
             by_name.insert(spec.name, topic);

@@ -15,6 +15,8 @@ pub enum Told {
     Gathered,
     /// Nobody had subscribed when it fired.
     Nobody,
+    /// Somebody wanted to hear nothing of it for a while.
+    Snoozed,
 }
 
 impl Told {
@@ -23,6 +25,7 @@ impl Told {
             Told::Sent => "sent",
             Told::Gathered => "gathered",
             Told::Nobody => "nobody",
+            Told::Snoozed => "snoozed",
         }
     }
 }
@@ -35,13 +38,14 @@ pub async fn record(
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let result = sqlx::query(
-        "insert into alert (rule, subject, event_ms, fired_at, urgent, told, text, brief)
-         values (?, ?, ?, ?, ?, ?, ?, ?)
+        "insert into alert (rule, subject, event_ms, source, fired_at, urgent, told, text, brief)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (rule, subject, event_ms, source) do nothing",
     )
     .bind(alert.rule)
     .bind(&alert.subject)
     .bind(alert.event_ms)
+    .bind(alert.source.as_ref().map_or_else(String::new, ToString::to_string))
     .bind(now_ms)
     .bind(alert.urgent)
     .bind(told.name())
@@ -50,6 +54,44 @@ pub async fn record(
     .execute(db)
     .await?;
     Ok(result.rows_affected() == 1)
+}
+
+/// Nothing about this is sent to anybody until then.
+pub async fn snooze(
+    db: &mut SqliteConnection,
+    about: &str,
+    until_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into snooze (about, until_at) values (?, ?)
+         on conflict (about) do update set until_at = max(until_at, excluded.until_at)",
+    )
+    .bind(about)
+    .bind(until_ms)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Does somebody want to hear nothing about this now?
+pub async fn is_snoozed(
+    db: &mut SqliteConnection,
+    about: &str,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let snoozed: Option<i64> =
+        sqlx::query_scalar("select 1 from snooze where about = ? and until_at > ?")
+            .bind(about)
+            .bind(now_ms)
+            .fetch_optional(db)
+            .await?;
+    Ok(snoozed.is_some())
+}
+
+/// Forgets snoozes that ended before `before_ms`.
+pub async fn forget_snoozes(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from snooze where until_at < ?").bind(before_ms).execute(db).await?;
+    Ok(())
 }
 
 /// An alert as it is listed.
@@ -67,8 +109,64 @@ impl Recorded {
     pub fn brief(&self) -> Text {
         let identity = |_| Text::of(&self.rule).plain(" · ").data(&self.subject);
         let brief: Text = serde_json::from_str(&self.brief).unwrap_or_else(identity);
-        if self.told == Told::Nobody.name() { brief.plain(" · told to nobody") } else { brief }
+        match self.told.as_str() {
+            told if told == Told::Nobody.name() => brief.plain(" · told to nobody"),
+            told if told == Told::Snoozed.name() => brief.plain(" · snoozed"),
+            _ => brief,
+        }
     }
+}
+
+/// The latest event of a rule about a subject.
+pub async fn latest(
+    db: &mut SqliteConnection,
+    rule: &str,
+    subject: &str,
+) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("select max(event_ms) from alert where rule = ? and subject = ?")
+        .bind(rule)
+        .bind(subject)
+        .fetch_one(db)
+        .await?)
+}
+
+/// The event times of a rule's alerts about a subject next to a moment: the latest at or before
+/// it, and the earliest at or after it.
+pub async fn around(
+    db: &mut SqliteConnection,
+    rule: &str,
+    subject: &str,
+    at_ms: i64,
+) -> Result<(Option<i64>, Option<i64>), StoreError> {
+    let of_subject = "from alert where rule = ? and subject = ? and event_ms";
+    let before_ms = sqlx::query_scalar(&format!("select max(event_ms) {of_subject} <= ?"))
+        .bind(rule)
+        .bind(subject)
+        .bind(at_ms)
+        .fetch_one(&mut *db)
+        .await?;
+    let after_ms = sqlx::query_scalar(&format!("select min(event_ms) {of_subject} >= ?"))
+        .bind(rule)
+        .bind(subject)
+        .bind(at_ms)
+        .fetch_one(db)
+        .await?;
+    Ok((before_ms, after_ms))
+}
+
+/// Has a rule an alert of this moment, whomever it is about?
+pub async fn is_recorded(
+    db: &mut SqliteConnection,
+    rule: &str,
+    event_ms: i64,
+) -> Result<bool, StoreError> {
+    let recorded: Option<i64> =
+        sqlx::query_scalar("select 1 from alert where event_ms = ? and rule = ?")
+            .bind(event_ms)
+            .bind(rule)
+            .fetch_optional(db)
+            .await?;
+    Ok(recorded.is_some())
 }
 
 /// The newest alerts by event time.
@@ -128,7 +226,7 @@ pub async fn count_by_told(
     db: &mut SqliteConnection,
 ) -> Result<Vec<(&'static str, i64)>, StoreError> {
     let mut counts = Vec::new();
-    for told in [Told::Sent, Told::Gathered, Told::Nobody] {
+    for told in [Told::Sent, Told::Gathered, Told::Nobody, Told::Snoozed] {
         let count = sqlx::query_scalar("select count(*) from alert where told = ?")
             .bind(told.name())
             .fetch_one(&mut *db)

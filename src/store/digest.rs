@@ -178,14 +178,8 @@ mod tests {
                 let place = Place::private(7);
                 for number in 0..=MOST_SINGLE {
                     let text = Text::of(format!("dry {}", number / 2));
-                    let alert = Alert {
-                        rule: "plants.dry",
-                        subject: number.to_string(),
-                        event_ms: 1,
-                        text: text.clone(),
-                        brief: text,
-                        urgent: false,
-                    };
+                    let subject = number.to_string();
+                    let alert = Alert::new("plants.dry", subject, 1, text.clone(), text);
                     outbox::alert(db, place, &alert, 1).await?;
                 }
                 Ok((is_due(db, 7).await?, gather(db, 7, 1).await?, is_due(db, 7).await?))

@@ -4,6 +4,8 @@
 //! the edit: it is durable at its place, and our own table reader has passed that place. Records
 //! are placed and marked in the order they were made, whoever made them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
@@ -25,7 +27,7 @@ pub struct Pending {
     pub id: i64,
     pub edit_id: i64,
     pub topic: String,
-    pub record_key: String,
+    pub record_key: Vec<u8>,
     pub value: Option<String>,
 }
 
@@ -54,7 +56,7 @@ pub async fn add(
         )
         .bind(edit.last_insert_rowid())
         .bind(publish.topic)
-        .bind(&record.key)
+        .bind(record.key.as_slice())
         .bind(record.value.as_ref().map(Value::to_string))
         .execute(&mut *db)
         .await?;
@@ -78,8 +80,8 @@ pub async fn pending(db: &mut SqliteConnection) -> Result<Vec<Pending>, StoreErr
 pub async fn on_the_way(
     db: &mut SqliteConnection,
     topic: &str,
-) -> Result<Vec<(String, Option<Value>)>, StoreError> {
-    let rows: Vec<(String, Option<String>)> =
+) -> Result<Vec<(Vec<u8>, Option<Value>)>, StoreError> {
+    let rows: Vec<(Vec<u8>, Option<String>)> =
         sqlx::query_as("select record_key, value from publication where topic = ? order by id")
             .bind(topic)
             .fetch_all(db)
@@ -180,7 +182,7 @@ pub async fn fail(
     .fetch_optional(&mut *db)
     .await?;
     let Some(author) = author else { return Ok(()) };
-    let records: Vec<(String, String, Option<String>)> = sqlx::query_as(
+    let records: Vec<(String, Vec<u8>, Option<String>)> = sqlx::query_as(
         "select topic, record_key, value from publication where edit_id = ? order by id",
     )
     .bind(edit_id)
@@ -188,7 +190,12 @@ pub async fn fail(
     .await?;
     let kept: Vec<Value> = records
         .iter()
-        .map(|(topic, key, value)| json!({ "topic": topic, "key": key, "value": value }))
+        .map(|(topic, key, value)| match std::str::from_utf8(key) {
+            Ok(key) => json!({ "topic": topic, "key": key, "value": value }),
+            Err(_) => {
+                json!({ "topic": topic, "key_base64": BASE64.encode(key), "value": value })
+            }
+        })
         .collect();
     sqlx::query(
         "insert into failed_edit

@@ -1,5 +1,6 @@
 //! From effects to rows: what a decision wants, inside the transaction of its update.
 
+use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::menu;
@@ -9,7 +10,7 @@ use crate::kernel::text::Text;
 use crate::kernel::time::{HOUR_MS, MINUTE_MS};
 use crate::store::conversation::{self, Holder};
 use crate::store::outbox::{self, Call, Class, Target};
-use crate::store::{StoreError, access, group, invite, publication, removal};
+use crate::store::{StoreError, access, alerts, group, invite, publication, removal};
 
 /// How long an unfinished conversation waits for an answer.
 pub const CONVERSATION_MS: i64 = 30 * MINUTE_MS;
@@ -77,13 +78,8 @@ async fn one(
             acknowledge(db, place, callback_id, note.as_deref(), now_ms).await?;
         }
         Effect::Publish(publish) => publication::add(db, place, publish, now_ms).await?,
-        Effect::Converse(state) => {
-            let Some(holder) = holder(incoming) else { return Ok(()) };
-            let draft =
-                Draft { room: room.to_owned(), version: incoming.update_id, state: state.clone() };
-            let name = incoming.person.as_ref().map_or("", |person| person.name.as_str());
-            conversation::save(db, holder, name, &draft, now_ms + CONVERSATION_MS).await?;
-        }
+        Effect::Converse(state) => converse(db, incoming, room, state, now_ms).await?,
+        Effect::Resume(held) => converse(db, incoming, &held.room, &held.state, now_ms).await?,
         Effect::EndConversation => {
             if let Some(holder) = holder(incoming) {
                 conversation::end(db, holder).await?;
@@ -91,8 +87,23 @@ async fn one(
         }
         Effect::Access(change) => change_access(db, change, now_ms).await?,
         Effect::Alerts(change) => change_alerts(db, *change, now_ms).await?,
+        Effect::Snooze { about, until_ms } => alerts::snooze(db, about, *until_ms).await?,
     }
     Ok(())
+}
+
+/// The conversation of whoever sent the update is at this state.
+async fn converse(
+    db: &mut SqliteConnection,
+    incoming: &Incoming,
+    room: &str,
+    state: &Value,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let Some(holder) = holder(incoming) else { return Ok(()) };
+    let draft = Draft { room: room.to_owned(), version: incoming.update_id, state: state.clone() };
+    let name = incoming.person.as_ref().map_or("", |person| person.name.as_str());
+    conversation::save(db, holder, name, &draft, now_ms + CONVERSATION_MS).await
 }
 
 /// Answers where the update came from. In a group the answer replies to the person's message; a

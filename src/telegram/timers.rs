@@ -98,6 +98,7 @@ async fn sweep(store: &Store, now_ms: i64) -> Result<(), StoreError> {
                 invite::forget(db, now_ms, now_ms - STRANGER_MS).await?;
                 outbox::forget(db, now_ms - MEMORY_MS).await?;
                 alerts::forget(db, now_ms - RECORD_MS).await?;
+                alerts::forget_snoozes(db, now_ms - MEMORY_MS).await?;
                 publication::forget_failed(db, now_ms - RECORD_MS).await
             })
         })
@@ -167,6 +168,7 @@ async fn ring(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::alert::Alert;
 
     /// F14: for a moment the clock says 2099.
     #[tokio::test]
@@ -175,14 +177,7 @@ mod tests {
         const FAR_MS: i64 = NOW_MS + 73 * 366 * DAY_MS;
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).await.unwrap();
-        let alert = crate::kernel::alert::Alert {
-            rule: "plants.dry",
-            subject: "7".to_owned(),
-            event_ms: NOW_MS,
-            text: Text::of("dry"),
-            brief: Text::of("dry"),
-            urgent: false,
-        };
+        let alert = Alert::new("plants.dry", "7", NOW_MS, Text::of("dry"), Text::of("dry"));
         let raise = store.write(Urgency::Bulk, move |db| {
             Box::pin(async move {
                 clock_facts::commit(db, NOW_MS).await?;

@@ -148,7 +148,7 @@ async fn on_the_way(
 ) -> Result<BTreeMap<i32, Option<Houseplant>>, StoreError> {
     let mut plants = BTreeMap::new();
     for (key, value) in publication::on_the_way(db, METADATA).await? {
-        let Ok(plant_id) = key.parse::<PlantId>() else { continue };
+        let Ok(plant_id) = String::from_utf8_lossy(&key).parse::<PlantId>() else { continue };
         match value.map(serde_json::from_value) {
             None => drop(plants.insert(plant_id.get(), None)),
             Some(Ok(plant)) => drop(plants.insert(plant_id.get(), Some(plant))),

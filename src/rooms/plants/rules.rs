@@ -33,14 +33,7 @@ pub fn dry(window: &DryWindow, limit: i64, time_zone: chrono_tz::Tz) -> Option<A
     let brief = Text::of("🥀 ")
         .bold(&window.given_name)
         .plain(format!(" was dry, {span} ({} low readings)", window.low_count));
-    Some(Alert {
-        rule: DRY,
-        subject: window.plant_id.to_string(),
-        event_ms: window.end_ms,
-        text,
-        brief,
-        urgent: false,
-    })
+    Some(Alert::new(DRY, window.plant_id.to_string(), window.end_ms, text, brief))
 }
 
 /// The contract's sentence.

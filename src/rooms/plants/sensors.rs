@@ -151,5 +151,8 @@ async fn on_the_way(db: &mut SqliteConnection) -> Result<Vec<(String, Option<i32
     let edits = publication::on_the_way(db, MAPPING).await?;
     let plant_of =
         |value| serde_json::from_value::<Mapping>(value).ok().map(|it| it.plant_id.get());
-    Ok(edits.into_iter().map(|(key, value)| (key, value.and_then(plant_of))).collect())
+    let edit = |(key, value): (Vec<u8>, Option<serde_json::Value>)| {
+        (String::from_utf8_lossy(&key).into_owned(), value.and_then(plant_of))
+    };
+    Ok(edits.into_iter().map(edit).collect())
 }

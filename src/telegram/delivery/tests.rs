@@ -108,14 +108,8 @@ impl World {
     async fn enqueue(&mut self, chat_id: i64) {
         let number = self.enqueued;
         self.enqueued += 1;
-        let alert = Alert {
-            rule: "test",
-            subject: number.to_string(),
-            event_ms: 0,
-            text: Text::of(number.to_string()),
-            brief: Text::of(number.to_string()),
-            urgent: false,
-        };
+        let words = Text::of(number.to_string());
+        let alert = Alert::new("test", number.to_string(), 0, words.clone(), words);
         let put = self.store.write(Urgency::People, move |db| {
             Box::pin(async move { outbox::alert(db, Place::private(chat_id), &alert, 0).await })
         });

@@ -216,7 +216,7 @@ fn every_tap_has_an_answer() {
             let data = text_of(bytes);
             if let Some((version, action)) = draft_button(&data) {
                 let button = Button::of_draft("x", version, action);
-                assert_eq!(draft_button(&button.data), Some((version, action)));
+                assert_eq!(button.data().and_then(draft_button), Some((version, action)));
             }
             let press = Content::Press { callback_id: "1".to_owned(), message_id: 2, data };
             let incoming = Arc::new(said_in_private(press));

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{MappingForm, Next, Sharing, Step};
+use crate::kernel::dialog::queued;
 use crate::kernel::effect::{EditRecord, Publish};
 use crate::kernel::text::Text;
 use crate::rooms::plants::MAPPING;
-use crate::rooms::plants::chat::dialog::queued;
 use crate::rooms::plants::sensors::Situation;
 
 impl MappingForm {
@@ -35,7 +35,7 @@ impl MappingForm {
             Next::Ask(dialog, _) => Next::Ask(dialog, Some(words)),
             // Somebody else has done the same.
             Next::End(unchanged) => Next::End(words.below(unchanged)),
-            publish @ Next::Publish(_) => publish,
+            other => other,
         }
     }
 
@@ -75,10 +75,11 @@ impl MappingForm {
     fn publish(&self, sensor_id: &str, plant_id: i32, name: &str) -> Publish {
         let is_replaced = self.sharing == Some(Sharing::Replace);
         let replaced = self.sharers.iter().filter(|_| is_replaced);
-        let mut records: Vec<EditRecord> =
-            replaced.map(|sharer| EditRecord { key: sharer.clone(), value: None }).collect();
+        let mut records: Vec<EditRecord> = replaced
+            .map(|sharer| EditRecord { key: sharer.clone().into_bytes(), value: None })
+            .collect();
         let value = json!({ "sensor_id": sensor_id, "plant_id": plant_id });
-        records.push(EditRecord { key: sensor_id.to_owned(), value: Some(value) });
+        records.push(EditRecord { key: sensor_id.to_owned().into_bytes(), value: Some(value) });
         Publish {
             topic: MAPPING,
             records,

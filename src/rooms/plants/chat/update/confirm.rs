@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{Existing, Next, PlantForm};
+use crate::kernel::dialog::queued;
 use crate::kernel::effect::{EditRecord, Publish};
 use crate::kernel::text::Text;
 use crate::rooms::plants::METADATA;
-use crate::rooms::plants::chat::dialog::queued;
 use crate::rooms::plants::chat::fields::{Field, FieldValue};
 use crate::rooms::plants::lookup::PlantRow;
 
@@ -33,7 +33,10 @@ impl PlantForm {
         let name = self.shown_value(Field::GivenName);
         Publish {
             topic: METADATA,
-            records: vec![EditRecord { key: plant_id.to_string(), value: Some(value) }],
+            records: vec![EditRecord {
+                key: plant_id.to_string().into_bytes(),
+                value: Some(value),
+            }],
             saved: Text::of("You've confirmed your metadata entry, and it has been updated.\n")
                 .bold(&name)
                 .plain(format!(": /plant_{plant_id}")),
