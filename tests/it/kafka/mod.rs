@@ -7,3 +7,4 @@ pub(crate) mod chaos;
 mod end_to_end;
 mod outage;
 pub(crate) mod prefixed;
+mod secure;
