@@ -66,7 +66,7 @@ async fn missing(operations: &Operations) -> Vec<String> {
             Phase::ReadingTables => missing.push(format!("pipeline {name} reads its tables")),
             Phase::Pausing(reason) => missing.push(format!("pipeline {name} pauses: {reason}")),
             Phase::Halted(reason) => {
-                missing.push(format!("pipeline {name} stands still: {reason}"))
+                missing.push(format!("pipeline {name} stands still: {reason}"));
             }
         }
     }
