@@ -36,15 +36,26 @@ create table wifi_undecided (
     primary key (mac, ssid)
 ) strict, without rowid;
 
--- What the stream has shown of its encoding, and what was decided.
+-- What the stream has shown of its encoding.
+create table wifi_evidence (
+    id integer primary key check (id = 1),
+    hex_count integer not null,
+    hex_first_ms integer,
+    text_count integer not null,
+    text_first_ms integer
+) strict;
+-- Probes that could be either, by minute since the epoch, until it is decided.
+create table wifi_undecided_minute (
+    minute integer primary key,
+    probe_count integer not null
+) strict;
+-- Facts: what was decided, which may have gone by the clock, so that a rebuild obeys it; or since
+-- when, by the pipelines' clock, nothing has come that could be either.
 create table wifi_encoding (
     id integer primary key check (id = 1),
     decided text check (decided in ('text', 'hex')),
     reason text,
-    witness_ms integer,
-    hex_count integer not null default 0,
-    text_count integer not null default 0,
-    undecided_count integer not null default 0
+    heard_at integer
 ) strict;
 
 -- Probes by hour since the epoch, for pictures. Time comes first in the key: pruning is a range.
