@@ -176,7 +176,9 @@ fn looked(need: Need, words: &str) -> Looked {
         Need::Nothing => Looked::Nothing,
         Need::Who(_) => Looked::Who(matches(words)),
         Need::Now(_) => Looked::Now(vec![device(3, Some("Changed"))]),
-        Need::Watch(_) => Looked::Watch((words.len() % 2 == 0).then(|| "because".to_owned())),
+        Need::Watch(_) => {
+            Looked::Watch(words.len().is_multiple_of(2).then(|| "because".to_owned()))
+        }
         Need::Opening(opening) => Looked::Opened(Box::new(opened(&opening))),
     }
 }
