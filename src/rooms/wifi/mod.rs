@@ -22,6 +22,7 @@ pub mod encoding;
 mod evidence;
 pub mod fold;
 pub mod given;
+mod hits;
 pub mod lookout;
 pub mod lookup;
 mod namebook;
@@ -32,8 +33,8 @@ pub mod tshark;
 pub mod types;
 mod vendor;
 mod views;
-mod watch;
 mod watchlist;
+pub mod week;
 pub mod wire;
 
 use encoding::Encoding;

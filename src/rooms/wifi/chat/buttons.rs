@@ -7,9 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use super::marks::Mark;
-use crate::kernel::chat::Button;
+use crate::kernel::chat::{Button, Keyboard};
 use crate::rooms::wifi::given::Who;
-use crate::rooms::wifi::rules::{NAME_IT, SNOOZE_IT};
 use crate::rooms::wifi::types::{MacAddr, Ssid};
 
 /// What Telegram takes as a button's data, in bytes (Bot API, `InlineKeyboardButton`).
@@ -19,10 +18,14 @@ const DATA_BYTES: usize = 64;
 pub const OPEN: &str = "wifi:show:";
 /// Turns a page of devices: its order's letter and its number.
 pub const PAGE: &str = "wifi:page:";
+/// Begins naming a device.
+const NAME: &str = "wifi:name:";
 /// Says something of a device: a mark's word and the device.
 const MARK: &str = "wifi:";
 /// The same on a card, which is shown anew.
 const CARD: &str = "wifi:card:";
+/// Nobody is told of a device for a while.
+const SNOOZE: &str = "wifi:snooze:";
 /// Turns a page of the watch list.
 const WATCHED: &str = "wifi:ssids:";
 /// A network is watched no more; its page, and its bytes in Base64.
@@ -47,10 +50,10 @@ pub enum Tap {
 
 impl Tap {
     pub fn of(data: &str) -> Option<Tap> {
-        if let Some(who) = data.strip_prefix(NAME_IT) {
+        if let Some(who) = data.strip_prefix(NAME) {
             return Some(Tap::Name(who_of(who)));
         }
-        if let Some(mac) = data.strip_prefix(SNOOZE_IT) {
+        if let Some(mac) = data.strip_prefix(SNOOZE) {
             return Some(Tap::Snooze(mac.parse().ok()?));
         }
         if let Some(page) = data.strip_prefix(WATCHED) {
@@ -116,7 +119,7 @@ pub fn mark_on_card(mark: Mark, who: &Who) -> Button {
 }
 
 pub fn name(label: &str, who: &Who) -> Button {
-    Button::new(label, format!("{NAME_IT}{}", who_data(who)))
+    Button::new(label, format!("{NAME}{}", who_data(who)))
 }
 
 pub fn copy(mac: MacAddr) -> Button {
@@ -131,10 +134,24 @@ pub fn drop_ssid(label: impl Into<String>, ssid: &Ssid, page: usize) -> Button {
     Button::new(label, format!("{DROP}{page}:{}", BASE64.encode(ssid.as_bytes())))
 }
 
+/// The buttons under an alert about a device.
+pub fn of_alert(mac: MacAddr, is_named: bool) -> Keyboard {
+    let who = Who::Mac(mac);
+    let label = if is_named { "✏️ Rename it" } else { "✏️ Name it" };
+    vec![
+        vec![name(label, &who), mark(Mark::Ignore.label(), Mark::Ignore, mac)],
+        vec![Button::new("🔕 Snooze 6 h", format!("{SNOOZE}{mac}")), copy(mac)],
+    ]
+}
+
+/// What a snooze of a device's alerts is known by.
+pub fn snoozed(mac: MacAddr) -> String {
+    format!("wifi:{mac}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::wifi::rules::IGNORE_IT;
 
     #[test]
     fn every_button_fits_and_is_read_back() {
@@ -159,6 +176,7 @@ mod tests {
                     on_card: false,
                 },
             ),
+            (of_alert(mac, false)[1][0].clone(), Tap::Snooze(mac)),
             (watched_page("x", 12), Tap::Watched(12)),
             (drop_ssid("x", &ssid, 99_999), Tap::Drop(ssid, 99_999)),
         ];
@@ -168,11 +186,6 @@ mod tests {
             assert_eq!(Tap::of(data), Some(tap), "{data}");
         }
         assert_eq!(open_named(&"n".repeat(60)), None);
-        // Those of alerts.
-        let ignore = Tap::Mark { mark: Mark::Ignore, who: Who::Mac(mac), on_card: false };
-        assert_eq!(Tap::of(&format!("{IGNORE_IT}{mac}")), Some(ignore));
-        assert_eq!(Tap::of(&format!("{SNOOZE_IT}{mac}")), Some(Tap::Snooze(mac)));
-        assert_eq!(Tap::of(&format!("{NAME_IT}{mac}")), Some(Tap::Name(Who::Mac(mac))));
     }
 
     /// F29: what another version may have made is none of ours.

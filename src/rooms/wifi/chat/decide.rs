@@ -1,5 +1,6 @@
 //! The decisions of the room: from what was asked and what the views know to what is done.
 
+use super::buttons::snoozed;
 use super::dialog::{Form, Opened, Opening};
 use super::marks::{self, Mark};
 use super::{Ask, Known, Unclear, show, spelling, ssids, stored, unwatching};
@@ -11,7 +12,6 @@ use crate::kernel::time::HOUR_MS;
 use crate::kernel::when;
 use crate::rooms::wifi::given::{Matches, Said, Who};
 use crate::rooms::wifi::lookup::{Found, Wanted};
-use crate::rooms::wifi::rules;
 use crate::rooms::wifi::types::{MacAddr, Ssid};
 
 /// How long nobody is told of a device after a tap.
@@ -189,7 +189,7 @@ fn dropped(
 fn snoozed_until(mac: MacAddr, snapshot: &Snapshot) -> Done {
     let until_ms = snapshot.now_ms + SNOOZE_MS;
     let note = format!("Snoozed until {}.", when::clock(until_ms, snapshot.time_zone));
-    let effects = vec![Effect::Snooze { about: rules::about(mac), until_ms }];
+    let effects = vec![Effect::Snooze { about: snoozed(mac), until_ms }];
     Done { effects, note: Some(note) }
 }
 
