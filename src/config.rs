@@ -171,11 +171,13 @@ section! {
 
 section! {
     /// The `[wifi]` section.
-    #[derive(Default)]
     pub struct Wifi {
         /// What tshark's SSIDs are written in: `text` (up to 3.6), `hex` (from 4.0 on), or `auto`,
         /// which finds out from the stream. A record's `ssid-encoding` header says it better.
         pub ssid_encoding: SsidEncoding,
+        /// A randomised address is forgotten when it was not heard for so many days, and begins
+        /// anew if it comes back; 0 keeps it for ever.
+        pub random_retention_days: u32,
     }
 }
 
@@ -248,6 +250,12 @@ impl Default for EmbeddedLog {
 impl Default for Http {
     fn default() -> Http {
         Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
+    }
+}
+
+impl Default for Wifi {
+    fn default() -> Wifi {
+        Wifi { ssid_encoding: SsidEncoding::default(), random_retention_days: 30 }
     }
 }
 

@@ -19,8 +19,10 @@ mod copies;
 pub mod debezium;
 mod documents;
 pub mod encoding;
+mod expiry;
 pub mod fold;
 pub mod lookup;
+mod merge;
 mod namebook;
 pub mod names;
 pub mod tshark;
@@ -29,7 +31,7 @@ mod views;
 pub mod wire;
 
 use encoding::Encoding;
-use fold::{Delta, Event};
+use fold::{Delta, Event, Retention};
 use names::Collection;
 use wire::Row;
 
@@ -87,7 +89,10 @@ pub fn room() -> Room {
     Room {
         topics: &TOPICS,
         pipeline: |config, workshop| {
-            let wifi = Wifi { ssid_encoding: fixed(config.wifi.ssid_encoding) };
+            let wifi = Wifi {
+                ssid_encoding: fixed(config.wifi.ssid_encoding),
+                retention: Retention::of_days(config.wifi.random_retention_days),
+            };
             Box::new(Runner::new(wifi, workshop))
         },
         commands: chat::routes::commands,
@@ -111,6 +116,8 @@ fn fixed(setting: SsidEncoding) -> Option<Encoding> {
 pub struct Wifi {
     /// What SSIDs are written in; `None` finds out.
     pub ssid_encoding: Option<Encoding>,
+    /// How long randomised addresses are kept.
+    pub retention: Retention,
 }
 
 impl Pipeline for Wifi {
@@ -158,7 +165,7 @@ impl Pipeline for Wifi {
     }
 
     fn fold(&self, delta: &mut Delta, event: &Event, at: At, _late: bool, _tables: &()) {
-        delta.add(event, at);
+        delta.add(event, at, self.retention);
     }
 
     fn absorb(&self, delta: &mut Delta, other: Delta) {

@@ -4,7 +4,9 @@ use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::when;
-use crate::rooms::wifi::lookup::{Card, Found, Listed, Order, PAGE_LIMIT, STRIP_HOURS, Wanted};
+use crate::rooms::wifi::lookup::{
+    Card, Count, Found, Listed, Order, PAGE_LIMIT, STRIP_HOURS, Wanted,
+};
 use crate::rooms::wifi::types::{MacAddr, Ssid};
 
 /// The data of a button that opens a device's card.
@@ -22,7 +24,11 @@ pub fn device(wanted: &Wanted, found: &Found, snapshot: &Snapshot) -> Say {
         Found::Several(rows, total) => {
             let text = Text::of(format!("{total} devices have "))
                 .code(named(wanted))
-                .plain(" in their address. Which one?");
+                .plain(" in their address.");
+            let text = match total {
+                Count::All(_) => text.plain(" Which one?"),
+                Count::MoreThan(_) => text.plain(" Send more of it, or choose among these:"),
+            };
             Say::new(text).with(choices(rows, snapshot))
         }
         Found::Silent(name) => {
@@ -95,7 +101,9 @@ fn heading(card: &Card) -> Text {
         (None, []) => text,
     };
     if card.parts.iter().any(|part| part.mac().is_randomised()) {
-        text = text.line().italic("a randomised address: the device made it up");
+        let words =
+            "a randomised address: the device made it up, and begins anew after a long silence";
+        text = text.line().italic(words);
     }
     if card.is_ignored {
         text = text.line().italic("ignored: nothing of it is news");
