@@ -19,7 +19,7 @@ mod value;
 pub use error::ConfigError;
 pub use load::Sources;
 pub use render::render;
-pub use value::{Secret, SsidEncoding, TimeZone, WebhookUrl};
+pub use value::{NetworkName, Secret, SsidEncoding, TimeZone, WebhookUrl};
 
 use value::{address, ids, optional_path, optional_text, path, text};
 
@@ -178,6 +178,17 @@ section! {
         /// A randomised address is forgotten when it was not heard for so many days, and begins
         /// anew if it comes back; 0 keeps it for ever.
         pub random_retention_days: u32,
+        /// After an alert about a device and a network, further probes of the same two are counted
+        /// and not told for so many minutes; 0 tells of every frame.
+        pub cooldown_minutes: u32,
+        /// A watched device that is not heard for so many minutes while others are is gone.
+        pub absent_minutes: u32,
+        /// A device whose address is its maker's and that was never heard before is news, but for
+        /// the first so many hours.
+        pub learning_hours: u32,
+        /// Networks of the neighbourhood that are never news, however much they look like a watched
+        /// one: their names, or `hex:` and their bytes.
+        pub local_ssids: Vec<NetworkName>,
     }
 }
 
@@ -190,6 +201,9 @@ section! {
         pub name: Option<String>,
         /// How many partitions it gets when it is created.
         pub partitions: Option<i32>,
+        /// A stream that was alive and brings no record for so many minutes is told to have
+        /// stalled; 0 never is.
+        pub stall_minutes: Option<u32>,
     }
 }
 
@@ -253,15 +267,22 @@ impl Default for Http {
     }
 }
 
-impl Default for Wifi {
-    fn default() -> Wifi {
-        Wifi { ssid_encoding: SsidEncoding::default(), random_retention_days: 30 }
-    }
-}
-
 impl Default for Plants {
     fn default() -> Plants {
         Plants { low_readings_limit: 120 }
+    }
+}
+
+impl Default for Wifi {
+    fn default() -> Wifi {
+        Wifi {
+            ssid_encoding: SsidEncoding::default(),
+            random_retention_days: 30,
+            cooldown_minutes: 10,
+            absent_minutes: 30,
+            learning_hours: 24,
+            local_ssids: Vec::new(),
+        }
     }
 }
 
@@ -275,6 +296,11 @@ impl Config {
     pub fn topic_name<'a>(&'a self, default_name: &'a str) -> &'a str {
         let set = self.topics.get(default_name).and_then(|topic| topic.name.as_deref());
         set.unwrap_or(default_name)
+    }
+
+    /// The time after which the topic counts as stalled, if that is set.
+    pub fn stall_minutes(&self, default_name: &str) -> Option<u32> {
+        self.topics.get(default_name).and_then(|topic| topic.stall_minutes)
     }
 
     /// The partitions that are set for the topic, if any are.

@@ -16,7 +16,6 @@ use windowsill::log::embedded::EmbeddedLog;
 use windowsill::log::topics::Topics;
 use windowsill::rooms;
 use windowsill::rooms::wifi::Wifi;
-use windowsill::rooms::wifi::fold::Retention;
 use windowsill::rooms::wifi::lookup::{self, Found, Wanted};
 use windowsill::store::{Store, StoreReader, positions};
 
@@ -93,8 +92,7 @@ async fn look(flags: &Flags, dir: &Path) {
     let macs = addresses(flags.known);
     let workshop = workshop(dir).await;
     fill(&workshop, flags, &macs).await;
-    let wifi = Wifi { ssid_encoding: None, retention: Retention::of_days(30) };
-    let runner = Runner::new(wifi, workshop.clone());
+    let runner = Runner::new(Wifi::of_config(&Config::default()), workshop.clone());
     let filled = runner.catch_up().await.unwrap();
     println!(
         "{} devices known, {} of them named ({:.0} records/s until then)",

@@ -34,12 +34,30 @@ pub(super) async fn name_of(
     db: &mut SqliteConnection,
     mac: MacAddr,
 ) -> Result<(Option<String>, bool), StoreError> {
-    let name = names_of(db, std::iter::once(mac)).await?.remove(&mac);
-    let ignored = sqlx::query_scalar("select ignored from wifi_given where mac = ?")
-        .bind(mac.key())
-        .fetch_optional(db)
-        .await?;
-    Ok((name, ignored.unwrap_or(false)))
+    let given: Option<(Option<String>, bool)> =
+        sqlx::query_as("select name, ignored from wifi_given where mac = ?")
+            .bind(mac.key())
+            .fetch_optional(&mut *db)
+            .await?;
+    let (name, is_ignored) = given.unwrap_or_default();
+    if name.is_some() {
+        return Ok((name, is_ignored));
+    }
+    Ok((unifi_name_of(db, mac).await?, is_ignored))
+}
+
+/// What UniFi calls a device.
+pub(super) async fn unifi_name_of(
+    db: &mut SqliteConnection,
+    mac: MacAddr,
+) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select device_name from wifi_document where mac = ? and device_name is not null
+          order by collection, document_id limit 1",
+    )
+    .bind(mac.key())
+    .fetch_optional(db)
+    .await?)
 }
 
 /// The names of those among these devices that have one.

@@ -155,6 +155,15 @@ impl Ssid {
         self.length == 0
     }
 
+    pub fn has_nul(&self) -> bool {
+        self.as_bytes().contains(&0)
+    }
+
+    /// The bytes that this one's text, which is hexadecimal digits, stands for.
+    pub fn of_its_digits(&self) -> Option<Ssid> {
+        Ssid::of_hex(std::str::from_utf8(self.as_bytes()).ok()?).ok()
+    }
+
     pub fn hex(&self) -> String {
         self.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -2,24 +2,27 @@
 
 use sqlx::SqliteConnection;
 
-use super::encoding::{Encoding, Evidence};
+use super::encoding::Encoding;
 use super::fold::{Delta, Tally};
 use super::merge::{self, Chains, NameRow};
 use super::types::{MacAddr, Ssid};
 use super::wire::Row;
-use super::{Wifi, copies, documents, expiry};
+use super::{Wifi, copies, documents, evidence, expiry, presence, watch};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::store::StoreError;
 
 /// What is folded from streams.
-const FOLDED: [&str; 7] = [
+const FOLDED: [&str; 10] = [
     "wifi_device",
     "wifi_ssid",
     "wifi_undecided",
-    "wifi_encoding",
+    "wifi_evidence",
+    "wifi_undecided_minute",
     "wifi_hour",
     "wifi_forgotten",
     "wifi_document",
+    "wifi_new",
+    "wifi_span",
 ];
 
 impl Views for Wifi {
@@ -45,11 +48,9 @@ impl Views for Wifi {
 
     async fn merge(&self, db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {
         documents::merge(db, delta).await?;
-        let encoding = note_evidence(db, &delta.evidence).await?;
-        if let Some(encoding) = encoding {
-            let waited = take_undecided(db).await?;
-            merge::ssids(db, as_decided(waited, encoding)).await?;
-        }
+        presence::merge_span(db, delta).await?;
+        let encoding = evidence::decided(db).await?;
+        evidence::note(db, &delta.evidence, encoding).await?;
         let chains = Chains::of(delta, self.retention);
         for round in 0..chains.rounds {
             let mut heard = chains.round(round);
@@ -68,19 +69,46 @@ impl Views for Wifi {
 
     async fn close(
         &self,
-        _db: &mut SqliteConnection,
-        _due: Due,
-        _delta: &Delta,
+        db: &mut SqliteConnection,
+        due: Due,
+        delta: &Delta,
     ) -> Result<Closed, StoreError> {
-        Ok(Closed::default())
+        if let Some(encoding) = evidence::decide(db, &due, &delta.evidence).await? {
+            let waiting = take_undecided(db).await?;
+            merge::ssids(db, as_decided(waiting, encoding)).await?;
+        }
+        let encoding = evidence::decided(db).await?;
+        let mut alerts = watch::release(db, &self.rules, &due, &delta.hits, encoding).await?;
+        alerts.extend(presence::newcomers(db, &self.rules, &due).await?);
+        alerts.extend(presence::comings_and_goings(db, &self.rules, &due).await?);
+        if let Some(watermark_ms) = due.watermark_ms {
+            alerts.extend(watch::days(db, &self.rules, watermark_ms).await?);
+        }
+        Ok(Closed { windows: 0, alerts })
     }
 
-    async fn next_open(
+    async fn next_due(
         &self,
-        _db: &mut SqliteConnection,
-        _watermark_ms: i64,
+        db: &mut SqliteConnection,
+        watermark_ms: i64,
     ) -> Result<Option<i64>, StoreError> {
-        Ok(None)
+        let timers = [
+            evidence::rests_at(db).await?,
+            presence::next_absence(db, &self.rules, watermark_ms).await?,
+            watch::next_day(db).await?,
+        ];
+        Ok(timers.into_iter().flatten().min())
+    }
+
+    async fn settle_past(
+        &self,
+        db: &mut SqliteConnection,
+        watermark_ms: Option<i64>,
+    ) -> Result<(), StoreError> {
+        match watermark_ms {
+            Some(watermark_ms) => presence::settle_past(db, watermark_ms).await,
+            None => Ok(()),
+        }
     }
 
     async fn spans(&self, db: &mut SqliteConnection) -> Result<Vec<Span>, StoreError> {
@@ -105,47 +133,6 @@ impl Views for Wifi {
     async fn prune(&self, db: &mut SqliteConnection, watermark_ms: i64) -> Result<(), StoreError> {
         expiry::prune(db, self.retention, watermark_ms).await
     }
-}
-
-/// Adds what a batch has shown, and gives the encoding if it is decided now.
-async fn note_evidence(
-    db: &mut SqliteConnection,
-    evidence: &Evidence,
-) -> Result<Option<Encoding>, StoreError> {
-    let known: Option<(Option<String>, i64)> =
-        sqlx::query_as("select decided, undecided_count from wifi_encoding where id = 1")
-            .fetch_optional(&mut *db)
-            .await?;
-    let (decided, before_count) = known.unwrap_or_default();
-    let decided = decided.as_deref().and_then(Encoding::of_name);
-    if *evidence == Evidence::default() {
-        return Ok(decided);
-    }
-    let mut whole = *evidence;
-    whole.undecided_count += before_count;
-    let verdict = if decided.is_some() { None } else { whole.verdict() };
-    let witness = evidence.hex.first.min(evidence.text.first);
-    sqlx::query(
-        "insert into wifi_encoding
-            (id, decided, reason, witness_ms, hex_count, text_count, undecided_count)
-         values (1, ?, ?, ?, ?, ?, ?)
-         on conflict (id) do update set
-            decided = coalesce(decided, excluded.decided),
-            reason = coalesce(reason, excluded.reason),
-            witness_ms = coalesce(witness_ms, excluded.witness_ms),
-            hex_count = hex_count + excluded.hex_count,
-            text_count = text_count + excluded.text_count,
-            undecided_count = undecided_count + excluded.undecided_count",
-    )
-    .bind(verdict.as_ref().map(|(encoding, _)| encoding.name()))
-    .bind(verdict.as_ref().map(|(_, reason)| reason.as_str()))
-    .bind(witness.map(|at| at.event_ms))
-    .bind(evidence.hex.count)
-    .bind(evidence.text.count)
-    .bind(evidence.undecided_count)
-    .execute(db)
-    .await?;
-    Ok(decided.or(verdict.map(|(encoding, _)| encoding)))
 }
 
 /// Takes what waited for the decision.

@@ -104,6 +104,7 @@ impl Bench {
             settings: EngineSettings {
                 clock_lag_ms: LAG_MS,
                 alert_max_age_ms: self.alert_max_age_ms,
+                time_zone: chrono_tz::UTC,
             },
         }
     }
