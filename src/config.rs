@@ -201,6 +201,10 @@ section! {
         pub name: Option<String>,
         /// How many partitions it gets when it is created.
         pub partitions: Option<i32>,
+        /// Whether the bot writes it, where it is a topic of results. Without it
+        /// `houseplant-low-readings` is written and `pcap-stats` is not: in the embedded log that
+        /// would store every device twice.
+        pub publish: Option<bool>,
         /// A stream that was alive and brings no record for so many minutes is told to have
         /// stalled; 0 never is.
         pub stall_minutes: Option<u32>,
@@ -306,6 +310,14 @@ impl Config {
     /// The partitions that are set for the topic, if any are.
     pub fn topic_partitions(&self, default_name: &str) -> Option<i32> {
         self.topics.get(default_name).and_then(|topic| topic.partitions)
+    }
+}
+
+impl Config {
+    /// Whether a topic of results is written; `by_default` where nobody has set it.
+    pub fn publishes(&self, default_name: &str, by_default: bool) -> bool {
+        let set = self.topics.get(default_name).and_then(|topic| topic.publish);
+        set.unwrap_or(by_default)
     }
 }
 

@@ -13,6 +13,7 @@ use sqlx::SqliteConnection;
 
 use super::fold::Retention;
 use super::merge::Chain;
+use super::stats;
 use super::types::MacAddr;
 use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::store::StoreError;
@@ -174,6 +175,8 @@ async fn forget(db: &mut SqliteConnection, macs: &[i64]) -> Result<(), StoreErro
     if macs.is_empty() {
         return Ok(());
     }
+    let gone: Vec<MacAddr> = macs.iter().map(|key| MacAddr::of_key(*key)).collect();
+    stats::note(db, &gone).await?;
     let macs = serde_json::Value::from(macs).to_string();
     for statement in [
         "delete from wifi_ssid where mac in (select value from json_each(?))",

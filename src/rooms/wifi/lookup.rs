@@ -175,7 +175,7 @@ async fn by_name(
     }
 }
 
-async fn devices(
+pub(super) async fn devices(
     db: &mut SqliteConnection,
     macs: &[MacAddr],
 ) -> Result<Vec<DeviceRow>, StoreError> {

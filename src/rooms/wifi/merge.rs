@@ -15,6 +15,7 @@ use sqlx::SqliteConnection;
 
 use super::expiry;
 use super::fold::{Delta, Device, Name, Retention, Slot, Tally};
+use super::stats;
 use super::types::{MacAddr, Ssid};
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
@@ -193,7 +194,9 @@ pub(super) async fn devices(
     hours.sort_unstable();
     MERGE_HOURS
         .run(db, &hours, |query, (hour, mac, count)| query.bind(*hour).bind(mac.key()).bind(*count))
-        .await
+        .await?;
+    let macs: Vec<MacAddr> = chains.iter().map(|chain| chain.mac).collect();
+    stats::note(db, &macs).await
 }
 
 /// Adds networks, and drops what is beyond a device's limit.

@@ -29,6 +29,7 @@ mod namebook;
 pub mod names;
 mod presence;
 pub mod rules;
+mod stats;
 pub mod tshark;
 pub mod types;
 mod views;
@@ -44,7 +45,7 @@ use types::Ssid;
 use wire::Row;
 
 /// The topics of the Wi-Fi room.
-pub static TOPICS: [TopicSpec; 5] = [
+pub static TOPICS: [TopicSpec; 6] = [
     TopicSpec {
         name: PCAP,
         kind: TopicKind::Stream,
@@ -90,6 +91,15 @@ pub static TOPICS: [TopicSpec; 5] = [
         check: wire::check_watch,
         value_line: wire::no_value_line,
     },
+    TopicSpec {
+        name: stats::TOPIC,
+        kind: TopicKind::Table,
+        kafka_partitions: 6,
+        format: Format::Avro(include_str!("../../../schemas/pcap-stats.avsc")),
+        stall_after_ms: None,
+        check: wire::check_stats,
+        value_line: wire::no_value_line,
+    },
 ];
 
 /// The stream of frames, by default name.
@@ -110,6 +120,7 @@ pub fn room() -> Room {
         conversation: None,
         chat: &chat::WifiChat,
         status: Some(|db| Box::pin(evidence::status(db))),
+        results: &[stats::TABLE],
     }
 }
 

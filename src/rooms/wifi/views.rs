@@ -7,7 +7,7 @@ use super::fold::{Delta, Tally};
 use super::merge::{self, Chains, NameRow};
 use super::types::{MacAddr, Ssid};
 use super::wire::Row;
-use super::{Wifi, copies, documents, evidence, expiry, presence, watch};
+use super::{Wifi, copies, documents, evidence, expiry, presence, stats, watch};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::store::StoreError;
 
@@ -75,7 +75,9 @@ impl Views for Wifi {
     ) -> Result<Closed, StoreError> {
         if let Some(encoding) = evidence::decide(db, &due, &delta.evidence).await? {
             let waiting = take_undecided(db).await?;
+            let waited: Vec<MacAddr> = waiting.iter().map(|(mac, ..)| *mac).collect();
             merge::ssids(db, as_decided(waiting, encoding)).await?;
+            stats::note(db, &waited).await?;
         }
         let encoding = evidence::decided(db).await?;
         let mut alerts = watch::release(db, &self.rules, &due, &delta.hits, encoding).await?;
