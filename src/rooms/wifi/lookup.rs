@@ -11,6 +11,7 @@ use sqlx::SqliteConnection;
 
 use super::namebook as names;
 use super::types::{MacAddr, Ssid};
+use super::week;
 use crate::kernel::time::HOUR_MS;
 use crate::store::StoreError;
 
@@ -61,6 +62,8 @@ pub struct Card {
     pub undecided_count: i64,
     /// Probes in each of the hours up to the newest probe, the oldest hour first.
     pub hours: [i64; STRIP_HOURS],
+    /// Probes by hour since the epoch over the last days.
+    pub week: Vec<(i64, i64)>,
 }
 
 /// What was typed after `/device`.
@@ -257,11 +260,12 @@ async fn card(db: &mut SqliteConnection, parts: Vec<DeviceRow>) -> Result<Card, 
     .await?;
     let last_ms = parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
     let hours = hours(db, &among, last_ms).await?;
+    let week = week::hours(db, &parts).await?;
     let (name, is_ignored) = match parts.first() {
         Some(part) => names::name_of(db, part.mac()).await?,
         None => (None, false),
     };
-    Ok(Card { name, is_ignored, parts, ssid_count, ssids, undecided_count, hours })
+    Ok(Card { name, is_ignored, parts, ssid_count, ssids, undecided_count, hours, week })
 }
 
 /// The hours up to the newest probe: a device that is gone still has a history.
@@ -323,7 +327,7 @@ pub async fn page(
         .await?;
     let offset = page.saturating_mul(PAGE_LIMIT);
     let rows = match order {
-        Order::Newest => newest(db, offset).await?,
+        Order::Newest => newest(db, PAGE_LIMIT, offset).await?,
         Order::Busiest | Order::New => {
             sqlx::query_as(&format!(
                 "{DEVICE_ROW} where {condition} order by {sorted} limit {PAGE_LIMIT} offset ?2"
@@ -339,17 +343,22 @@ pub async fn page(
 
 /// A page of the devices heard last: hour after hour, and at the end those whose hours are no
 /// longer kept.
-async fn newest(db: &mut SqliteConnection, offset: i64) -> Result<Vec<DeviceRow>, StoreError> {
+pub(super) async fn newest(
+    db: &mut SqliteConnection,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<DeviceRow>, StoreError> {
     let last_heard = "from wifi_hour h cross join wifi_device d
          on d.mac = h.mac and d.last_ms / 3600000 = h.hour";
     let mut rows: Vec<DeviceRow> = sqlx::query_as(&format!(
         "select d.* {last_heard} order by h.hour desc, d.last_ms desc, d.mac
-          limit {PAGE_LIMIT} offset ?"
+          limit ? offset ?"
     ))
+    .bind(limit)
     .bind(offset)
     .fetch_all(&mut *db)
     .await?;
-    let missing = PAGE_LIMIT - i64::try_from(rows.len()).unwrap_or(PAGE_LIMIT);
+    let missing = limit - i64::try_from(rows.len()).unwrap_or(limit);
     if missing == 0 {
         return Ok(rows);
     }

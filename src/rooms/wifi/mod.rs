@@ -22,6 +22,8 @@ pub mod encoding;
 mod evidence;
 mod expiry;
 pub mod fold;
+pub mod given;
+mod hits;
 pub mod lookout;
 pub mod lookup;
 mod merge;
@@ -32,8 +34,10 @@ pub mod rules;
 mod stats;
 pub mod tshark;
 pub mod types;
+mod vendor;
 mod views;
-mod watch;
+mod watchlist;
+pub mod week;
 pub mod wire;
 
 use encoding::Encoding;
@@ -117,7 +121,8 @@ pub fn room() -> Room {
         pipeline: |config, workshop| Box::new(Runner::new(Wifi::of_config(config), workshop)),
         commands: chat::routes::commands,
         routes: chat::routes::routes,
-        conversation: None,
+        conversation: Some(chat::routes::conversation),
+        free_text: Some(chat::routes::free_text),
         chat: &chat::WifiChat,
         status: Some(|db| Box::pin(evidence::status(db))),
         results: &[stats::TABLE],

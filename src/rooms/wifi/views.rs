@@ -7,7 +7,7 @@ use super::fold::{Delta, Tally};
 use super::merge::{self, Chains, NameRow};
 use super::types::{MacAddr, Ssid};
 use super::wire::Row;
-use super::{Wifi, copies, documents, evidence, expiry, presence, stats, watch};
+use super::{Wifi, copies, documents, evidence, expiry, hits, presence, stats};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::store::StoreError;
 
@@ -80,11 +80,11 @@ impl Views for Wifi {
             stats::note(db, &waited).await?;
         }
         let encoding = evidence::decided(db).await?;
-        let mut alerts = watch::release(db, &self.rules, &due, &delta.hits, encoding).await?;
+        let mut alerts = hits::release(db, &self.rules, &due, &delta.hits, encoding).await?;
         alerts.extend(presence::newcomers(db, &self.rules, &due).await?);
         alerts.extend(presence::comings_and_goings(db, &self.rules, &due).await?);
         if let Some(watermark_ms) = due.watermark_ms {
-            alerts.extend(watch::days(db, &self.rules, watermark_ms).await?);
+            alerts.extend(hits::days(db, &self.rules, watermark_ms).await?);
         }
         Ok(Closed { windows: 0, alerts })
     }
@@ -97,7 +97,7 @@ impl Views for Wifi {
         let timers = [
             evidence::rests_at(db).await?,
             presence::next_absence(db, &self.rules, watermark_ms).await?,
-            watch::next_day(db).await?,
+            hits::next_day(db).await?,
         ];
         Ok(timers.into_iter().flatten().min())
     }
