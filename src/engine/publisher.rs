@@ -65,11 +65,11 @@ async fn carry(
     append: Append,
 ) -> Result<(), EngineError> {
     let mut changes = workshop.store.changes();
-    let mut retry = Retry { what, wait: FIRST_RETRY, stop: stop.clone() };
+    let mut retry = Retry::new(what, stop.clone());
     while !*stop.borrow() {
         changes.mark_unchanged();
         match append(&workshop).await {
-            Ok(None) => retry.wait = FIRST_RETRY,
+            Ok(None) => retry.succeeded(),
             Ok(Some(appended)) => {
                 // They are in the log: only the mark is tried again, or each attempt would append
                 // them once more.
@@ -79,7 +79,7 @@ async fn carry(
                         return Ok(());
                     }
                 }
-                retry.wait = FIRST_RETRY;
+                retry.succeeded();
                 continue;
             }
             Err(error) => {
@@ -96,15 +96,24 @@ async fn carry(
 }
 
 /// The pause after a fault that may pass.
-struct Retry {
+pub(super) struct Retry {
     what: &'static str,
     wait: Duration,
     stop: watch::Receiver<bool>,
 }
 
 impl Retry {
+    pub(super) fn new(what: &'static str, stop: watch::Receiver<bool>) -> Retry {
+        Retry { what, wait: FIRST_RETRY, stop }
+    }
+
+    /// The next fault is a new one.
+    pub(super) fn succeeded(&mut self) {
+        self.wait = FIRST_RETRY;
+    }
+
     /// Waits, longer each time; any other fault is given back.
-    async fn after(&mut self, error: EngineError) -> Result<(), EngineError> {
+    pub(super) async fn after(&mut self, error: EngineError) -> Result<(), EngineError> {
         if !error.is_transient() {
             return Err(error);
         }
