@@ -19,7 +19,7 @@ mod value;
 pub use error::ConfigError;
 pub use load::Sources;
 pub use render::render;
-pub use value::{Secret, SsidEncoding, TimeZone, WebhookUrl};
+pub use value::{RegistryUrl, Secret, SsidEncoding, TimeZone, TopicFormat, WebhookUrl};
 
 use value::{address, ids, optional_path, optional_text, path, text};
 
@@ -84,6 +84,8 @@ section! {
         pub http: Http,
         /// The event log in the data directory.
         pub embedded_log: EmbeddedLog,
+        /// Where schemas have their ids.
+        pub schema_registry: SchemaRegistry,
         /// Houseplants.
         pub plants: Plants,
         /// Wi-Fi probes.
@@ -162,6 +164,31 @@ section! {
 }
 
 section! {
+    /// The `[schema_registry]` section.
+    pub struct SchemaRegistry {
+        /// The address of a schema registry with Confluent's API, with its path if it has one:
+        /// `https://registry.example.org/apis/ccompat/v7`. With it, topics that have a schema are
+        /// in Confluent's wire format unless they say otherwise.
+        pub url: Option<RegistryUrl>,
+        /// Who we are, where the registry asks.
+        #[serde(deserialize_with = "optional_text")]
+        pub user: Option<String>,
+        /// And our password.
+        pub password: Option<Secret>,
+        /// A file that holds the password instead.
+        #[serde(deserialize_with = "optional_path")]
+        pub password_file: Option<PathBuf>,
+        /// A file of certificates (PEM) by which the registry's own is trusted, beside the public
+        /// ones.
+        #[serde(deserialize_with = "optional_path")]
+        pub ca_file: Option<PathBuf>,
+        /// Register our schemas, under the subject `<topic>-value`, before the first value is
+        /// written; `false` only looks them up.
+        pub register: bool,
+    }
+}
+
+section! {
     /// The `[plants]` section.
     pub struct Plants {
         /// A plant is dry when more than this many of its readings within six hours are low.
@@ -188,6 +215,10 @@ section! {
         pub name: Option<String>,
         /// How many partitions it gets when it is created.
         pub partitions: Option<i32>,
+        /// What its values are written in: `avro` (single-object encoding), `confluent`, `json` or
+        /// `text`. By default `confluent` with a schema registry, else `json` on Kafka and `avro`
+        /// in the embedded log; what others write as JSON or text is that.
+        pub format: Option<TopicFormat>,
     }
 }
 
@@ -203,6 +234,7 @@ impl Default for Config {
             webhook: Webhook::default(),
             http: Http::default(),
             embedded_log: EmbeddedLog::default(),
+            schema_registry: SchemaRegistry::default(),
             plants: Plants::default(),
             wifi: Wifi::default(),
             topics: BTreeMap::new(),
@@ -245,6 +277,19 @@ impl Default for EmbeddedLog {
     }
 }
 
+impl Default for SchemaRegistry {
+    fn default() -> SchemaRegistry {
+        SchemaRegistry {
+            url: None,
+            user: None,
+            password: None,
+            password_file: None,
+            ca_file: None,
+            register: true,
+        }
+    }
+}
+
 impl Default for Http {
     fn default() -> Http {
         Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
@@ -281,6 +326,7 @@ const SECTIONS: &[(&str, &[Key])] = &[
     ("webhook", Webhook::KEYS),
     ("http", Http::KEYS),
     ("embedded_log", EmbeddedLog::KEYS),
+    ("schema_registry", SchemaRegistry::KEYS),
     ("plants", Plants::KEYS),
     ("wifi", Wifi::KEYS),
 ];
@@ -294,8 +340,9 @@ struct SecretKey<'a> {
 
 impl Config {
     /// Every secret. Each has a key `<name>_file` beside it.
-    fn secrets(&mut self) -> [SecretKey<'_>; 2] {
+    fn secrets(&mut self) -> [SecretKey<'_>; 3] {
         let (telegram, webhook) = (&mut self.telegram, &mut self.webhook);
+        let registry = &mut self.schema_registry;
         [
             SecretKey {
                 name: "telegram.token",
@@ -306,6 +353,11 @@ impl Config {
                 name: "webhook.secret",
                 value: &mut webhook.secret,
                 file: webhook.secret_file.as_ref(),
+            },
+            SecretKey {
+                name: "schema_registry.password",
+                value: &mut registry.password,
+                file: registry.password_file.as_ref(),
             },
         ]
     }

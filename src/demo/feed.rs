@@ -55,18 +55,19 @@ pub async fn describe_plants(
         });
         (plant.plant_id.to_string(), value)
     });
-    let is_fresh = fill(log, topics.get(METADATA)?, plants, now_ms).await?;
+    let is_fresh = fill(log, topics, topics.get(METADATA)?, plants, now_ms).await?;
     let mappings = SAMPLES.iter().map(|plant| {
         let value = json!({ "sensor_id": plant.sensor_id, "plant_id": plant.plant_id });
         (plant.sensor_id.to_owned(), value)
     });
-    fill(log, topics.get(MAPPING)?, mappings, now_ms).await?;
+    fill(log, topics, topics.get(MAPPING)?, mappings, now_ms).await?;
     Ok(is_fresh)
 }
 
 /// Writes the first rows of a table, unless it has had some. Says whether it did.
 async fn fill(
     log: &dyn EventLog,
+    topics: &Topics,
     topic: &Topic,
     rows: impl Iterator<Item = (String, Value)>,
     now_ms: i64,
@@ -75,6 +76,7 @@ async fn fill(
     if present.iter().any(|known| known.name == topic.log_name && known.records > 0) {
         return Ok(false);
     }
+    topics.prepare(topic).await.map_err(LogError::from)?;
     let mut records = Vec::new();
     for (key, value) in rows {
         records.push(NewRecord {
@@ -113,6 +115,7 @@ impl Feed {
         cycles: &mut [Cycles; 6],
     ) -> Result<(), FeedError> {
         let now_ms = self.clock.now_ms();
+        self.topics.prepare(self.topics.get(READINGS)?).await.map_err(LogError::from)?;
         loop {
             let until_ms = now_ms.min(self.fed_ms + BATCH_STEPS * READING_EVERY_MS);
             let records = self.due(until_ms, cycles)?;

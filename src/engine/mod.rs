@@ -23,6 +23,7 @@ mod past;
 mod phase;
 pub mod publisher;
 pub mod rebuild;
+mod resolve;
 mod resume;
 mod runner;
 mod session;

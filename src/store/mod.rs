@@ -39,6 +39,7 @@ pub mod positions;
 pub mod publication;
 pub mod removal;
 pub mod schema;
+pub mod schemas;
 mod writer;
 
 pub use lock::{DirLock, make_dir};
