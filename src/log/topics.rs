@@ -10,6 +10,7 @@ use super::codec::{Codec, CodecError};
 use super::registry::{Learnt, Registry, RegistryError};
 use super::{Batch, EventLog, LogError};
 use crate::config::{Config, TopicFormat};
+use crate::kernel::time::MINUTE_MS;
 use crate::kernel::topic::{Format, TopicSpec};
 
 /// Why the topics cannot be used.
@@ -33,6 +34,8 @@ pub struct Topic {
     pub log_name: String,
     /// Partitions when we create it.
     pub partitions: i32,
+    /// A stream that brings nothing for so long has stalled; `None` is not watched.
+    pub stall_after_ms: Option<i64>,
     /// Shared: a codec keeps its schema for the life of the process.
     pub codec: Arc<Codec>,
 }
@@ -54,6 +57,11 @@ impl Topics {
                 spec: *spec,
                 log_name: config.topic_name(spec.name).to_owned(),
                 partitions: config.topic_partitions(spec.name).unwrap_or(1),
+                stall_after_ms: match config.stall_minutes(spec.name) {
+                    None => spec.stall_after_ms,
+                    Some(0) => None,
+                    Some(minutes) => Some(i64::from(minutes) * MINUTE_MS),
+                },
                 codec: Arc::new(codec(spec, config, registry.as_deref())?),
             };
             by_name.insert(spec.name, topic);
