@@ -36,15 +36,26 @@ create table wifi_undecided (
     primary key (mac, ssid)
 ) strict, without rowid;
 
--- What the stream has shown of its encoding, and what was decided.
+-- What the stream has shown of its encoding.
+create table wifi_evidence (
+    id integer primary key check (id = 1),
+    hex_count integer not null,
+    hex_first_ms integer,
+    text_count integer not null,
+    text_first_ms integer
+) strict;
+-- Probes that could be either, by minute since the epoch, until it is decided.
+create table wifi_undecided_minute (
+    minute integer primary key,
+    probe_count integer not null
+) strict;
+-- Facts: what was decided, which may have gone by the clock, so that a rebuild obeys it; or since
+-- when, by the pipelines' clock, nothing has come that could be either.
 create table wifi_encoding (
     id integer primary key check (id = 1),
     decided text check (decided in ('text', 'hex')),
     reason text,
-    witness_ms integer,
-    hex_count integer not null default 0,
-    text_count integer not null default 0,
-    undecided_count integer not null default 0
+    heard_at integer
 ) strict;
 
 -- Probes by hour since the epoch, for pictures. Time comes first in the key: pruning is a range.
@@ -72,13 +83,14 @@ create table wifi_document (
 create index wifi_document_mac on wifi_document (mac) where device_name is not null;
 create index wifi_document_name on wifi_document (name_key) where device_name is not null;
 
--- Copy of `device-names`: names given in chat, and devices that are ignored.
+-- Copy of `device-names`: names given in chat, and devices that are ignored or watched.
 create table wifi_given (
     mac integer primary key,
     record_key text not null unique,
     name text,
     name_key text,
     ignored integer not null,
+    watched integer not null,
     record_partition integer not null,
     record_offset integer not null,
     record_ts_ms integer not null

@@ -19,7 +19,7 @@ mod value;
 pub use error::ConfigError;
 pub use load::Sources;
 pub use render::render;
-pub use value::{Secret, SsidEncoding, TimeZone, WebhookUrl};
+pub use value::{NetworkName, Secret, SsidEncoding, TimeZone, WebhookUrl};
 
 use value::{address, ids, optional_path, optional_text, path, text};
 
@@ -171,11 +171,21 @@ section! {
 
 section! {
     /// The `[wifi]` section.
-    #[derive(Default)]
     pub struct Wifi {
         /// What tshark's SSIDs are written in: `text` (up to 3.6), `hex` (from 4.0 on), or `auto`,
         /// which finds out from the stream. A record's `ssid-encoding` header says it better.
         pub ssid_encoding: SsidEncoding,
+        /// After an alert about a device and a network, further probes of the same two are counted
+        /// and not told for so many minutes; 0 tells of every frame.
+        pub cooldown_minutes: u32,
+        /// A watched device that is not heard for so many minutes while others are is gone.
+        pub absent_minutes: u32,
+        /// A device whose address is its maker's and that was never heard before is news, but for
+        /// the first so many hours.
+        pub learning_hours: u32,
+        /// Networks of the neighbourhood that are never news, however much they look like a watched
+        /// one: their names, or `hex:` and their bytes.
+        pub local_ssids: Vec<NetworkName>,
     }
 }
 
@@ -188,6 +198,9 @@ section! {
         pub name: Option<String>,
         /// How many partitions it gets when it is created.
         pub partitions: Option<i32>,
+        /// A stream that was alive and brings no record for so many minutes is told to have
+        /// stalled; 0 never is.
+        pub stall_minutes: Option<u32>,
     }
 }
 
@@ -257,6 +270,18 @@ impl Default for Plants {
     }
 }
 
+impl Default for Wifi {
+    fn default() -> Wifi {
+        Wifi {
+            ssid_encoding: SsidEncoding::default(),
+            cooldown_minutes: 10,
+            absent_minutes: 30,
+            learning_hours: 24,
+            local_ssids: Vec::new(),
+        }
+    }
+}
+
 impl Config {
     /// The event log's file.
     pub fn log_path(&self) -> PathBuf {
@@ -267,6 +292,11 @@ impl Config {
     pub fn topic_name<'a>(&'a self, default_name: &'a str) -> &'a str {
         let set = self.topics.get(default_name).and_then(|topic| topic.name.as_deref());
         set.unwrap_or(default_name)
+    }
+
+    /// The time after which the topic counts as stalled, if that is set.
+    pub fn stall_minutes(&self, default_name: &str) -> Option<u32> {
+        self.topics.get(default_name).and_then(|topic| topic.stall_minutes)
     }
 
     /// The partitions that are set for the topic, if any are.

@@ -67,7 +67,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Restore { dir } => backup::restore(&config, &dir).await,
         Command::Rebuild(options) => rebuild::rebuild(&config, &options).await,
         Command::Check { json } => check::check(&config, json).await,
-        Command::Ask(options) => ask::ask(&config, &options.text, options.json).await,
+        Command::Ask(options) => ask::ask(&config, &options).await,
     };
     result.unwrap_or_else(|failure| failed(failure.exit, &failure.reason))
 }

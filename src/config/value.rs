@@ -134,6 +134,51 @@ pub enum SsidEncoding {
     Hex,
 }
 
+/// What a Wi-Fi network is called: 1 to 32 bytes, as text or as `hex:` and two digits a byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkName {
+    written: String,
+    bytes: Vec<u8>,
+}
+
+impl NetworkName {
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Serialize for NetworkName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.written)
+    }
+}
+
+impl<'de> Deserialize<'de> for NetworkName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NetworkName, D::Error> {
+        const LONGEST_BYTES: usize = 32;
+        let written = text(deserializer)?;
+        let bytes = match written.strip_prefix("hex:") {
+            None => Some(written.clone().into_bytes()),
+            Some(digits) => hex_bytes(digits),
+        };
+        let fits = |bytes: &Vec<u8>| (1..=LONGEST_BYTES).contains(&bytes.len());
+        bytes.filter(fits).map(|bytes| NetworkName { written: written.clone(), bytes }).ok_or_else(
+            || {
+                let expected = "a network's name of 1 to 32 bytes, or hex: and two digits a byte";
+                D::Error::invalid_value(Unexpected::Str(&written), &expected)
+            },
+        )
+    }
+}
+
+fn hex_bytes(digits: &str) -> Option<Vec<u8>> {
+    let byte = |pair: &[u8]| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+        u8::from_str_radix(pair, 16).ok()
+    };
+    digits.as_bytes().chunks(2).map(byte).collect()
+}
+
 /// A time zone by its name in the tz database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeZone(chrono_tz::Tz);

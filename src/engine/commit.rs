@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sqlx::SqliteConnection;
 
 use super::fold::{Move, Place, Step};
-use super::{Closed, Due, Views, Workshop, announce};
+use super::watchdog::News;
+use super::{Closed, Due, EngineSettings, Views, Workshop, announce};
 use crate::clock;
 use crate::kernel::time::Tumbling;
 use crate::store::clock as clock_facts;
@@ -36,6 +37,10 @@ pub(super) struct Commit {
     /// The machine's clock, unless it is in doubt.
     pub(super) committed_at: Option<i64>,
     pub(super) stage: Stage,
+    /// A command that ends at the log's end has come there.
+    pub(super) is_final: bool,
+    /// Streams that have stalled, or go on.
+    pub(super) news: Vec<News>,
 }
 
 /// What a step's transaction came to.
@@ -47,8 +52,8 @@ pub(super) struct Committed<D> {
     pub(super) letters: u64,
     /// A rebuild has come as far as the pipeline had been.
     pub(super) ends_past: bool,
-    /// The start of the earliest window that is still open.
-    pub(super) next_open_ms: Option<i64>,
+    /// The watermark at which the clock alone has something to do.
+    pub(super) next_due_ms: Option<i64>,
 }
 
 /// Stores a step.
@@ -74,12 +79,15 @@ pub(super) async fn store<V: Views>(
                     dead_letters::mark_replayed(db, origin, now_ms).await?;
                 }
                 move_positions(room.as_ref(), db, &log_id, &step, &commit).await?;
-                let closed = match commit.stage {
+                let mut closed = match commit.stage {
                     Stage::Past | Stage::EndOfPast => Closed::default(),
                     Stage::Present => {
-                        room.close(db, due(room.windows(), &commit), &step.delta).await?
+                        let due = due(room.windows(), &commit, &settings);
+                        room.close(db, due, &step.delta).await?
                     }
                 };
+                let zone = settings.time_zone;
+                closed.alerts.extend(commit.news.iter().map(|news| news.alert(zone)));
                 let old_before_ms = commit.pipeline_now_ms - settings.alert_max_age_ms;
                 for alert in &closed.alerts {
                     announce::raise(db, alert, alert.event_ms < old_before_ms, now_ms).await?;
@@ -96,7 +104,7 @@ pub(super) async fn store<V: Views>(
                     caught_up_at,
                 )
                 .await?;
-                let next_open_ms = finish(room.as_ref(), db, &commit).await?;
+                let next_due_ms = finish(room.as_ref(), db, &commit).await?;
                 room.clear(&mut step.delta);
                 Ok(Committed {
                     delta: step.delta,
@@ -104,7 +112,7 @@ pub(super) async fn store<V: Views>(
                     alerts: u64::try_from(closed.alerts.len()).unwrap_or(u64::MAX),
                     letters,
                     ends_past: commit.stage == Stage::EndOfPast,
-                    next_open_ms,
+                    next_due_ms,
                 })
             })
         })
@@ -113,13 +121,14 @@ pub(super) async fn store<V: Views>(
 }
 
 /// Prunes what the watermark has outlived, in every step, so that what is left depends on the log
-/// and the watermark alone; and finds the next window to wait for.
+/// and the watermark alone; and finds what to wait for next.
 async fn finish<V: Views>(
     room: &V,
     db: &mut SqliteConnection,
     commit: &Commit,
 ) -> Result<Option<i64>, StoreError> {
     if commit.stage == Stage::EndOfPast {
+        room.settle_past(db, commit.after_ms).await?;
         past::end(db, room.name()).await?;
     }
     if let Some(committed_at) = commit.committed_at {
@@ -127,7 +136,7 @@ async fn finish<V: Views>(
     }
     let Some(watermark_ms) = commit.after_ms else { return Ok(None) };
     room.prune(db, watermark_ms).await?;
-    room.next_open(db, watermark_ms).await
+    room.next_due(db, watermark_ms).await
 }
 
 async fn move_positions<V: Views>(
@@ -170,12 +179,26 @@ fn position(
     }
 }
 
-/// The window starts that this step closes; an empty range when the watermark stands.
-fn due(windows: Tumbling, commit: &Commit) -> Due {
-    let Some(after_ms) = commit.after_ms else {
-        return Due { first_start_ms: i64::MIN, end_start_ms: i64::MIN };
+/// The window starts that this step closes (an empty range when the watermark stands), and how far
+/// time has come.
+fn due(windows: Tumbling, commit: &Commit, settings: &EngineSettings) -> Due {
+    let (first_start_ms, end_start_ms) = match commit.after_ms {
+        None => (i64::MIN, i64::MIN),
+        Some(after_ms) => {
+            windows.starts_closed_between(commit.before_ms.unwrap_or(i64::MIN), after_ms)
+        }
     };
-    let (first_start_ms, end_start_ms) =
-        windows.starts_closed_between(commit.before_ms.unwrap_or(i64::MIN), after_ms);
-    Due { first_start_ms, end_start_ms }
+    let settled_ms = match (commit.caught_up, commit.after_ms) {
+        (true, _) => i64::MAX,
+        (false, None) => i64::MIN,
+        (false, Some(after_ms)) => after_ms.saturating_sub(settings.clock_lag_ms),
+    };
+    Due {
+        first_start_ms,
+        end_start_ms,
+        watermark_ms: commit.after_ms,
+        settled_ms,
+        is_final: commit.is_final && commit.caught_up,
+        now_ms: commit.pipeline_now_ms,
+    }
 }

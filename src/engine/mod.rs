@@ -28,6 +28,7 @@ mod runner;
 mod session;
 mod sources;
 mod tables;
+mod watchdog;
 
 pub use lag::{Lag, LogEnds};
 pub use phase::Phase;
@@ -104,6 +105,8 @@ pub struct EngineSettings {
     pub clock_lag_ms: i64,
     /// Alerts of older events gather into one message.
     pub alert_max_age_ms: i64,
+    /// The zone in which people read times.
+    pub time_zone: chrono_tz::Tz,
 }
 
 /// Everything a pipeline works with.
@@ -160,12 +163,21 @@ pub struct Span {
     pub to_ms: i64,
 }
 
-/// Which windows a step has to look at.
+/// Which windows a step has to look at, and how far time has come.
 #[derive(Debug, Clone, Copy)]
 pub struct Due {
     /// Windows that this step closes: `first <= start < end`.
     pub first_start_ms: i64,
     pub end_start_ms: i64,
+    /// The watermark after this step.
+    pub watermark_ms: Option<i64>,
+    /// Records up to this event time have all been read and can be taken in their true order, but
+    /// for late ones; all there are where every partition was at its end.
+    pub settled_ms: i64,
+    /// Nothing more is waited for: the log's end was reached by a command that ends there.
+    pub is_final: bool,
+    /// The pipelines' clock.
+    pub now_ms: i64,
 }
 
 /// What the looked-at windows came to.
@@ -203,7 +215,8 @@ pub trait Views: Pipeline {
         delta: &Self::Delta,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Looks at the windows that close now and at closed ones that `delta` touched again.
+    /// Looks at the windows that close now and at closed ones that `delta` touched again, releases
+    /// what was held until its order was known, and rings the timers that are due.
     fn close(
         &self,
         db: &mut SqliteConnection,
@@ -211,12 +224,21 @@ pub trait Views: Pipeline {
         delta: &Self::Delta,
     ) -> impl Future<Output = Result<Closed, StoreError>> + Send;
 
-    /// The start of the earliest window that is not closed at this watermark.
-    fn next_open(
+    /// The watermark at which `close` has something to do by the clock alone: the next window's
+    /// end, or the next timer. What is due at this watermark already has been done.
+    fn next_due(
         &self,
         db: &mut SqliteConnection,
         watermark_ms: i64,
     ) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send;
+
+    /// A rebuild has folded everything up to where the pipeline had been, and this is its
+    /// watermark: what the past would have announced counts as said.
+    fn settle_past(
+        &self,
+        db: &mut SqliteConnection,
+        watermark_ms: Option<i64>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// From when to when each view reaches that is folded from streams; empty ones are left out.
     fn spans(

@@ -93,7 +93,7 @@ pub(super) async fn check_past(
     Ok(())
 }
 
-pub(super) async fn next_open<V: Views>(
+pub(super) async fn next_due<V: Views>(
     room: &Arc<V>,
     workshop: &Workshop,
     watermark_ms: Option<i64>,
@@ -102,7 +102,7 @@ pub(super) async fn next_open<V: Views>(
     let room = Arc::clone(room);
     let next = workshop
         .store
-        .read(move |db| Box::pin(async move { room.next_open(db, watermark_ms).await }))
+        .read(move |db| Box::pin(async move { room.next_due(db, watermark_ms).await }))
         .await?;
     Ok(next)
 }

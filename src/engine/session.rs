@@ -14,10 +14,11 @@ use super::clockwork::Clockwork;
 use super::commit::{self, Commit, Committed, Stage};
 use super::fold::{FoldError, Folding, Move, Place, Step, Verdicts};
 use super::past::Past;
-use super::resume::{check_identity, next_open, resume};
+use super::resume::{check_identity, next_due, resume};
 use super::runner::{Careful, FoldSummary, Kept, died, error_chain};
 use super::sources::Sources;
 use super::tables::Gone;
+use super::watchdog::Watchdog;
 use super::{EngineError, Phase, Views, Workshop, tables};
 use crate::crash;
 use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
@@ -65,8 +66,11 @@ pub(super) struct Session<V: Views> {
     past: Option<Past>,
     clock: Clockwork,
     watermark_ms: Option<i64>,
-    /// The start of the earliest open window, as the last commit found it.
-    next_open_ms: Option<i64>,
+    /// The watermark at which the clock alone has something to do, as the last commit found it.
+    next_due_ms: Option<i64>,
+    watchdog: Watchdog,
+    /// It ends at the log's end.
+    is_finite: bool,
     step: Step<V::Delta>,
     spare: Option<V::Delta>,
     in_flight: Option<InFlight<V::Delta>>,
@@ -105,8 +109,9 @@ impl<V: Views> Session<V> {
             past.select(&mut streams);
         }
         let streams = Sources::open(workshop.log.as_ref(), streams).await?;
-        let next_open_ms = next_open(&room, &workshop, watermark_ms).await?;
-        let clock = Clockwork::open(room.name(), &workshop, kept.clock).await?;
+        let next_due_ms = next_due(&room, &workshop, watermark_ms).await?;
+        let mut clock = Clockwork::open(room.name(), &workshop, kept.clock).await?;
+        let watchdog = Watchdog::open(room.as_ref(), &workshop, clock.now_ms()).await?;
         Ok(Session {
             room,
             workshop,
@@ -119,7 +124,9 @@ impl<V: Views> Session<V> {
             past,
             clock,
             watermark_ms,
-            next_open_ms,
+            next_due_ms,
+            watchdog,
+            is_finite: false,
             step: Step::default(),
             spare: None,
             in_flight: None,
@@ -154,6 +161,7 @@ impl<V: Views> Session<V> {
 
     /// Works until everything is folded and the clock closes nothing more.
     pub(super) async fn catch_up(&mut self) -> Result<Ended, EngineError> {
+        self.is_finite = true;
         while !(self.at_end() && self.is_idle() && self.caught_up_stored) {
             if self.past_is_over() {
                 return Ok(Ended::PastIsOver);
@@ -310,10 +318,11 @@ impl<V: Views> Session<V> {
         if let Some(past) = &mut self.past {
             past.come_to(place, batch.next_offset);
         }
+        self.watchdog.heard(stream, batch.last_ts_ms, self.clock.now_ms());
         Ok(())
     }
 
-    /// Is it time to store what is folded, or to close a window?
+    /// Is it time to store what is folded, or to do what is due by the clock?
     fn should_cut(&mut self) -> bool {
         if self.past.as_ref().is_some_and(Past::is_reached) {
             return true;
@@ -322,19 +331,24 @@ impl<V: Views> Session<V> {
             return true;
         }
         if self.step.is_empty() {
-            return self.closes_a_window() || self.cut_at.elapsed() >= HEARTBEAT;
+            return self.is_due() || self.has_news() || self.cut_at.elapsed() >= HEARTBEAT;
         }
         let is_old = self.step.since.is_some_and(|since| since.elapsed() >= STEP_TIME);
         self.at_end() || is_old || self.entries() >= self.entries_limit()
     }
 
-    fn closes_a_window(&mut self) -> bool {
+    /// Has the clock alone something to do?
+    fn is_due(&mut self) -> bool {
         if self.past.is_some() {
             return false;
         }
-        let Some(start_ms) = self.next_open_ms else { return false };
-        let windows = self.room.windows();
-        self.watermark_now().is_some_and(|now_ms| windows.is_closed(start_ms, now_ms))
+        let Some(due_ms) = self.next_due_ms else { return false };
+        self.watermark_now().is_some_and(|now_ms| due_ms <= now_ms)
+    }
+
+    /// Has a stream stalled?
+    fn has_news(&mut self) -> bool {
+        self.past.is_none() && self.at_end() && self.watchdog.has_news(self.clock.now_ms())
     }
 
     /// Hands the folded step to the writer and begins the next.
@@ -350,14 +364,21 @@ impl<V: Views> Session<V> {
         };
         let at_end = self.at_end();
         self.cut_at = Instant::now();
+        let now_ms = self.clock.now_ms();
+        let news = match stage {
+            Stage::Present => self.watchdog.news(now_ms, at_end),
+            Stage::Past | Stage::EndOfPast => Vec::new(),
+        };
         let commit = Commit {
             before_ms: self.watermark_ms,
             after_ms,
             greatest: self.times.iter().map(|(place, time)| (*place, time.greatest_ms)).collect(),
             caught_up: at_end,
-            pipeline_now_ms: self.clock.now_ms(),
+            pipeline_now_ms: now_ms,
             committed_at: self.clock.commit(),
             stage,
+            is_final: self.is_finite,
+            news,
         };
         self.caught_up_stored |= at_end;
         self.watermark_ms = after_ms;
@@ -386,7 +407,7 @@ impl<V: Views> Session<V> {
         let (committed, entries, took) = landed?;
         self.letters += committed.letters;
         self.windows_closed += committed.windows_closed;
-        self.next_open_ms = committed.next_open_ms;
+        self.next_due_ms = committed.next_due_ms;
         self.spare = Some(committed.delta);
         if let Some(past) = &mut self.past {
             past.is_stored = committed.ends_past;
@@ -424,7 +445,7 @@ impl<V: Views> Session<V> {
     }
 
     fn is_idle(&mut self) -> bool {
-        self.in_flight.is_none() && self.step.is_empty() && !self.closes_a_window()
+        self.in_flight.is_none() && self.step.is_empty() && !self.is_due()
     }
 
     fn watermark_now(&mut self) -> Option<i64> {
@@ -437,10 +458,9 @@ impl<V: Views> Session<V> {
         if !self.step.is_empty() {
             return STEP_TIME;
         }
-        let Some(start_ms) = self.next_open_ms else { return LONGEST_TICK };
-        let closes_at_ms = self.room.windows().closes_at(start_ms);
-        let due_ms = closes_at_ms.saturating_add(self.workshop.settings.clock_lag_ms);
-        let wait_ms = due_ms.saturating_sub(self.clock.now_ms()).max(0);
+        let Some(due_ms) = self.next_due_ms else { return LONGEST_TICK };
+        let at_ms = due_ms.saturating_add(self.workshop.settings.clock_lag_ms);
+        let wait_ms = at_ms.saturating_sub(self.clock.now_ms()).max(0);
         self.workshop.clock.real(wait_ms).clamp(SHORTEST_TICK, LONGEST_TICK)
     }
 }

@@ -54,6 +54,9 @@ pub struct TopicSpec {
     pub kafka_partitions: i32,
     /// What its values are written in, unless configured otherwise.
     pub format: Format,
+    /// A stream that was alive and brings nothing for so long has stalled, unless configured
+    /// otherwise; `None` is not watched.
+    pub stall_after_ms: Option<i64>,
     /// Would this encoded record fold? `Err` says what was expected; the same check that makes a
     /// record a dead letter refuses a line of `topic write`.
     pub check: Check,

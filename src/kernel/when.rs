@@ -15,10 +15,38 @@ pub fn moment(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%a %-d %b %H:%M").to_string()
 }
 
+/// `14:05`.
+pub fn clock(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%H:%M").to_string()
+}
+
 /// `2026-11-21 14:05`, where the year matters.
 pub fn date(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%Y-%m-%d %H:%M").to_string()
 }
+
+/// `2026-11-21 14:05:09`, where one event matters by itself.
+pub fn second(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `2026-11-21`: the day in which a moment lies.
+pub fn day(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%Y-%m-%d").to_string()
+}
+
+/// When the day of a moment ends: its zone's next midnight, or the first moment after it where the
+/// clocks leave midnight out.
+pub fn day_end(ms: i64, time_zone: Tz) -> i64 {
+    let Some(next) = local(ms, time_zone).date_naive().succ_opt() else { return i64::MAX };
+    (0..=MIDNIGHT_GAP_HOURS)
+        .filter_map(|hour| next.and_hms_opt(hour, 0, 0))
+        .find_map(|midnight| time_zone.from_local_datetime(&midnight).earliest())
+        .map_or(i64::MAX, |end| end.timestamp_millis())
+}
+
+/// No zone has left out more of a morning than this.
+const MIDNIGHT_GAP_HOURS: u32 = 3;
 
 /// `Sat 21 Nov 06:00–12:00`; the day is repeated when it differs.
 pub fn span(from_ms: i64, to_ms: i64, time_zone: Tz) -> String {
@@ -73,6 +101,22 @@ mod tests {
         let end_ms = midnight_utc_ms + 6 * HOUR_MS;
         let shown = span(midnight_utc_ms, end_ms, chrono_tz::Europe::Berlin);
         assert_eq!(shown, "Sun 25 Oct 02:00–07:00");
+    }
+
+    #[test]
+    fn a_day_ends_at_its_own_midnight() {
+        let berlin = chrono_tz::Europe::Berlin;
+        let end_ms = day_end(1_792_886_400_000, berlin);
+        assert_eq!(second(end_ms, berlin), "2026-10-26 00:00:00");
+        assert_eq!(day(end_ms - 1, berlin), "2026-10-25");
+        assert_eq!(day_end(end_ms - 1, berlin), end_ms);
+        assert!(day_end(end_ms, berlin) > end_ms);
+        // In Cairo the clocks went from 23:59:59 to 01:00 in the night to 24 April 2026.
+        let cairo = chrono_tz::Africa::Cairo;
+        let spring_ms = 1_776_945_600_000;
+        let end_ms = day_end(spring_ms, cairo);
+        assert_eq!(day(spring_ms, cairo), "2026-04-23");
+        assert_eq!(second(end_ms, cairo), "2026-04-24 01:00:00");
     }
 
     #[test]

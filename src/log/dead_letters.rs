@@ -21,6 +21,7 @@ pub static SPEC: TopicSpec = TopicSpec {
     kind: TopicKind::Stream,
     kafka_partitions: 1,
     format: Format::Raw,
+    stall_after_ms: None,
     check: |_, _, _| Err(Poison::new(ONLY_OURS)),
     value_line: |_| Err(ONLY_OURS.to_owned()),
 };

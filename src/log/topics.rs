@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::codec::{Codec, CodecError};
 use super::{EventLog, LogError};
 use crate::config::Config;
+use crate::kernel::time::MINUTE_MS;
 use crate::kernel::topic::TopicSpec;
 
 /// A topic in use.
@@ -16,6 +17,8 @@ pub struct Topic {
     pub log_name: String,
     /// Partitions when we create it.
     pub partitions: i32,
+    /// A stream that brings nothing for so long has stalled; `None` is not watched.
+    pub stall_after_ms: Option<i64>,
     /// Shared: a codec keeps its schema for the life of the process.
     pub codec: Arc<Codec>,
 }
@@ -35,6 +38,11 @@ impl Topics {
                 spec: *spec,
                 log_name: config.topic_name(spec.name).to_owned(),
                 partitions: config.topic_partitions(spec.name).unwrap_or(1),
+                stall_after_ms: match config.stall_minutes(spec.name) {
+                    None => spec.stall_after_ms,
+                    Some(0) => None,
+                    Some(minutes) => Some(i64::from(minutes) * MINUTE_MS),
+                },
                 codec: Arc::new(Codec::of(spec.format)?),
             };
             by_name.insert(spec.name, topic);

@@ -15,6 +15,7 @@ use crate::engine::{EngineError, FoldSummary, Phase, Runner, Views, Workshop};
 use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
+use crate::kernel::text::Text;
 use crate::kernel::topic::TopicSpec;
 use crate::log::dead_letters;
 use crate::store::StoreError;
@@ -38,8 +39,16 @@ pub struct Room {
     pub routes: fn() -> Routes,
     /// Answers inside a conversation of this room, where it holds any.
     pub conversation: Option<fn() -> Routes>,
+    /// What is said to us and is neither a command nor an answer, where it does anything with that.
+    pub free_text: Option<fn() -> Routes>,
     pub chat: &'static (dyn Talk + Sync),
+    /// What `/status` tells of its pipeline beside the figures, where there is something.
+    pub status: Option<Status>,
 }
+
+/// Reads what a room has to tell of its pipeline.
+pub type Status =
+    for<'a> fn(&'a mut SqliteConnection) -> BoxFuture<'a, Result<Option<Text>, StoreError>>;
 
 /// Every room: the one list.
 pub fn all() -> [Room; 2] {
@@ -59,6 +68,15 @@ pub fn topics() -> &'static [TopicSpec] {
 pub fn question(draft: &Draft) -> Option<Say> {
     let room = all().into_iter().find(|room| room.chat.name() == draft.room)?;
     room.chat.question(&draft.state, draft.version)
+}
+
+/// What a room has to tell of its pipeline, which is called like the room's conversations.
+pub async fn status(pipeline: &str, db: &mut SqliteConnection) -> Result<Option<Text>, StoreError> {
+    let room = all().into_iter().find(|room| room.chat.name() == pipeline);
+    match room.and_then(|room| room.status) {
+        Some(status) => status(db).await,
+        None => Ok(None),
+    }
 }
 
 /// What an unfinished conversation is called.

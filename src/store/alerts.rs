@@ -117,6 +117,58 @@ impl Recorded {
     }
 }
 
+/// The latest event of a rule about a subject.
+pub async fn latest(
+    db: &mut SqliteConnection,
+    rule: &str,
+    subject: &str,
+) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("select max(event_ms) from alert where rule = ? and subject = ?")
+        .bind(rule)
+        .bind(subject)
+        .fetch_one(db)
+        .await?)
+}
+
+/// The event times of a rule's alerts about a subject next to a moment: the latest at or before
+/// it, and the earliest at or after it.
+pub async fn around(
+    db: &mut SqliteConnection,
+    rule: &str,
+    subject: &str,
+    at_ms: i64,
+) -> Result<(Option<i64>, Option<i64>), StoreError> {
+    let of_subject = "from alert where rule = ? and subject = ? and event_ms";
+    let before_ms = sqlx::query_scalar(&format!("select max(event_ms) {of_subject} <= ?"))
+        .bind(rule)
+        .bind(subject)
+        .bind(at_ms)
+        .fetch_one(&mut *db)
+        .await?;
+    let after_ms = sqlx::query_scalar(&format!("select min(event_ms) {of_subject} >= ?"))
+        .bind(rule)
+        .bind(subject)
+        .bind(at_ms)
+        .fetch_one(db)
+        .await?;
+    Ok((before_ms, after_ms))
+}
+
+/// Has a rule an alert of this moment, whomever it is about?
+pub async fn is_recorded(
+    db: &mut SqliteConnection,
+    rule: &str,
+    event_ms: i64,
+) -> Result<bool, StoreError> {
+    let recorded: Option<i64> =
+        sqlx::query_scalar("select 1 from alert where event_ms = ? and rule = ?")
+            .bind(event_ms)
+            .bind(rule)
+            .fetch_optional(db)
+            .await?;
+    Ok(recorded.is_some())
+}
+
 /// The newest alerts by event time.
 pub async fn newest(db: &mut SqliteConnection, limit: i64) -> Result<Vec<Recorded>, StoreError> {
     Ok(sqlx::query_as(

@@ -7,7 +7,7 @@ use crate::engine::Runner;
 use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::poison::Poison;
 use crate::kernel::record::RecordRef;
-use crate::kernel::time::Tumbling;
+use crate::kernel::time::{MINUTE_MS, Tumbling};
 use crate::kernel::topic::{Format, TopicKind, TopicSpec};
 use crate::log::codec::Codec;
 use crate::rooms::Room;
@@ -35,6 +35,7 @@ pub static TOPICS: [TopicSpec; 3] = [
         kind: TopicKind::Stream,
         kafka_partitions: 6,
         format: Format::Avro(include_str!("../../../schemas/houseplant-readings.avsc")),
+        stall_after_ms: Some(10 * MINUTE_MS),
         check: wire::check_reading,
         value_line: wire::value_line,
     },
@@ -43,6 +44,7 @@ pub static TOPICS: [TopicSpec; 3] = [
         kind: TopicKind::Table,
         kafka_partitions: 6,
         format: Format::Avro(include_str!("../../../schemas/houseplant-metadata.avsc")),
+        stall_after_ms: None,
         check: wire::check_houseplant,
         value_line: wire::value_line,
     },
@@ -51,6 +53,7 @@ pub static TOPICS: [TopicSpec; 3] = [
         kind: TopicKind::Table,
         kafka_partitions: 1,
         format: Format::Avro(include_str!("../../../schemas/houseplant-sensor-mapping.avsc")),
+        stall_after_ms: None,
         check: wire::check_mapping,
         value_line: wire::mapping_line,
     },
@@ -75,7 +78,9 @@ pub fn room() -> Room {
         commands: chat::routes::commands,
         routes: chat::routes::routes,
         conversation: Some(chat::routes::conversation),
+        free_text: None,
         chat: &chat::PlantChat,
+        status: None,
     }
 }
 

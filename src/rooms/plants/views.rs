@@ -133,16 +133,27 @@ impl Views for Plants {
         Ok(Closed { windows, alerts })
     }
 
-    async fn next_open(
+    async fn next_due(
         &self,
         db: &mut SqliteConnection,
         watermark_ms: i64,
     ) -> Result<Option<i64>, StoreError> {
         let (_, first_open_ms) = WINDOWS.starts_closed_between(i64::MIN, watermark_ms);
-        Ok(sqlx::query_scalar("select min(start_ms) from plant_window where start_ms >= ?")
-            .bind(first_open_ms)
-            .fetch_one(db)
-            .await?)
+        let start_ms: Option<i64> =
+            sqlx::query_scalar("select min(start_ms) from plant_window where start_ms >= ?")
+                .bind(first_open_ms)
+                .fetch_one(db)
+                .await?;
+        Ok(start_ms.map(|start_ms| WINDOWS.closes_at(start_ms)))
+    }
+
+    /// Windows at or below the watermark are closed by that alone.
+    async fn settle_past(
+        &self,
+        _db: &mut SqliteConnection,
+        _watermark_ms: Option<i64>,
+    ) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn spans(&self, db: &mut SqliteConnection) -> Result<Vec<Span>, StoreError> {

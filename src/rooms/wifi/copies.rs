@@ -90,11 +90,12 @@ async fn write_given(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into wifi_given
-            (mac, record_key, name, name_key, ignored, record_partition, record_offset,
+            (mac, record_key, name, name_key, ignored, watched, record_partition, record_offset,
              record_ts_ms)
-         values (?, ?, ?, ?, ?, ?, ?, ?)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (mac) do update set
             name = excluded.name, name_key = excluded.name_key, ignored = excluded.ignored,
+            watched = excluded.watched,
             record_partition = excluded.record_partition,
             record_offset = excluded.record_offset, record_ts_ms = excluded.record_ts_ms",
     )
@@ -103,6 +104,7 @@ async fn write_given(
     .bind(&given.name)
     .bind(given.name.as_deref().map(name_key))
     .bind(given.ignored)
+    .bind(given.watched)
     .bind(version.partition)
     .bind(version.offset)
     .bind(version.ts_ms)

@@ -8,9 +8,11 @@
 //! Invariant: the access point called `cafe` is never read as two bytes before the stream has shown
 //! that it is hexadecimal.
 
+use std::collections::BTreeMap;
+
 use super::tshark::WrittenSsid;
 use super::types::{Ssid, SsidError};
-use crate::kernel::pipeline::At;
+use crate::kernel::time::MINUTE_MS;
 
 /// What SSIDs are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,26 +82,26 @@ impl SeenSsid {
     }
 }
 
-/// What a batch has shown of the stream's encoding.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// What frames have shown of the stream's encoding.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Evidence {
     pub hex: Witnesses,
     pub text: Witnesses,
-    /// Probes that could be either.
-    pub undecided_count: i64,
+    /// Probes that could be either, by minute since the epoch.
+    pub undecided: BTreeMap<i64, i64>,
 }
 
-/// How many probes showed one encoding, and the first of them.
+/// How many probes showed one encoding, and when the first of them was captured.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Witnesses {
     pub count: i64,
-    pub first: Option<At>,
+    pub first_ms: Option<i64>,
 }
 
 impl Witnesses {
     fn merge(&mut self, other: Witnesses) {
         self.count += other.count;
-        self.first = match (self.first, other.first) {
+        self.first_ms = match (self.first_ms, other.first_ms) {
             (Some(known), Some(more)) => Some(known.min(more)),
             (known, more) => known.or(more),
         };
@@ -107,44 +109,83 @@ impl Witnesses {
 }
 
 impl Evidence {
-    pub fn add(&mut self, seen: SeenSsid, at: At) {
-        let one = Witnesses { count: 1, first: Some(at) };
+    pub fn is_empty(&self) -> bool {
+        self.hex.count == 0 && self.text.count == 0 && self.undecided.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        *self = Evidence::default();
+    }
+
+    pub fn add(&mut self, seen: SeenSsid, captured_ms: i64) {
+        let one = Witnesses { count: 1, first_ms: Some(captured_ms) };
         match seen {
             SeenSsid::Known(_) => {}
             SeenSsid::Shown(_, Encoding::Hex) => self.hex.merge(one),
             SeenSsid::Shown(_, Encoding::Text) => self.text.merge(one),
-            SeenSsid::Either(_) => self.undecided_count += 1,
+            SeenSsid::Either(_) => {
+                *self.undecided.entry(captured_ms.div_euclid(MINUTE_MS)).or_default() += 1;
+            }
         }
     }
 
     pub fn merge(&mut self, other: Evidence) {
         self.hex.merge(other.hex);
         self.text.merge(other.text);
-        self.undecided_count += other.undecided_count;
+        for (minute, count) in other.undecided {
+            *self.undecided.entry(minute).or_default() += count;
+        }
     }
 
-    /// What the evidence so far decides: its earliest witness, so that the order in which
-    /// partitions are read does not matter; text when 10,000 probes could be either.
-    pub fn verdict(&self) -> Option<(Encoding, String)> {
-        let earliest = |one: &Witnesses, other: &Witnesses| {
-            one.first.is_some_and(|at| other.first.is_none_or(|later| at <= later))
+    /// What the frames up to `settled_ms` decide: the earliest witness, or text when 10,000 probes
+    /// that could be either were captured before it. It goes by the time of capture alone, so the
+    /// order in which partitions are read does not matter.
+    pub fn verdict(&self, settled_ms: i64) -> Option<(Encoding, &'static str)> {
+        let guess_ms = self.guess_ms();
+        let earliest = match (self.hex.first_ms, self.text.first_ms) {
+            (Some(hex_ms), text_ms) if text_ms.is_none_or(|text_ms| hex_ms <= text_ms) => {
+                Some((hex_ms, Encoding::Hex))
+            }
+            (_, text_ms) => text_ms.map(|text_ms| (text_ms, Encoding::Text)),
         };
-        if earliest(&self.hex, &self.text) {
-            let reason = "the stream holds <MISSING>, or more digits than a text could have";
-            return Some((Encoding::Hex, reason.to_owned()));
+        match earliest {
+            Some((first_ms, encoding)) if guess_ms.is_none_or(|guess_ms| first_ms < guess_ms) => {
+                (first_ms <= settled_ms).then_some((encoding, reason(encoding)))
+            }
+            _ => guess_ms
+                .is_some_and(|guess_ms| guess_ms <= settled_ms)
+                .then_some((Encoding::Text, GUESS_BY_NUMBER)),
         }
-        if earliest(&self.text, &self.hex) {
-            let reason = "the stream holds an empty SSID, or one that is no hexadecimal text";
-            return Some((Encoding::Text, reason.to_owned()));
+    }
+
+    /// The end of the minute in which the number of undecided probes reaches the limit.
+    fn guess_ms(&self) -> Option<i64> {
+        let mut count = 0;
+        for (minute, more) in &self.undecided {
+            count += more;
+            if count >= UNDECIDED_LIMIT {
+                return Some((minute + 1) * MINUTE_MS);
+            }
         }
-        (self.undecided_count >= UNDECIDED_LIMIT).then(|| {
-            (Encoding::Text, format!("{UNDECIDED_LIMIT} probes could be either; text is the guess"))
-        })
+        None
+    }
+}
+
+fn reason(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Hex => "the stream holds <MISSING>, or more digits than a text could have",
+        Encoding::Text => "the stream holds an empty SSID, or one that is no hexadecimal text",
     }
 }
 
 /// After so many probes that could be either, SSIDs are taken for text (contract, section 2).
 pub const UNDECIDED_LIMIT: i64 = 10_000;
+/// Or when nothing has come for so long that would show it.
+pub const UNDECIDED_MS: i64 = MINUTE_MS;
+
+const GUESS_BY_NUMBER: &str = "10,000 probes could be either; text is the guess";
+/// Why text is taken when the stream has ended, or rests, without showing anything.
+pub const GUESS_AT_END: &str = "the stream ended without showing it; text is the guess";
 
 #[cfg(test)]
 mod tests {
@@ -156,10 +197,6 @@ mod tests {
 
     fn seen(text: &str) -> SeenSsid {
         SeenSsid::read(&written(text), None).unwrap()
-    }
-
-    fn at(event_ms: i64) -> At {
-        At { event_ms, partition: 0, offset: 0 }
     }
 
     #[test]
@@ -179,24 +216,37 @@ mod tests {
         assert!(SeenSsid::read(&written("cafe "), Some(Encoding::Hex)).is_err());
     }
 
+    fn decided(evidence: &Evidence, settled_ms: i64) -> Option<Encoding> {
+        evidence.verdict(settled_ms).map(|(encoding, _)| encoding)
+    }
+
     #[test]
     fn the_earliest_witness_decides_in_any_order() {
         let mut early = Evidence::default();
-        early.add(SeenSsid::read(&WrittenSsid::Missing, None).unwrap(), at(5));
+        early.add(SeenSsid::read(&WrittenSsid::Missing, None).unwrap(), 5);
         let mut late = Evidence::default();
-        late.add(SeenSsid::read(&WrittenSsid::Empty, None).unwrap(), at(7));
-        let (mut one, mut other) = (early, late);
+        late.add(SeenSsid::read(&WrittenSsid::Empty, None).unwrap(), 7);
+        let (mut one, mut other) = (early.clone(), late.clone());
         one.merge(late);
         other.merge(early);
         assert_eq!(one, other);
-        assert_eq!(one.verdict().map(|(encoding, _)| encoding), Some(Encoding::Hex));
+        assert_eq!(decided(&one, 5), Some(Encoding::Hex));
+        assert_eq!(decided(&one, 4), None, "an earlier one may still come");
     }
 
     #[test]
     fn without_a_witness_text_is_the_guess_after_ten_thousand() {
-        let mut evidence = Evidence { undecided_count: UNDECIDED_LIMIT - 1, ..Default::default() };
-        assert_eq!(evidence.verdict(), None);
-        evidence.add(seen("cafe"), at(0));
-        assert_eq!(evidence.verdict().map(|(encoding, _)| encoding), Some(Encoding::Text));
+        let mut evidence = Evidence::default();
+        evidence.undecided.insert(1, UNDECIDED_LIMIT - 1);
+        assert_eq!(decided(&evidence, i64::MAX), None);
+        evidence.add(seen("cafe"), MINUTE_MS + 1);
+        assert_eq!(decided(&evidence, 2 * MINUTE_MS), Some(Encoding::Text));
+        // A witness that was captured before them, and one after them.
+        let hex = SeenSsid::read(&WrittenSsid::Missing, None).unwrap();
+        let mut with_later = evidence.clone();
+        with_later.add(hex, 2 * MINUTE_MS);
+        assert_eq!(decided(&with_later, i64::MAX), Some(Encoding::Text));
+        evidence.add(hex, 1);
+        assert_eq!(decided(&evidence, i64::MAX), Some(Encoding::Hex));
     }
 }

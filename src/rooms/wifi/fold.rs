@@ -4,10 +4,11 @@
 //! stream are text or hexadecimal: what could be either is kept as it was written until the stream
 //! has shown which it is (`encoding`).
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::debezium::Change;
 use super::encoding::{Evidence, SeenSsid};
+use super::lookout::{Hit, Interest, Lookout, Reading};
 use super::names::Collection;
 use super::types::{MacAddr, Ssid};
 use crate::kernel::pipeline::At;
@@ -102,6 +103,9 @@ impl Name {
     }
 }
 
+/// Networks whose judgement is remembered within a batch.
+const JUDGED_LIMIT: usize = 10_000;
+
 /// The summary of a batch of frames.
 #[derive(Debug, Default)]
 pub struct Delta {
@@ -110,6 +114,12 @@ pub struct Delta {
     /// Probes by device and hour since the epoch.
     pub hours: FxHashMap<(MacAddr, i64), i64>,
     pub evidence: Evidence,
+    /// The least and the greatest time of capture of any frame.
+    pub span_ms: Option<(i64, i64)>,
+    /// Probes that matter by themselves.
+    pub hits: Vec<Hit>,
+    /// What networks came to, so that each is judged once a batch.
+    judged: FxHashMap<Ssid, Option<Interest>>,
     /// Changes of documents by their ids. One document's lie in one partition, so their parts
     /// are merged in their order.
     pub documents: FxHashMap<(Collection, String), Change>,
@@ -117,25 +127,77 @@ pub struct Delta {
 
 impl Delta {
     pub fn entries(&self) -> usize {
-        self.devices.len() + self.names.len() + self.hours.len() + self.documents.len()
+        self.devices.len()
+            + self.names.len()
+            + self.hours.len()
+            + self.hits.len()
+            + self.documents.len()
     }
 
     pub fn clear(&mut self) {
         self.devices.clear();
         self.names.clear();
         self.hours.clear();
-        self.evidence = Evidence::default();
+        self.evidence.clear();
+        self.span_ms = None;
+        self.hits.clear();
+        self.judged.clear();
         self.documents.clear();
     }
 
-    pub fn add(&mut self, event: &Event, at: At) {
+    /// Adds an event, by the watch list as it is now and the networks that are never news.
+    pub fn add(&mut self, event: &Event, at: At, lookout: &Lookout, local: &FxHashSet<Ssid>) {
         match event {
-            Event::Probe { probe, .. } => self.add_probe(probe, at),
+            Event::Probe { captured_ms, probe } => {
+                self.add_span((*captured_ms, *captured_ms));
+                self.add_probe(probe, at);
+                self.look_out(probe, at, lookout, local);
+            }
+            Event::Frame { captured_ms } => self.add_span((*captured_ms, *captured_ms)),
             Event::Document(collection, id, change) => {
                 self.add_change((*collection, id.clone()), change.clone());
             }
-            Event::Frame { .. } | Event::Nothing => {}
+            Event::Nothing => {}
         }
+    }
+
+    /// Notes a probe that matters by itself. An SSID that could be either is judged as both.
+    fn look_out(&mut self, probe: &Probe, at: At, lookout: &Lookout, local: &FxHashSet<Ssid>) {
+        let ssid = probe.ssid.ssid();
+        let readings = match probe.ssid {
+            SeenSsid::Known(_) | SeenSsid::Shown(..) => [Some((ssid, Reading::Sure)), None],
+            SeenSsid::Either(_) => {
+                let bytes = ssid.of_its_digits().map(|bytes| (bytes, Reading::AsHex));
+                [Some((ssid, Reading::AsText)), bytes]
+            }
+        };
+        for (ssid, reading) in readings.into_iter().flatten() {
+            if let Some(interest) = self.judge(ssid, lookout, local) {
+                self.hits.push(Hit { at, mac: probe.mac, ssid, interest, reading });
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        ssid: Ssid,
+        lookout: &Lookout,
+        local: &FxHashSet<Ssid>,
+    ) -> Option<Interest> {
+        if lookout.is_idle() && !ssid.has_nul() {
+            return None;
+        }
+        if self.judged.len() >= JUDGED_LIMIT {
+            self.judged.clear();
+        }
+        *self.judged.entry(ssid).or_insert_with(|| lookout.interest(&ssid, local))
+    }
+
+    fn add_span(&mut self, (first_ms, last_ms): (i64, i64)) {
+        self.span_ms = Some(match self.span_ms {
+            Some((known_first, known_last)) => (known_first.min(first_ms), known_last.max(last_ms)),
+            None => (first_ms, last_ms),
+        });
     }
 
     fn add_probe(&mut self, probe: &Probe, at: At) {
@@ -144,7 +206,7 @@ impl Delta {
             self.add_name((probe.mac, Name::of(probe.ssid)), Tally::of(at.event_ms));
         }
         *self.hours.entry((probe.mac, at.event_ms / HOUR_MS)).or_default() += 1;
-        self.evidence.add(probe.ssid, at);
+        self.evidence.add(probe.ssid, at.event_ms);
     }
 
     pub fn absorb(&mut self, other: Delta) {
@@ -158,6 +220,10 @@ impl Delta {
             *self.hours.entry(hour).or_default() += count;
         }
         self.evidence.merge(other.evidence);
+        if let Some(span_ms) = other.span_ms {
+            self.add_span(span_ms);
+        }
+        self.hits.extend(other.hits);
         for (document, change) in other.documents {
             self.add_change(document, change);
         }

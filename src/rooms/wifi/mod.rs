@@ -3,12 +3,12 @@
 //! Contract: statistics by source address since the beginning. SSIDs are bytes; what the stream
 //! writes them in is found out by `encoding`.
 
-use crate::config::SsidEncoding;
+use crate::config::{Config, SsidEncoding};
 use crate::engine::Runner;
 use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::poison::Poison;
 use crate::kernel::record::RecordRef;
-use crate::kernel::time::{HOUR_MS, Tumbling};
+use crate::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
 use crate::kernel::topic::{Format, TopicKind, TopicSpec};
 use crate::log::codec::Codec;
 use crate::rooms::Room;
@@ -19,27 +19,40 @@ mod copies;
 pub mod debezium;
 mod documents;
 pub mod encoding;
+mod evidence;
 pub mod fold;
+pub mod given;
+mod hits;
+pub mod lookout;
 pub mod lookup;
 mod namebook;
 pub mod names;
+mod presence;
+pub mod rules;
 pub mod tshark;
 pub mod types;
+mod vendor;
 mod views;
+mod watchlist;
+pub mod week;
 pub mod wire;
 
 use encoding::Encoding;
 use fold::{Delta, Event};
+use lookout::Lookout;
 use names::Collection;
+use rules::Rules;
+use types::Ssid;
 use wire::Row;
 
 /// The topics of the Wi-Fi room.
 pub static TOPICS: [TopicSpec; 5] = [
     TopicSpec {
-        name: "pcap",
+        name: PCAP,
         kind: TopicKind::Stream,
         kafka_partitions: 12,
         format: Format::Json,
+        stall_after_ms: Some(10 * MINUTE_MS),
         check: wire::check_frame,
         value_line: wire::frame_line,
     },
@@ -48,6 +61,7 @@ pub static TOPICS: [TopicSpec; 5] = [
         kind: TopicKind::Stream,
         kafka_partitions: 1,
         format: Format::Json,
+        stall_after_ms: None,
         check: wire::check_document,
         value_line: wire::no_value_line,
     },
@@ -56,6 +70,7 @@ pub static TOPICS: [TopicSpec; 5] = [
         kind: TopicKind::Stream,
         kafka_partitions: 1,
         format: Format::Json,
+        stall_after_ms: None,
         check: wire::check_document,
         value_line: wire::no_value_line,
     },
@@ -64,6 +79,7 @@ pub static TOPICS: [TopicSpec; 5] = [
         kind: TopicKind::Table,
         kafka_partitions: 1,
         format: Format::Avro(include_str!("../../../schemas/device-names.avsc")),
+        stall_after_ms: None,
         check: wire::check_given,
         value_line: wire::no_value_line,
     },
@@ -72,10 +88,14 @@ pub static TOPICS: [TopicSpec; 5] = [
         kind: TopicKind::Table,
         kafka_partitions: 12,
         format: Format::Avro(include_str!("../../../schemas/ssid-alert-list.avsc")),
+        stall_after_ms: None,
         check: wire::check_watch,
         value_line: wire::no_value_line,
     },
 ];
+
+/// The stream of frames, by default name.
+const PCAP: &str = "pcap";
 
 /// The tables of the room, by default name; a table is known by its place here.
 const NAMES: &str = "device-names";
@@ -86,14 +106,13 @@ const TABLES: [&str; 2] = [NAMES, WATCHED];
 pub fn room() -> Room {
     Room {
         topics: &TOPICS,
-        pipeline: |config, workshop| {
-            let wifi = Wifi { ssid_encoding: fixed(config.wifi.ssid_encoding) };
-            Box::new(Runner::new(wifi, workshop))
-        },
+        pipeline: |config, workshop| Box::new(Runner::new(Wifi::of_config(config), workshop)),
         commands: chat::routes::commands,
         routes: chat::routes::routes,
-        conversation: None,
+        conversation: Some(chat::routes::conversation),
+        free_text: Some(chat::routes::free_text),
         chat: &chat::WifiChat,
+        status: Some(|db| Box::pin(evidence::status(db))),
     }
 }
 
@@ -107,24 +126,43 @@ fn fixed(setting: SsidEncoding) -> Option<Encoding> {
 }
 
 /// The pipeline of probes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wifi {
     /// What SSIDs are written in; `None` finds out.
     pub ssid_encoding: Option<Encoding>,
+    pub rules: Rules,
+}
+
+impl Wifi {
+    fn of_config(config: &Config) -> Wifi {
+        let wifi = &config.wifi;
+        // The configuration lets no other names through.
+        let local = wifi.local_ssids.iter().filter_map(|name| Ssid::of_bytes(name.as_bytes()).ok());
+        Wifi {
+            ssid_encoding: fixed(wifi.ssid_encoding),
+            rules: Rules {
+                cooldown_ms: i64::from(wifi.cooldown_minutes) * MINUTE_MS,
+                absent_ms: i64::from(wifi.absent_minutes) * MINUTE_MS,
+                learning_ms: i64::from(wifi.learning_hours) * HOUR_MS,
+                local: local.collect(),
+                time_zone: config.time_zone.get(),
+            },
+        }
+    }
 }
 
 impl Pipeline for Wifi {
     type Event = Event;
     type Delta = Delta;
     type Row = Row;
-    type Tables = ();
+    type Tables = Lookout;
 
     fn name(&self) -> &'static str {
         "wifi"
     }
 
     fn streams(&self) -> &'static [&'static str] {
-        &["pcap", "unifi.ace.device", "unifi.ace.user"]
+        &[PCAP, "unifi.ace.device", "unifi.ace.user"]
     }
 
     fn tables(&self) -> &'static [&'static str] {
@@ -157,8 +195,8 @@ impl Pipeline for Wifi {
         }
     }
 
-    fn fold(&self, delta: &mut Delta, event: &Event, at: At, _late: bool, _tables: &()) {
-        delta.add(event, at);
+    fn fold(&self, delta: &mut Delta, event: &Event, at: At, _late: bool, tables: &Lookout) {
+        delta.add(event, at, tables, &self.rules.local);
     }
 
     fn absorb(&self, delta: &mut Delta, other: Delta) {
@@ -186,5 +224,15 @@ impl Pipeline for Wifi {
         wire::decode_watch(codec, key, value)
     }
 
-    fn set_row(&self, _tables: &mut (), _table: usize, _key: &[u8], _row: Option<&Row>) {}
+    fn set_row(&self, tables: &mut Lookout, table: usize, key: &[u8], row: Option<&Row>) {
+        if TABLES[table] != WATCHED {
+            return;
+        }
+        // What is no SSID is no key of a row either.
+        let Ok(ssid) = Ssid::of_bytes(key) else { return };
+        match row {
+            Some(_) => tables.watch(ssid),
+            None => tables.unwatch(&ssid),
+        }
+    }
 }

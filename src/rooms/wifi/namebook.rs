@@ -39,14 +39,21 @@ pub(super) async fn name_of(
     if name.is_some() {
         return Ok((name, is_ignored));
     }
-    let name = sqlx::query_scalar(
+    Ok((unifi_name_of(db, mac).await?, is_ignored))
+}
+
+/// What UniFi calls a device.
+pub(super) async fn unifi_name_of(
+    db: &mut SqliteConnection,
+    mac: MacAddr,
+) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar(
         "select device_name from wifi_document where mac = ? and device_name is not null
           order by collection, document_id limit 1",
     )
     .bind(mac.key())
     .fetch_optional(db)
-    .await?;
-    Ok((name, is_ignored))
+    .await?)
 }
 
 /// The devices that go by a name, without case.

@@ -5,25 +5,34 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashSet;
 use sqlx::SqliteConnection;
 
-use super::encoding::{Encoding, Evidence};
+use super::encoding::Encoding;
 use super::fold::{Delta, Device, Name, Tally};
 use super::types::{MacAddr, Ssid};
 use super::wire::Row;
-use super::{Wifi, copies, documents};
+use super::{Wifi, copies, documents, evidence, hits, presence};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
-use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
 
 /// Networks that are kept of a device.
 const SSID_LIMIT: i64 = 1_000;
 /// What is folded from streams.
-const FOLDED: [&str; 6] =
-    ["wifi_device", "wifi_ssid", "wifi_undecided", "wifi_encoding", "wifi_hour", "wifi_document"];
+const FOLDED: [&str; 9] = [
+    "wifi_device",
+    "wifi_ssid",
+    "wifi_undecided",
+    "wifi_evidence",
+    "wifi_undecided_minute",
+    "wifi_hour",
+    "wifi_document",
+    "wifi_new",
+    "wifi_span",
+];
 /// A literal number, so that the partial index `wifi_device_full` serves it.
 const FULL_DEVICES: &str = "select mac from wifi_device where ssid_count > 1000";
-/// How long the hours of pictures are kept behind the watermark.
-const HOUR_RETENTION_MS: i64 = 30 * DAY_MS;
+/// How long the hours of pictures are kept behind the newest one. Not behind the watermark, which
+/// follows the clock: a capture of last year has its pictures too.
+const HOURS_KEPT: i64 = 30 * 24;
 
 static MERGE_DEVICES: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -101,6 +110,7 @@ impl Views for Wifi {
     async fn merge(&self, db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {
         documents::merge(db, delta).await?;
         merge_devices(db, delta).await?;
+        presence::merge_span(db, delta).await?;
         let mut sure: Vec<NameRow> = Vec::new();
         let mut undecided: Vec<NameRow> = Vec::new();
         for ((mac, name), tally) in &delta.names {
@@ -109,33 +119,57 @@ impl Views for Wifi {
                 Name::Undecided(ssid) => undecided.push((*mac, *ssid, *tally)),
             }
         }
-        match note_evidence(db, &delta.evidence).await? {
+        let encoding = evidence::decided(db).await?;
+        evidence::note(db, &delta.evidence, encoding).await?;
+        match encoding {
             None => merge_names(db, &MERGE_UNDECIDED, undecided).await?,
-            Some(encoding) => {
-                undecided.extend(take_undecided(db).await?);
-                sure.extend(undecided.into_iter().map(|row| decided(row, encoding)));
-            }
+            Some(encoding) => sure.extend(undecided.into_iter().map(|row| decided(row, encoding))),
         }
-        let touched: FxHashSet<MacAddr> = sure.iter().map(|(mac, ..)| *mac).collect();
-        merge_names(db, &MERGE_SSIDS, sure).await?;
-        recount(db, touched).await
+        merge_sure(db, sure).await
     }
 
     async fn close(
         &self,
-        _db: &mut SqliteConnection,
-        _due: Due,
-        _delta: &Delta,
+        db: &mut SqliteConnection,
+        due: Due,
+        delta: &Delta,
     ) -> Result<Closed, StoreError> {
-        Ok(Closed::default())
+        if let Some(encoding) = evidence::decide(db, &due, &delta.evidence).await? {
+            let waiting = take_undecided(db).await?;
+            merge_sure(db, waiting.into_iter().map(|row| decided(row, encoding)).collect()).await?;
+        }
+        let encoding = evidence::decided(db).await?;
+        let mut alerts = hits::release(db, &self.rules, &due, &delta.hits, encoding).await?;
+        alerts.extend(presence::newcomers(db, &self.rules, &due).await?);
+        alerts.extend(presence::comings_and_goings(db, &self.rules, &due).await?);
+        if let Some(watermark_ms) = due.watermark_ms {
+            alerts.extend(hits::days(db, &self.rules, watermark_ms).await?);
+        }
+        Ok(Closed { windows: 0, alerts })
     }
 
-    async fn next_open(
+    async fn next_due(
         &self,
-        _db: &mut SqliteConnection,
-        _watermark_ms: i64,
+        db: &mut SqliteConnection,
+        watermark_ms: i64,
     ) -> Result<Option<i64>, StoreError> {
-        Ok(None)
+        let timers = [
+            evidence::rests_at(db).await?,
+            presence::next_absence(db, &self.rules, watermark_ms).await?,
+            hits::next_day(db).await?,
+        ];
+        Ok(timers.into_iter().flatten().min())
+    }
+
+    async fn settle_past(
+        &self,
+        db: &mut SqliteConnection,
+        watermark_ms: Option<i64>,
+    ) -> Result<(), StoreError> {
+        match watermark_ms {
+            Some(watermark_ms) => presence::settle_past(db, watermark_ms).await,
+            None => Ok(()),
+        }
     }
 
     async fn spans(&self, db: &mut SqliteConnection) -> Result<Vec<Span>, StoreError> {
@@ -154,9 +188,9 @@ impl Views for Wifi {
         copies::doubt_all(db).await
     }
 
-    async fn prune(&self, db: &mut SqliteConnection, watermark_ms: i64) -> Result<(), StoreError> {
-        sqlx::query("delete from wifi_hour where hour < ?")
-            .bind((watermark_ms - HOUR_RETENTION_MS) / HOUR_MS)
+    async fn prune(&self, db: &mut SqliteConnection, _watermark_ms: i64) -> Result<(), StoreError> {
+        sqlx::query("delete from wifi_hour where hour < (select max(hour) from wifi_hour) - ?")
+            .bind(HOURS_KEPT)
             .execute(&mut *db)
             .await?;
         Ok(())
@@ -205,45 +239,11 @@ async fn merge_names(
         .await
 }
 
-/// Adds what a batch has shown, and gives the encoding if it is decided now.
-async fn note_evidence(
-    db: &mut SqliteConnection,
-    evidence: &Evidence,
-) -> Result<Option<Encoding>, StoreError> {
-    let known: Option<(Option<String>, i64)> =
-        sqlx::query_as("select decided, undecided_count from wifi_encoding where id = 1")
-            .fetch_optional(&mut *db)
-            .await?;
-    let (decided, before_count) = known.unwrap_or_default();
-    let decided = decided.as_deref().and_then(Encoding::of_name);
-    if *evidence == Evidence::default() {
-        return Ok(decided);
-    }
-    let mut whole = *evidence;
-    whole.undecided_count += before_count;
-    let verdict = if decided.is_some() { None } else { whole.verdict() };
-    let witness = evidence.hex.first.min(evidence.text.first);
-    sqlx::query(
-        "insert into wifi_encoding
-            (id, decided, reason, witness_ms, hex_count, text_count, undecided_count)
-         values (1, ?, ?, ?, ?, ?, ?)
-         on conflict (id) do update set
-            decided = coalesce(decided, excluded.decided),
-            reason = coalesce(reason, excluded.reason),
-            witness_ms = coalesce(witness_ms, excluded.witness_ms),
-            hex_count = hex_count + excluded.hex_count,
-            text_count = text_count + excluded.text_count,
-            undecided_count = undecided_count + excluded.undecided_count",
-    )
-    .bind(verdict.as_ref().map(|(encoding, _)| encoding.name()))
-    .bind(verdict.as_ref().map(|(_, reason)| reason.as_str()))
-    .bind(witness.map(|at| at.event_ms))
-    .bind(evidence.hex.count)
-    .bind(evidence.text.count)
-    .bind(evidence.undecided_count)
-    .execute(db)
-    .await?;
-    Ok(decided.or(verdict.map(|(encoding, _)| encoding)))
+/// Adds networks whose names are sure.
+async fn merge_sure(db: &mut SqliteConnection, sure: Vec<NameRow>) -> Result<(), StoreError> {
+    let touched: FxHashSet<MacAddr> = sure.iter().map(|(mac, ..)| *mac).collect();
+    merge_names(db, &MERGE_SSIDS, sure).await?;
+    recount(db, touched).await
 }
 
 /// Takes what waited for the decision.

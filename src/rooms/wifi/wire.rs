@@ -20,12 +20,17 @@ use crate::log::codec::Codec;
 pub const ENCODING_HEADER: &str = "ssid-encoding";
 
 /// A value of `device-names`: what somebody in a chat said of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename = "device_name")]
 pub struct Given {
+    #[serde(default)]
     pub name: Option<String>,
     /// Nothing of it is news.
+    #[serde(default)]
     pub ignored: bool,
+    /// Its absence and its return are news.
+    #[serde(default)]
+    pub watched: bool,
 }
 
 /// A value of `ssid_alert_list_01`: why a network is watched.

@@ -7,6 +7,7 @@ use super::start::Door;
 use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, People, StatusFacts, invite};
 use crate::clock;
+use crate::rooms;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::{
     StoreError, access, alerts, clock as store_clock, conversation, dead_letters, group, intake,
@@ -86,14 +87,15 @@ async fn people(db: &mut SqliteConnection) -> Result<People, StoreError> {
 
 async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts, StoreError> {
     let rebuilds = past::progress(db).await?;
-    let pipelines = positions::overview(db).await?.into_iter();
-    let pipelines = pipelines.map(|(row, positions)| {
+    let mut pipelines = Vec::new();
+    for (row, positions) in positions::overview(db).await? {
         let behind = asker.log_ends.as_ref().map(|ends| ends.behind(&positions));
         let rebuild = rebuilds.iter().find(|rebuild| rebuild.pipeline == row.name).cloned();
-        PipelineFacts { row, positions, behind, rebuild }
-    });
+        let note = rooms::status(&row.name, db).await?;
+        pipelines.push(PipelineFacts { row, positions, behind, rebuild, note });
+    }
     Ok(StatusFacts {
-        pipelines: pipelines.collect(),
+        pipelines,
         clock: store_clock::load(db).await?,
         intake: intake::load(db).await?,
         outbox: outbox::depth(db).await?,

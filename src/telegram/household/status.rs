@@ -40,6 +40,8 @@ pub struct PipelineFacts {
     pub behind: Option<i64>,
     /// How far its rebuild has come, if one is under way.
     pub rebuild: Option<Progress>,
+    /// What its room has to tell of its own.
+    pub note: Option<Text>,
 }
 
 impl StatusFacts {
@@ -149,7 +151,7 @@ fn clock_lines(clock: &ClockRow, snapshot: &Snapshot) -> Vec<Text> {
 const AT_END_MS: i64 = 5 * SECOND_MS;
 
 fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
-    let PipelineFacts { row, positions, behind, rebuild } = facts;
+    let PipelineFacts { row, positions, behind, rebuild, note } = facts;
     let records: i64 = positions.iter().map(|position| position.records).sum();
     let late: i64 = positions.iter().map(|position| position.late).sum();
     let newest = positions.iter().filter_map(|position| position.greatest_event_ms).max();
@@ -176,7 +178,10 @@ fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
         text =
             text.plain(format!(", watermark {}", when::moment(watermark_ms, snapshot.time_zone)));
     }
-    text
+    match note {
+        Some(note) => text.below(note.clone()),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -227,7 +232,8 @@ mod tests {
         let told = |behind, caught_up_at| {
             let name = "plants".to_owned();
             let row = PipelineRow { name, caught_up_at, ..PipelineRow::default() };
-            let facts = PipelineFacts { row, positions: Vec::new(), behind, rebuild: None };
+            let (positions, rebuild, note) = (Vec::new(), None, None);
+            let facts = PipelineFacts { row, positions, behind, rebuild, note };
             pipeline(&facts, &snapshot()).to_plain()
         };
         for (behind, words) in [

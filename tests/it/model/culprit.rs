@@ -38,6 +38,7 @@ pub(crate) static TALLY_TOPICS: [TopicSpec; 1] = [TopicSpec {
     format: Format::Avro(
         r#"{"type": "record", "name": "tally", "fields": [{"name": "number", "type": "int"}]}"#,
     ),
+    stall_after_ms: None,
     check: |_, _, _| Ok(()),
     value_line: |_| Err("not asked for".to_owned()),
 }];
@@ -158,8 +159,16 @@ impl Views for Tally {
         Ok(Closed::default())
     }
 
-    async fn next_open(&self, _: &mut SqliteConnection, _: i64) -> Result<Option<i64>, StoreError> {
+    async fn next_due(&self, _: &mut SqliteConnection, _: i64) -> Result<Option<i64>, StoreError> {
         Ok(None)
+    }
+
+    async fn settle_past(
+        &self,
+        _: &mut SqliteConnection,
+        _: Option<i64>,
+    ) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn spans(&self, _: &mut SqliteConnection) -> Result<Vec<Span>, StoreError> {

@@ -122,12 +122,20 @@ impl<V: Views> Views for Impatient<V> {
         self.room.close(db, due, delta)
     }
 
-    fn next_open(
+    fn next_due(
         &self,
         db: &mut SqliteConnection,
         watermark_ms: i64,
     ) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send {
-        self.room.next_open(db, watermark_ms)
+        self.room.next_due(db, watermark_ms)
+    }
+
+    fn settle_past(
+        &self,
+        db: &mut SqliteConnection,
+        watermark_ms: Option<i64>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.room.settle_past(db, watermark_ms)
     }
 
     fn spans(

@@ -10,9 +10,14 @@ use crate::support::{Ran, run, run_with_input, windowsill};
 
 mod beside;
 mod capture;
+mod home;
 mod live;
+mod looking;
 mod names;
+mod naming;
+mod pictures;
 pub(crate) mod street;
+mod watching;
 
 use street::{BEGIN_MS, Seen, Stats, Tshark, model, street};
 
@@ -100,13 +105,30 @@ async fn an_access_point_called_cafe_waits_for_the_streams_word() {
     for tshark in Tshark::ALL {
         let dir = tempfile::tempdir().unwrap();
         // What could be either comes first; `636166` has to wait as well as `cafe`.
-        write(dir.path(), &tshark.prints(&[cafe(BEGIN_MS), cafe(BEGIN_MS + 1)])).expect_code(0);
+        let probes = [cafe(BEGIN_MS), cafe(BEGIN_MS + 1), wildcard(BEGIN_MS + 2)];
+        write(dir.path(), &tshark.prints(&probes)).expect_code(0);
         fold(dir.path());
-        write(dir.path(), &tshark.prints(&[wildcard(BEGIN_MS + 2)])).expect_code(0);
-        fold(dir.path());
-        let expected = model(&[cafe(BEGIN_MS), cafe(BEGIN_MS + 1), wildcard(BEGIN_MS + 2)]);
-        assert_eq!(rows(dir.path()).await, expected, "{tshark:?}");
+        assert_eq!(rows(dir.path()).await, model(&probes), "{tshark:?}");
     }
+}
+
+/// Text is the guess at the end of `fold`; what says otherwise later is told, and not followed.
+#[tokio::test]
+async fn a_stream_that_ends_without_a_word_is_text_and_evidence_against_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &Tshark::V3_6.prints(&[cafe(BEGIN_MS)])).expect_code(0);
+    fold(dir.path());
+    assert_eq!(rows(dir.path()).await, model(&[cafe(BEGIN_MS)]));
+    let status = ask(dir.path(), "/status");
+    assert!(status.contains("SSIDs are read as text: the stream ended"), "{status}");
+    assert!(!status.contains("otherwise"), "{status}");
+    write(dir.path(), &Tshark::V4_0.prints(&[wildcard(BEGIN_MS + 1)])).expect_code(0);
+    fold(dir.path());
+    let status = ask(dir.path(), "/status");
+    assert!(status.contains("1 probe says otherwise"), "{status}");
+    // A rebuild obeys what was decided.
+    run(dir.path(), &["rebuild"]).expect_code(0);
+    assert_eq!(rows(dir.path()).await, model(&[cafe(BEGIN_MS), wildcard(BEGIN_MS + 1)]));
 }
 
 #[tokio::test]
