@@ -74,7 +74,9 @@ const DEMO_HELP: &str = "\
 Examples:
   windowsill demo                         plants that live 720 times as fast
   windowsill demo --speed 60 --seed 7     slower, and other weather
-  windowsill demo --listen 127.0.0.1:8080 the chat page on a port that stays";
+  windowsill demo --listen 127.0.0.1:8080 the chat page on a port that stays
+  windowsill demo --replay street.ek.gz --speed 60
+                                          a real capture, an hour of it in each minute";
 
 const CONFIG_HELP: &str = "\
 Examples:
@@ -146,7 +148,8 @@ fn with_codes(text: &str) -> String {
 }
 
 const CAPTURE_HELP: &str = r#"Records carry an `ssid-encoding` header, so nobody has to find out what this tshark's SSIDs are
-written in. A live capture starts tshark again when it dies; Ctrl-C ends it.
+written in. A live capture starts tshark again when it dies, and every six hours, when it tells what
+it dropped; SIGTERM or Ctrl-C ends it once everything that was heard is written.
 
 Examples:
   windowsill capture wlan0              live, in monitor mode (needs the rights that tshark needs)
@@ -176,7 +179,7 @@ pub enum Command {
     /// Run the bot.
     #[command(after_help = with_codes(RUN_HELP))]
     Run,
-    /// Try everything in one process, with simulated plants and a chat in the browser.
+    /// Try everything in one process, with simulated plants and phones and a chat in the browser.
     ///
     /// The chat page's address is the first line of standard output.
     #[command(after_help = with_codes(DEMO_HELP))]
@@ -238,7 +241,7 @@ pub struct Capture {
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// How many times faster than real time the plants live.
+    /// How many times faster than real time the plants and phones live.
     #[arg(long, value_name = "N", default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub speed: u32,
     /// The seed of a fresh simulation; a second start keeps to the first one's.
@@ -247,6 +250,13 @@ pub struct Demo {
     /// Where the chat page listens; port 0 picks a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+    /// Play a real capture instead of the simulated street: lines of `tshark -T ek`, plain or
+    /// gzipped.
+    ///
+    /// It is played at its own pace times --speed, moved in time so that it begins now: events of
+    /// the past would be old news. At its end the demo goes on with the plants alone.
+    #[arg(long, value_name = "FILE")]
+    pub replay: Option<PathBuf>,
 }
 
 impl Demo {

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::house::{self, Failure};
+use super::tasks::asked_to_stop;
 use crate::cli;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -15,7 +16,7 @@ const TOPIC: &str = "pcap";
 impl From<CaptureError> for Failure {
     fn from(error: CaptureError) -> Failure {
         let exit = match error {
-            CaptureError::NoTshark { .. } => Exit::Usage,
+            CaptureError::NoTshark { .. } | CaptureError::Refused { .. } => Exit::Usage,
             _ => Exit::Errors,
         };
         Failure::new(exit, error.to_string())
@@ -38,12 +39,11 @@ pub(super) async fn capture(config: &Config, options: cli::Capture) -> Result<Ex
         tshark: options.tshark,
         monitor: !options.no_monitor,
     };
-    let stop = async {
-        // Nothing to be stopped by is no reason not to capture.
-        let _ = tokio::signal::ctrl_c().await;
-    };
+    let stop = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     let mut report = std::io::stderr();
     let written = capture::capture(&log, found, &options, &writing, stop, &mut report).await;
     log.close().await;
-    Ok(if written?.rejected > 0 { Exit::Errors } else { Exit::Done })
+    let written = written?;
+    let is_whole = written.rejected == 0 && !written.interrupted;
+    Ok(if is_whole { Exit::Done } else { Exit::Errors })
 }

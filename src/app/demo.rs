@@ -1,6 +1,6 @@
 //! `windowsill demo`: everything in one process, with nothing to set up.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +13,9 @@ use crate::clock;
 use crate::config::{Config, Secret};
 use crate::demo::botapi::{BotApiServer, Options, PAGE_USER};
 use crate::demo::clock::DemoClock;
-use crate::demo::feed::{self, Feed};
+use crate::demo::feed::{self, Feed, FeedError};
+use crate::demo::replay::{Recording, Replay, ReplayError};
+use crate::engine::error_chain;
 use crate::exit::Exit;
 use crate::http;
 use crate::kernel::chat::Place;
@@ -29,6 +31,12 @@ use crate::telegram::client::BotApi;
 const BOT_ID: i64 = 1;
 const TOKEN_CHARACTERS: usize = 35;
 
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Failure {
+        Failure::new(Exit::Usage, error.to_string())
+    }
+}
+
 pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Failure> {
     config.telegram.owners = vec![PAGE_USER];
     config.telegram.allowed_chats.clear();
@@ -37,6 +45,7 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     if lock::is_held(&config.data_dir) {
         return Err(StoreError::Locked(config.data_dir.clone()).into());
     }
+    let recording = options.replay.as_deref().map(Recording::open).transpose()?;
     // Nobody but this bot may speak for it: a web page in the same browser could reach the port.
     let token = token();
     // First of all: a port that is in use must not leave half a simulation behind.
@@ -61,7 +70,7 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
         tracing::warn!(%error, "the bot api server did not take the settings");
     }
     bot::open_access(&house.workshop.store, bot::fixed_access(&config)).await?;
-    begin(&mut tasks, &house, &simulated, options.speed).await?;
+    begin(&mut tasks, &house, &simulated, recording, options.speed).await?;
     bot::spawn_engine(&mut tasks, &house, pipelines);
     let begin = async { Ok((bot::who_am_i(&api, None).await?, Source::Polling)) };
     bot::live(tasks, house, &config, &api, asked, begin).await
@@ -129,9 +138,10 @@ async fn begin(
     tasks: &mut Tasks,
     house: &House,
     simulated: &Simulated,
+    recording: Option<Recording>,
     speed: u32,
 ) -> Result<(), Failure> {
-    let failed = |error: feed::FeedError| Failure::new(Exit::Errors, error.to_string());
+    let failed = |error: FeedError| Failure::new(Exit::Errors, error_chain(&error));
     let workshop = &house.workshop;
     let log: Arc<dyn EventLog> = workshop.log.clone();
     let clock = simulated.clock;
@@ -139,20 +149,40 @@ async fn begin(
         .await
         .map_err(failed)?;
     if is_fresh {
-        welcome(&workshop.store, speed).await?;
+        welcome(&workshop.store, speed, recording.is_some()).await?;
     }
     let mut feed = Feed::from(workshop.topics.clone(), clock, simulated.ended_ms);
+    match recording {
+        Some(recording) => {
+            feed = feed.without_street();
+            let report = Box::new(std::io::stderr());
+            let progress = std::io::stderr().is_terminal();
+            let replay = Replay::begin(recording, &workshop.topics, clock, report, progress);
+            tasks.spawn("replay", replay.map_err(failed)?.run(log.clone(), tasks.stop()));
+        }
+        None => feed::describe_street(log.as_ref(), &workshop.topics, clock.origin_ms)
+            .await
+            .map_err(failed)?,
+    }
     feed.catch_up(log.as_ref(), &mut Default::default()).await.map_err(failed)?;
     tasks.spawn("simulated sensors", feed.run(log, tasks.stop()));
     Ok(())
 }
 
 /// The first words in the chat.
-async fn welcome(store: &Store, speed: u32) -> Result<(), StoreError> {
+async fn welcome(store: &Store, speed: u32, is_replay: bool) -> Result<(), StoreError> {
+    let street = match is_replay {
+        true => "Your capture is played in as if its phones passed by here",
+        false => {
+            "Phones in the street look for Wi-Fi networks, and one of them for the guests' \
+             network of this house, which is watched"
+        }
+    };
     let text = Text::of("🪴 ").bold("Welcome to Windowsill.").plain(format!(
         "\nSix simulated plants live here, {speed} times as fast as real ones. One of them is \
              thirsty already: its alert comes within a minute.\n\n\
-             Try /plants, /plant cyril or /update_plant."
+             📡 {street}.\n\n\
+             Try /plants, /plant cyril, /devices or /update_plant."
     ));
     store
         .write(Urgency::People, move |db| {

@@ -1,4 +1,4 @@
-//! The simulated sensors' feed: readings into the log, at the demo's pace.
+//! The simulation's feed: readings of plants and probes of phones into the log, at the demo's pace.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::plants::{
     BACKFILL_MS, Cycles, READING_EVERY_MS, SAMPLES, Sample, Simulation, TEMPERATURE_HIGH,
     TEMPERATURE_LOW,
 };
+use super::street::{self, Heard, Joined, Street};
 use crate::clock::Clock;
 use crate::kernel::record::{Header, NewRecord};
 use crate::log::codec::CodecError;
@@ -21,15 +22,22 @@ const TICK: Duration = Duration::from_millis(200);
 /// Readings in one append; the rest follows with the next.
 const BATCH_STEPS: i64 = 10_000;
 
-/// The topic of the readings, by default name.
+/// The topics of the readings and of the probes, by default name.
 pub const READINGS: &str = "houseplant-readings";
+pub const PROBES: &str = "pcap";
 const METADATA: &str = "houseplant-metadata";
 const MAPPING: &str = "houseplant-sensor-mapping";
+const WATCHED: &str = "ssid_alert_list_01";
+const NAMES: &str = "device-names";
+const JOINED: &str = "unifi.ace.user";
+/// A record of probes says by this header what its SSIDs are written in: as tshark 4 does.
+const ENCODING: (&str, &str) = ("ssid-encoding", "hex");
+const MISSING: &str = "<MISSING>";
 
 /// Why the feed ended.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
-    #[error("the simulated sensors could not write to the log")]
+    #[error("the simulation could not write to the log")]
     Log(#[from] LogError),
     #[error("a simulated record does not fit its schema")]
     Codec(#[from] CodecError),
@@ -53,22 +61,48 @@ pub async fn describe_plants(
             "moisture_low": plant.moisture_low,
             "moisture_high": plant.moisture_high,
         });
-        (plant.plant_id.to_string(), value)
+        (plant.plant_id.to_string().into_bytes(), value)
     });
     let is_fresh = fill(log, topics.get(METADATA)?, plants, now_ms).await?;
     let mappings = SAMPLES.iter().map(|plant| {
         let value = json!({ "sensor_id": plant.sensor_id, "plant_id": plant.plant_id });
-        (plant.sensor_id.to_owned(), value)
+        (plant.sensor_id.as_bytes().to_vec(), value)
     });
     fill(log, topics.get(MAPPING)?, mappings, now_ms).await?;
     Ok(is_fresh)
 }
 
-/// Writes the first rows of a table, unless it has had some. Says whether it did.
+/// Writes which network is watched and what devices are called, unless a topic has records already.
+pub async fn describe_street(
+    log: &dyn EventLog,
+    topics: &Topics,
+    now_ms: i64,
+) -> Result<(), FeedError> {
+    let (ssid, reason) = street::WATCHED;
+    let watched = (ssid.as_bytes().to_vec(), json!({ "REASON": reason }));
+    fill(log, topics.get(WATCHED)?, [watched].into_iter(), now_ms).await?;
+    let (mac, name) = street::NAMED;
+    let named = (colons(mac).into_bytes(), json!({ "name": name, "ignored": false }));
+    fill(log, topics.get(NAMES)?, [named].into_iter(), now_ms).await?;
+    let joined = (1..).zip(street::JOINED).map(|(number, device)| {
+        let Joined { mac, name, hostname, oui, is_guest } = device;
+        let id = json!({ "$oid": format!("5d1f0000000000000000{number:04x}") }).to_string();
+        let document = json!({
+            "mac": colons(mac), "name": name, "hostname": hostname, "oui": oui,
+            "is_guest": is_guest,
+        });
+        let value = json!({ "op": "c", "after": document.to_string() });
+        (json!({ "id": id }).to_string().into_bytes(), value)
+    });
+    fill(log, topics.get(JOINED)?, joined, now_ms).await?;
+    Ok(())
+}
+
+/// Writes the first records of a topic, unless it has had some. Says whether it did.
 async fn fill(
     log: &dyn EventLog,
     topic: &Topic,
-    rows: impl Iterator<Item = (String, Value)>,
+    rows: impl Iterator<Item = (Vec<u8>, Value)>,
     now_ms: i64,
 ) -> Result<bool, FeedError> {
     let present = log.topics().await?;
@@ -78,7 +112,7 @@ async fn fill(
     let mut records = Vec::new();
     for (key, value) in rows {
         records.push(NewRecord {
-            key: Some(key.into_bytes()),
+            key: Some(key),
             value: Some(topic.codec.encode(&value)?),
             ts_ms: now_ms,
             ..NewRecord::default()
@@ -88,11 +122,13 @@ async fn fill(
     Ok(true)
 }
 
-/// The sensors.
+/// The sensors, and whoever listens in the street.
 pub struct Feed {
     pub topics: Topics,
     pub clock: DemoClock,
     pub simulation: Simulation,
+    /// `None`: something else is heard instead.
+    pub street: Option<Street>,
     /// Readings up to this time are in the log.
     pub fed_ms: i64,
 }
@@ -102,11 +138,19 @@ impl Feed {
     /// there are none.
     pub fn from(topics: Topics, clock: DemoClock, ended_ms: Option<i64>) -> Feed {
         let simulation = Simulation { seed: clock.seed, origin_ms: clock.origin_ms };
+        let street = Some(Street { seed: clock.seed, origin_ms: clock.origin_ms });
         let fed_ms = ended_ms.unwrap_or(clock.origin_ms - BACKFILL_MS);
-        Feed { topics, clock, simulation, fed_ms }
+        Feed { topics, clock, simulation, street, fed_ms }
     }
 
-    /// Appends every reading that is due by now.
+    /// The same without the street.
+    #[must_use]
+    pub fn without_street(self) -> Feed {
+        Feed { street: None, ..self }
+    }
+
+    /// Appends everything that is due by now. Readings go first: a start goes on at the newest of
+    /// them, and what is lost by a death between the two is a moment of the street.
     pub async fn catch_up(
         &mut self,
         log: &dyn EventLog,
@@ -118,6 +162,10 @@ impl Feed {
             let records = self.due(until_ms, cycles)?;
             if !records.is_empty() {
                 log.append(&self.topics.get(READINGS)?.log_name, records).await?;
+            }
+            let probes = self.probes(until_ms)?;
+            if !probes.is_empty() {
+                log.append(&self.topics.get(PROBES)?.log_name, probes).await?;
             }
             self.fed_ms = until_ms;
             if until_ms >= now_ms {
@@ -157,6 +205,48 @@ impl Feed {
         }
         Ok(records)
     }
+
+    /// The same of the street, up to the newest reading: there a later start goes on.
+    fn probes(&self, until_ms: i64) -> Result<Vec<NewRecord>, FeedError> {
+        let Some(street) = self.street else { return Ok(Vec::new()) };
+        let topic = self.topics.get(PROBES)?;
+        let newest = |at_ms: i64| at_ms.div_euclid(READING_EVERY_MS) * READING_EVERY_MS;
+        let heard = street.heard(newest(self.fed_ms), newest(until_ms));
+        heard.iter().map(|heard| probe(topic, heard)).collect()
+    }
+}
+
+/// A probe as tshark 4 writes it.
+fn probe(topic: &Topic, heard: &Heard) -> Result<NewRecord, FeedError> {
+    let ssid = match heard.ssid {
+        b"" => MISSING.to_owned(),
+        ssid => hex(ssid),
+    };
+    let value = json!({
+        "timestamp": heard.at_ms.to_string(),
+        "layers": {
+            "wlan_fc_type_subtype": ["0x0004"],
+            "wlan_radio_signal_dbm": [heard.dbm.to_string()],
+            "wlan_sa": [colons(heard.mac)],
+            "wlan_ssid": [ssid],
+        },
+    });
+    let (name, encoding) = ENCODING;
+    let encoding = Header { name: name.to_owned(), value: Some(encoding.as_bytes().to_vec()) };
+    Ok(NewRecord {
+        value: Some(topic.codec.encode(&value)?),
+        ts_ms: heard.at_ms,
+        headers: vec![encoding],
+        ..NewRecord::default()
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn colons(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 fn reading(

@@ -3,6 +3,7 @@
 //! Invariant: a reading is a pure function of (seed, plant, origin, time), so a simulation goes on
 //! where it ended without having stored anything.
 
+use super::chance;
 use crate::kernel::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// One reading for each sensor in this time (contract).
@@ -139,21 +140,11 @@ impl Simulation {
 
     /// A number from 0 to 1 that depends on everything named.
     fn unit(&self, plant: &Sample, number: u64, salt: u64) -> f64 {
-        let plant = u64::from(plant.plant_id.unsigned_abs());
-        let mixed = mix(mix(mix(self.seed ^ 0x9e37_79b9) ^ plant) ^ mix(number ^ (salt << 56)));
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let unit = (mixed >> 11) as f64 / (1u64 << 53) as f64;
-        unit
+        chance::unit(self.seed, u64::from(plant.plant_id.unsigned_abs()), number, salt)
     }
 
     fn pick(&self, plant: &Sample, number: u64, salt: u64, below_ms: i64) -> i64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            reason = "a span of days at most"
-        )]
-        let picked = (self.unit(plant, number, salt) * below_ms as f64) as i64;
-        picked
+        chance::below(below_ms, self.unit(plant, number, salt))
     }
 
     /// Noise of mean 0 and deviation near 1: the sum of three uniform numbers.
@@ -211,14 +202,6 @@ fn daily_temperature(at_ms: i64) -> f64 {
 
 fn round3(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
-}
-
-/// The finaliser of splitmix64 (Steele, Lea, Flood 2014).
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]

@@ -146,7 +146,10 @@ impl Watchdog {
 
 /// The shortest stall, in milliseconds of this clock.
 fn shortest_ms(clock: &Arc<dyn Clock>, limit_ms: i64) -> i64 {
-    let real_ms = clock.real(limit_ms).as_millis().max(1);
+    let real_ms = clock.real(limit_ms).as_millis();
+    if real_ms == 0 {
+        return limit_ms;
+    }
     let longer = SHORTEST_STALL.as_millis().div_ceil(real_ms);
     limit_ms.saturating_mul(i64::try_from(longer).unwrap_or(i64::MAX))
 }

@@ -1,5 +1,6 @@
 //! What a decision wants done. The shell does it, in one transaction; nothing here acts.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chat::{Keyboard, Place};
@@ -93,6 +94,13 @@ pub struct EditRecord {
     pub value: Option<Value>,
 }
 
+/// A conversation that was interrupted: the room that holds it, and its state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    pub room: String,
+    pub state: Value,
+}
+
 /// What a decision about an update wants done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -115,6 +123,8 @@ pub enum Effect {
     Publish(Publish),
     /// The conversation goes on with this state of the room that decided.
     Converse(Value),
+    /// A conversation, of any room, goes on where it was interrupted.
+    Resume(Held),
     EndConversation,
     Access(AccessChange),
     Alerts(AlertsChange),

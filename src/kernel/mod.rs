@@ -6,7 +6,9 @@
 pub mod alert;
 pub mod chat;
 pub mod conversation;
+pub mod dialog;
 pub mod effect;
+pub mod name;
 pub mod picture;
 pub mod pipeline;
 pub mod poison;

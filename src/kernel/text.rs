@@ -109,6 +109,17 @@ impl Text {
         self
     }
 
+    /// Goes on with `other` on the present line.
+    #[must_use]
+    pub fn then(mut self, other: Text) -> Text {
+        let mut lines = other.lines.into_iter();
+        if let (Some(last), Some(first)) = (self.lines.last_mut(), lines.next()) {
+            last.extend(first);
+        }
+        self.lines.extend(lines);
+        self
+    }
+
     /// Puts `other` on new lines below.
     #[must_use]
     pub fn below(mut self, other: Text) -> Text {

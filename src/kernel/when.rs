@@ -15,6 +15,11 @@ pub fn moment(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%a %-d %b %H:%M").to_string()
 }
 
+/// `14:05`.
+pub fn clock(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%H:%M").to_string()
+}
+
 /// `2026-11-21 14:05`, where the year matters.
 pub fn date(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%Y-%m-%d %H:%M").to_string()

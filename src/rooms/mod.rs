@@ -39,6 +39,8 @@ pub struct Room {
     pub routes: fn() -> Routes,
     /// Answers inside a conversation of this room, where it holds any.
     pub conversation: Option<fn() -> Routes>,
+    /// What is said to us and is neither a command nor an answer, where it does anything with that.
+    pub free_text: Option<fn() -> Routes>,
     pub chat: &'static (dyn Talk + Sync),
     /// What `/status` tells of its pipeline beside the figures, where there is something.
     pub status: Option<Status>,

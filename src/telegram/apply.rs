@@ -1,5 +1,6 @@
 //! From effects to rows: what a decision wants, inside the transaction of its update.
 
+use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::menu;
@@ -77,13 +78,8 @@ async fn one(
             acknowledge(db, place, callback_id, note.as_deref(), now_ms).await?;
         }
         Effect::Publish(publish) => publication::add(db, place, publish, now_ms).await?,
-        Effect::Converse(state) => {
-            let Some(holder) = holder(incoming) else { return Ok(()) };
-            let draft =
-                Draft { room: room.to_owned(), version: incoming.update_id, state: state.clone() };
-            let name = incoming.person.as_ref().map_or("", |person| person.name.as_str());
-            conversation::save(db, holder, name, &draft, now_ms + CONVERSATION_MS).await?;
-        }
+        Effect::Converse(state) => converse(db, incoming, room, state, now_ms).await?,
+        Effect::Resume(held) => converse(db, incoming, &held.room, &held.state, now_ms).await?,
         Effect::EndConversation => {
             if let Some(holder) = holder(incoming) {
                 conversation::end(db, holder).await?;
@@ -94,6 +90,20 @@ async fn one(
         Effect::Snooze { about, until_ms } => alerts::snooze(db, about, *until_ms).await?,
     }
     Ok(())
+}
+
+/// The conversation of whoever sent the update is at this state.
+async fn converse(
+    db: &mut SqliteConnection,
+    incoming: &Incoming,
+    room: &str,
+    state: &Value,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let Some(holder) = holder(incoming) else { return Ok(()) };
+    let draft = Draft { room: room.to_owned(), version: incoming.update_id, state: state.clone() };
+    let name = incoming.person.as_ref().map_or("", |person| person.name.as_str());
+    conversation::save(db, holder, name, &draft, now_ms + CONVERSATION_MS).await
 }
 
 /// Answers where the update came from. In a group the answer replies to the person's message; a

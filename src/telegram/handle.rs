@@ -75,10 +75,8 @@ impl Desk {
         let Some((decide, room, snapshot)) = read else { return Ok(None) };
         let draft_version = snapshot.draft.as_ref().map(|draft| draft.version);
         let mut effects = decide(incoming, &snapshot);
-        if let Some(draft) = &snapshot.draft
-            && asks_again(incoming, &effects)
-        {
-            effects.extend(rooms::question(draft).map(Effect::Say));
+        if let Some(draft) = open_question(incoming, &snapshot, &effects) {
+            effects.extend(rooms::question(&draft).map(Effect::Say));
         }
         Ok(Some(Decided { effects, room, draft_version, standing: snapshot.standing }))
     }
@@ -132,14 +130,21 @@ async fn load_draft(
     }
 }
 
-/// Something else was answered inside a conversation: its question is asked again.
-fn asks_again(incoming: &Incoming, effects: &[Effect]) -> bool {
-    let moved = effects.iter().any(|effect| {
-        matches!(effect, Effect::Converse(_) | Effect::EndConversation | Effect::Publish(_))
+/// The conversation whose question is asked again: one that goes on after an interruption, or one
+/// inside which something else was answered.
+fn open_question(incoming: &Incoming, snapshot: &Snapshot, effects: &[Effect]) -> Option<Draft> {
+    let moved = effects.iter().find_map(|effect| match effect {
+        Effect::Resume(held) => Some(Some(held)),
+        Effect::Converse(_) | Effect::EndConversation => Some(None),
+        _ => None,
     });
+    if let Some(moved) = moved {
+        let held = moved?.clone();
+        return Some(Draft { room: held.room, version: incoming.update_id, state: held.state });
+    }
     let said = effects.iter().any(|effect| matches!(effect, Effect::Say(_)));
     let of_draft = incoming.press().is_some_and(|(_, _, data)| draft_button(data).is_some());
-    said && !moved && !of_draft
+    if said && !of_draft { snapshot.draft.clone() } else { None }
 }
 
 /// Handles the oldest waiting update of a chat. `false`: there is none.

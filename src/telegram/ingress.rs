@@ -141,7 +141,9 @@ async fn arrival(
             }
             Standing::Stranger => strangers_body(db, envelope, user_id, now_ms).await?,
             // Those who only look hold no conversation: their chatter is none of our business.
-            Standing::Viewer => envelope.is_for_us.then(|| update.to_string()),
+            Standing::Viewer => {
+                (envelope.is_for_us || envelope.speaks_to_us).then(|| update.to_string())
+            }
             Standing::Member | Standing::Owner => Some(update.to_string()),
         },
     };

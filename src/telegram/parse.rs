@@ -64,10 +64,15 @@ fn unparsed(update_id: i64, update: &Value, me: &Me) -> Option<Incoming> {
 }
 
 fn message_of(update_id: i64, message: &Message, me: &Me) -> Option<Incoming> {
-    let content = content_of(message)?;
+    let mut content = content_of(message)?;
     let words = message.text().or_else(|| message.caption()).unwrap_or_default();
     if named_bot(words).is_some_and(|name| !name.eq_ignore_ascii_case(&me.username)) {
         return None;
+    }
+    if let Content::Text(text) = &mut content
+        && let Some(rest) = without_mention(text, &me.username)
+    {
+        *text = rest.to_owned();
     }
     // A post in the name of a chat (a channel, an anonymous admin) has no person behind it.
     let person = match (&message.sender_chat, &message.from) {
@@ -95,7 +100,8 @@ fn place_of(message: &Message) -> Place {
 }
 
 fn towards(message: &Message, words: &str, me: &Me) -> Towards {
-    if message.chat.is_private() || named_bot(words).is_some() {
+    let is_named = named_bot(words).is_some() || mentions(words, &me.username);
+    if message.chat.is_private() || is_named {
         return Towards::Us;
     }
     // In a forum topic every message "replies" to the one that opened the topic.
@@ -188,6 +194,27 @@ fn named_bot(words: &str) -> Option<&str> {
     let command = words.trim_start().strip_prefix('/')?;
     let head = command.split_whitespace().next()?;
     head.split_once('@').map(|(_, name)| name)
+}
+
+/// Is the bot called by its name somewhere in a text, as in `@sill_bot, who is 40:ec?`
+fn mentions(words: &str, bot_name: &str) -> bool {
+    words.split_whitespace().any(|word| is_mention(word, bot_name))
+}
+
+fn is_mention(word: &str, bot_name: &str) -> bool {
+    let name = word.strip_prefix('@').map(|name| name.trim_end_matches([',', ':', '.', '?', '!']));
+    !bot_name.is_empty() && name.is_some_and(|name| name.eq_ignore_ascii_case(bot_name))
+}
+
+/// What is said to the bot where a text begins or ends with its name.
+fn without_mention<'a>(text: &'a str, bot_name: &str) -> Option<&'a str> {
+    let text = text.trim();
+    let (head, after) = text.split_once(char::is_whitespace)?;
+    if is_mention(head, bot_name) {
+        return Some(after.trim());
+    }
+    let (before, last) = text.rsplit_once(char::is_whitespace)?;
+    (is_mention(last, bot_name) && !text.starts_with('/')).then(|| before.trim())
 }
 
 #[cfg(test)]
@@ -283,9 +310,25 @@ mod tests {
             Towards::Another
         );
         assert_eq!(towards(json!({"text": "/plants@sill_bot"})), Towards::Us);
+        assert_eq!(towards(json!({"text": "who is 40:ec, @Sill_Bot?"})), Towards::Us);
+        assert_eq!(towards(json!({"text": "who is @sill_bots?"})), Towards::Anybody);
         let first = json!({"message_thread_id": 4, "is_topic_message": true,
             "reply_to_message": replied(4, bert)});
         assert_eq!(towards(first), Towards::Anybody);
+    }
+
+    #[test]
+    fn the_name_by_which_we_are_called_is_no_part_of_what_is_said() {
+        let said = |text: &str| {
+            let said = parse(&in_group(json!({"text": text})).to_string(), &me()).unwrap();
+            said.text().unwrap().to_owned()
+        };
+        assert_eq!(said("@sill_bot Robin's Kindle"), "Robin's Kindle");
+        assert_eq!(said("@Sill_bot: 40:ec"), "40:ec");
+        assert_eq!(said("40:ec @sill_bot"), "40:ec");
+        assert_eq!(said("ask @sill_bot about it"), "ask @sill_bot about it");
+        assert_eq!(said("@other_bot 40:ec"), "@other_bot 40:ec");
+        assert_eq!(said("/name_device 40:ec @sill_bot"), "/name_device 40:ec @sill_bot");
     }
 
     #[test]

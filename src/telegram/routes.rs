@@ -19,11 +19,15 @@ pub struct Visit {
 pub fn schema() -> Routes {
     let mut conversations = dptree::entry();
     let mut rooms = dptree::entry();
+    let mut free_texts = dptree::entry();
     for room in crate::rooms::all() {
         if let Some(conversation) = room.conversation {
             conversations = conversations.branch(conversation());
         }
         rooms = rooms.branch((room.routes)());
+        if let Some(free_text) = room.free_text {
+            free_texts = free_texts.branch(free_text());
+        }
     }
     dptree::entry()
         .branch(dptree::filter_map(presence).endpoint(household::take))
@@ -37,6 +41,7 @@ pub fn schema() -> Routes {
         .branch(dptree::filter_map(stale_press).endpoint(household::take))
         .branch(rooms)
         .branch(household::routes())
+        .branch(free_texts)
         .branch(dptree::filter_map(anything_else).endpoint(household::take))
 }
 

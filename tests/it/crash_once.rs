@@ -119,7 +119,7 @@ async fn a_conversation_goes_on_after_a_crash_and_runs_out_of_time_after_another
     bot.set("TEST_WINDOWSILL_CLOCK_SHIFT_MS", 60 * MINUTE_MS);
     bot.started().await;
     bot.handle().wait_for_text(SOON, OWNER, 0, "⌛ I waited 30 minutes").await.unwrap();
-    bot.answers(OWNER, "Filix", "I did not understand that.").await;
+    bot.answers(OWNER, "Filix", "No result found for device Filix").await;
     let shown = bot.answers(OWNER, "/plant 7", "plant 7").await;
     assert!(shown.text.contains("Old name"), "{}", shown.text);
     bot.stop().await;

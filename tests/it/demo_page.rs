@@ -14,7 +14,7 @@ use crate::support::windowsill;
 const FIRST_ALERT_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running demo; it is killed when this is dropped.
-struct Demo {
+pub(crate) struct Demo {
     child: Child,
     url: String,
     started: Instant,
@@ -22,9 +22,14 @@ struct Demo {
 
 impl Demo {
     fn start(dir: &Path) -> Demo {
+        Demo::start_with(dir, &["--seed", "3"], Stdio::null())
+    }
+
+    /// The same with other options; gives what it tells to `told`.
+    pub(crate) fn start_with(dir: &Path, options: &[&str], told: Stdio) -> Demo {
         let started = Instant::now();
-        let mut child =
-            windowsill(dir, &["demo", "--seed", "3"]).stderr(Stdio::null()).spawn().unwrap();
+        let arguments = [&["demo"], options].concat();
+        let mut child = windowsill(dir, &arguments).stderr(told).spawn().unwrap();
         let mut first_line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
         let url = first_line.trim().to_owned();
@@ -33,7 +38,7 @@ impl Demo {
     }
 
     /// Asks it to end and gives its exit code.
-    fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
         self.child.wait().unwrap().code()

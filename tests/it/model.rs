@@ -22,6 +22,7 @@ mod scripted_log;
 mod suspect_clock;
 mod tables;
 mod wall_clock;
+mod watch;
 
 use batch::{CONTRACT, Model, Rules};
 use bench::{Bench, METADATA, Outcome, READINGS, plant, reading};

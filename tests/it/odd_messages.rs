@@ -59,7 +59,7 @@ async fn names_may_be_written_from_right_to_left_but_not_invisibly() {
     let mut bot = Bot::new().await;
     bot.started().await;
     bot.answers(OWNER, "\u{200b}", "I did not understand that.").await;
-    bot.answers(OWNER, "\u{200b}/plants", "I did not understand that.").await;
+    bot.answers(OWNER, "\u{200b}/plants", "No result found for device").await;
     bot.answers(OWNER, "/plant \u{200b}\u{2060}", "I know no plant called").await;
     bot.answers(OWNER, "/update_plant 7", "plant's given name").await;
     bot.answers(OWNER, "\u{200b}\u{200d}\u{2060}", "A name has something to see in it").await;

@@ -102,7 +102,7 @@ async fn the_ways_out_of_a_mapping_change_nothing() {
     bot.taps(OWNER, "🗑 Discard", "0x36 feeds no plant any more (was Cyril)").await;
     bot.answers(OWNER, "/update_mapping", "Discard it and begin /update_mapping?").await;
     bot.answers(OWNER, "/cancel", "Cancelled mapping update.").await;
-    bot.answers(OWNER, "0x36", "I did not understand that.").await;
+    bot.answers(OWNER, "0x36", "No result found for device 0x36").await;
     assert_eq!(log.mapped().await.len(), 1);
     bot.stop().await;
 }

@@ -1,6 +1,7 @@
 //! The filter of `/plants`: one limit compared with one number.
 
-use super::chat::fields::{Field, parse_number, quoted};
+use super::chat::fields::{Field, parse_number};
+use crate::kernel::dialog::quoted;
 use crate::kernel::text::Text;
 
 /// `moisture_low > 20`.

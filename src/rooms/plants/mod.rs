@@ -78,6 +78,7 @@ pub fn room() -> Room {
         commands: chat::routes::commands,
         routes: chat::routes::routes,
         conversation: Some(chat::routes::conversation),
+        free_text: None,
         chat: &chat::PlantChat,
         status: None,
     }

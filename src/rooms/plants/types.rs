@@ -6,14 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use unicode_segmentation::UnicodeSegmentation;
 
-use crate::kernel::text::{acts, is_visible};
-
-/// The longest name a person may give, in characters after trimming.
-const NAME_CHARS: usize = 64;
-/// A character that people see as one may be long: a family emoji has 25 bytes.
-const NAME_BYTES: usize = 2048;
+use crate::kernel::text::acts;
 
 /// The longest id of a sensor, in characters.
 const SENSOR_ID_CHARS: usize = 64;
@@ -68,39 +62,6 @@ impl FromStr for PlantId {
 impl fmt::Display for PlantId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(out)
-    }
-}
-
-/// A name that a person gives: trimmed, 1 to 64 characters, nothing that writes backwards or
-/// moves a terminal's cursor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlantName(String);
-
-impl PlantName {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for PlantName {
-    type Err = TypeError;
-
-    fn from_str(text: &str) -> Result<PlantName, TypeError> {
-        let text = text.trim();
-        let chars = text.graphemes(true).count();
-        if chars == 0 || chars > NAME_CHARS {
-            return Err(TypeError::NameLength { chars });
-        }
-        if text.len() > NAME_BYTES {
-            return Err(TypeError::NameBytes { bytes: text.len() });
-        }
-        if text.chars().any(acts) {
-            return Err(TypeError::NameControls);
-        }
-        if !is_visible(text) {
-            return Err(TypeError::NameInvisible);
-        }
-        Ok(PlantName(text.to_owned()))
     }
 }
 
@@ -178,14 +139,6 @@ pub enum TypeError {
     NegativePlantId(i32),
     #[error("{0:?} is not a plant id, expected a whole number such as 4")]
     NotAPlantId(String),
-    #[error("a name has 1 to {NAME_CHARS} characters, this one has {chars}")]
-    NameLength { chars: usize },
-    #[error("a name has at most {NAME_BYTES} bytes, this one has {bytes}")]
-    NameBytes { bytes: usize },
-    #[error("a name has something to see in it; the characters of this one have no shape")]
-    NameInvisible,
-    #[error("a name has no control characters, such as a line break")]
-    NameControls,
     #[error("a sensor id has 1 to {SENSOR_ID_CHARS} characters, this one has {chars}")]
     SensorIdLength { chars: usize },
     #[error("a sensor id has no control characters, such as a line break")]
@@ -205,14 +158,6 @@ mod tests {
             assert!(text.parse::<PlantId>().is_err(), "{text:?}");
         }
         assert_eq!(PlantId::try_from(-1), Err(TypeError::NegativePlantId(-1)));
-    }
-
-    #[test]
-    fn names_are_plain_text() {
-        assert_eq!(" Robin's fern ".parse::<PlantName>().unwrap().as_str(), "Robin's fern");
-        for text in ["", "   ", "a\nb", "a\u{202e}b", "\u{200b}\u{2060}", &"x".repeat(65)] {
-            assert!(text.parse::<PlantName>().is_err(), "{text:?}");
-        }
     }
 
     #[test]

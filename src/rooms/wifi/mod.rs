@@ -21,6 +21,8 @@ mod documents;
 pub mod encoding;
 mod evidence;
 pub mod fold;
+pub mod given;
+mod hits;
 pub mod lookout;
 pub mod lookup;
 mod namebook;
@@ -29,8 +31,9 @@ mod presence;
 pub mod rules;
 pub mod tshark;
 pub mod types;
+mod vendor;
 mod views;
-mod watch;
+mod watchlist;
 pub mod week;
 pub mod wire;
 
@@ -106,7 +109,8 @@ pub fn room() -> Room {
         pipeline: |config, workshop| Box::new(Runner::new(Wifi::of_config(config), workshop)),
         commands: chat::routes::commands,
         routes: chat::routes::routes,
-        conversation: None,
+        conversation: Some(chat::routes::conversation),
+        free_text: Some(chat::routes::free_text),
         chat: &chat::WifiChat,
         status: Some(|db| Box::pin(evidence::status(db))),
     }

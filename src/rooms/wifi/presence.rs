@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::fold::Delta;
 use super::namebook;
-use super::rules::{self, Rules, Who};
+use super::rules::{self, Named, Rules};
 use super::types::MacAddr;
 use crate::engine::Due;
 use crate::kernel::alert::Alert;
@@ -56,7 +56,7 @@ pub(super) async fn newcomers(
         let (name, is_ignored) = namebook::name_of(db, mac).await?;
         let is_known = alerts::latest(db, rules::NEW_DEVICE, &mac.to_string()).await?.is_some();
         if !is_ignored && !is_known {
-            told.push(rules.new_device(&Who { mac, name }, first_ms));
+            told.push(rules.new_device(&Named { mac, name }, first_ms));
         }
     }
     Ok(told)
@@ -118,7 +118,7 @@ pub(super) async fn comings_and_goings(
         let gone_ms = gone_since(db, mac).await?;
         let is_absent = last_ms.saturating_add(rules.absent_ms) <= horizon_ms;
         let (name, _) = namebook::name_of(db, mac).await?;
-        let who = Who { mac, name };
+        let who = Named { mac, name };
         match gone_ms {
             Some(gone_ms) if gone_ms < last_ms => told.push(rules.back(&who, gone_ms, last_ms)),
             None if is_absent => told.push(rules.gone(&who, last_ms)),

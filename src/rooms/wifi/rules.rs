@@ -6,10 +6,11 @@
 use chrono_tz::Tz;
 use rustc_hash::FxHashSet;
 
+use super::chat::buttons;
 use super::lookout::{Hit, Interest};
 use super::types::{MacAddr, Ssid};
 use crate::kernel::alert::{Alert, Source};
-use crate::kernel::chat::{Button, Keyboard};
+use crate::kernel::chat::Keyboard;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 
@@ -21,11 +22,6 @@ pub const NEW_DEVICE: &str = "wifi.new_device";
 pub const GONE: &str = "wifi.gone";
 pub const BACK: &str = "wifi.back";
 pub const HELD_BACK: &str = "wifi.held_back";
-
-/// The data of the buttons below an alert; the device's MAC follows.
-pub const NAME_IT: &str = "wifi:name:";
-pub const IGNORE_IT: &str = "wifi:ignore:";
-pub const SNOOZE_IT: &str = "wifi:snooze:";
 
 /// Combinations that the daily count names; it counts the rest.
 const HELD_NAMED: usize = 10;
@@ -46,14 +42,9 @@ pub struct Rules {
 
 /// A device as alerts name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who {
+pub struct Named {
     pub mac: MacAddr,
     pub name: Option<String>,
-}
-
-/// What a snooze of a device's alerts is known by.
-pub fn about(mac: MacAddr) -> String {
-    format!("wifi:{mac}")
 }
 
 /// The rule of an interest.
@@ -91,7 +82,7 @@ impl Rules {
 
     /// The alert of a probe (contract, section 2). `reason` is why the network is watched: the
     /// probe's own, or the one that it looks like.
-    pub fn probed(&self, hit: &Hit, who: &Who, reason: Option<&str>) -> Alert {
+    pub fn probed(&self, hit: &Hit, who: &Named, reason: Option<&str>) -> Alert {
         let (mac, ssid) = (hit.mac, hit.ssid.to_string());
         let at = when::second(hit.at.event_ms, self.time_zone);
         let sign = if hit.interest == Interest::Watched { "📣" } else { "🎭" };
@@ -123,14 +114,14 @@ impl Rules {
         let (partition, offset) = (hit.at.partition, hit.at.offset);
         Alert {
             source: Some(Source { topic: super::PCAP, partition, offset }),
-            about: Some(about(mac)),
-            keyboard: buttons(mac),
+            about: Some(buttons::snoozed(mac)),
+            keyboard: buttons_for(who),
             ..alert
         }
     }
 
     /// A device that was never heard before.
-    pub fn new_device(&self, who: &Who, first_ms: i64) -> Alert {
+    pub fn new_device(&self, who: &Named, first_ms: i64) -> Alert {
         let at = when::second(first_ms, self.time_zone);
         let text = Text::of("🆕 A new Wi-Fi device: ").code(who.mac.to_string());
         let text = named(text.line(), who)
@@ -138,11 +129,11 @@ impl Rules {
             .plain(format!("First heard at {at}. /device tells what it looks for."));
         let brief = Text::of("🆕 ").bold(short_name(who)).plain(" was heard for the first time");
         let alert = Alert::new(NEW_DEVICE, who.mac.to_string(), first_ms, text, brief);
-        Alert { about: Some(about(who.mac)), keyboard: buttons(who.mac), ..alert }
+        Alert { about: Some(buttons::snoozed(who.mac)), keyboard: buttons_for(who), ..alert }
     }
 
     /// A watched device that is heard no more, while others are.
-    pub fn gone(&self, who: &Who, last_ms: i64) -> Alert {
+    pub fn gone(&self, who: &Named, last_ms: i64) -> Alert {
         let at = when::moment(last_ms, self.time_zone);
         let text = Text::of("🚪 ").bold(short_name(who)).plain(format!(
             " is gone: not heard for {}, last at {at}.",
@@ -150,20 +141,20 @@ impl Rules {
         ));
         let brief = Text::of("🚪 ").bold(short_name(who)).plain(format!(" was gone from {at} on"));
         let alert = Alert::new(GONE, who.mac.to_string(), last_ms, text, brief);
-        Alert { about: Some(about(who.mac)), keyboard: buttons(who.mac), ..alert }
+        Alert { about: Some(buttons::snoozed(who.mac)), keyboard: buttons_for(who), ..alert }
     }
 
     /// A watched device that was gone since `gone_ms` is heard again.
-    pub fn back(&self, who: &Who, gone_ms: i64, heard_ms: i64) -> Alert {
+    pub fn back(&self, who: &Named, gone_ms: i64, heard_ms: i64) -> Alert {
         let text = Text::of("🏠 ")
             .bold(short_name(who))
             .plain(format!(" is back, after {}.", when::length((heard_ms - gone_ms).max(0))));
         let alert = Alert::new(BACK, back_subject(who.mac, gone_ms), heard_ms, text.clone(), text);
-        Alert { about: Some(about(who.mac)), silent: true, ..alert }
+        Alert { about: Some(buttons::snoozed(who.mac)), silent: true, ..alert }
     }
 
     /// What the cool-down held back in the day that ended at `ends_ms`.
-    pub fn held_back(&self, ends_ms: i64, held: &[(Who, Ssid, i64)]) -> Alert {
+    pub fn held_back(&self, ends_ms: i64, held: &[(Named, Ssid, i64)]) -> Alert {
         let day = when::day(ends_ms - 1, self.time_zone);
         let total: i64 = held.iter().map(|(.., count)| count).sum();
         let (probes, were) = if total == 1 { ("probe", "was") } else { ("probes", "were") };
@@ -190,7 +181,7 @@ pub fn back_subject(mac: MacAddr, gone_ms: i64) -> String {
     format!("{mac} {gone_ms}")
 }
 
-fn named(text: Text, who: &Who) -> Text {
+fn named(text: Text, who: &Named) -> Text {
     match &who.name {
         Some(name) => text.plain("Device name: ").bold(name),
         None if who.mac.is_randomised() => text.italic("a randomised address"),
@@ -198,21 +189,12 @@ fn named(text: Text, who: &Who) -> Text {
     }
 }
 
-fn short_name(who: &Who) -> String {
-    who.name.clone().unwrap_or_else(|| who.mac.to_string())
+fn buttons_for(who: &Named) -> Keyboard {
+    buttons::of_alert(who.mac, who.name.is_some())
 }
 
-fn buttons(mac: MacAddr) -> Keyboard {
-    vec![
-        vec![
-            Button::new("🏷 Name it", format!("{NAME_IT}{mac}")),
-            Button::new("🙈 Ignore it", format!("{IGNORE_IT}{mac}")),
-        ],
-        vec![
-            Button::new("💤 Snooze 6 h", format!("{SNOOZE_IT}{mac}")),
-            Button::copying("📋 Copy MAC", mac.to_string()),
-        ],
-    ]
+fn short_name(who: &Named) -> String {
+    who.name.clone().unwrap_or_else(|| who.mac.to_string())
 }
 
 #[cfg(test)]
@@ -226,9 +208,9 @@ mod tests {
         Rules { cooldown_ms: 10 * MINUTE_MS, ..Rules::default() }
     }
 
-    fn who(name: Option<&str>) -> Who {
+    fn who(name: Option<&str>) -> Named {
         let mac = "40:ec:99:1f:3e:75".parse().unwrap();
-        Who { mac, name: name.map(str::to_owned) }
+        Named { mac, name: name.map(str::to_owned) }
     }
 
     fn hit(ssid: &[u8], interest: Interest) -> Hit {

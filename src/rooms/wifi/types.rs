@@ -6,10 +6,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernel::text::shown;
 
-/// A device's address (EUI-48). Shown in lower case with colons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A device's address (EUI-48). Shown, and stored in conversations, in lower case with colons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct MacAddr([u8; 6]);
 
 /// A text that is no MAC address.
@@ -91,9 +94,24 @@ impl fmt::Display for MacAddr {
     }
 }
 
+impl TryFrom<String> for MacAddr {
+    type Error = MacError;
+
+    fn try_from(text: String) -> Result<MacAddr, MacError> {
+        text.parse()
+    }
+}
+
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> String {
+        mac.to_string()
+    }
+}
+
 /// What a network is called: 0 to 32 bytes without a promised encoding (IEEE 802.11). Kept in
-/// place, so that folding allocates nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// place, so that folding allocates nothing; stored in conversations as hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Ssid {
     bytes: [u8; Ssid::MAX_BYTES],
     length: u8,
@@ -158,6 +176,20 @@ impl Ssid {
 
     pub fn hex(&self) -> String {
         self.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl TryFrom<String> for Ssid {
+    type Error = SsidError;
+
+    fn try_from(hex: String) -> Result<Ssid, SsidError> {
+        Ssid::of_hex(&hex)
+    }
+}
+
+impl From<Ssid> for String {
+    fn from(ssid: Ssid) -> String {
+        ssid.hex()
     }
 }
 

@@ -9,7 +9,7 @@ use super::encoding::Encoding;
 use super::fold::{Delta, Device, Name, Tally};
 use super::types::{MacAddr, Ssid};
 use super::wire::Row;
-use super::{Wifi, copies, documents, evidence, presence, watch};
+use super::{Wifi, copies, documents, evidence, hits, presence};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
@@ -139,11 +139,11 @@ impl Views for Wifi {
             merge_sure(db, waiting.into_iter().map(|row| decided(row, encoding)).collect()).await?;
         }
         let encoding = evidence::decided(db).await?;
-        let mut alerts = watch::release(db, &self.rules, &due, &delta.hits, encoding).await?;
+        let mut alerts = hits::release(db, &self.rules, &due, &delta.hits, encoding).await?;
         alerts.extend(presence::newcomers(db, &self.rules, &due).await?);
         alerts.extend(presence::comings_and_goings(db, &self.rules, &due).await?);
         if let Some(watermark_ms) = due.watermark_ms {
-            alerts.extend(watch::days(db, &self.rules, watermark_ms).await?);
+            alerts.extend(hits::days(db, &self.rules, watermark_ms).await?);
         }
         Ok(Closed { windows: 0, alerts })
     }
@@ -156,7 +156,7 @@ impl Views for Wifi {
         let timers = [
             evidence::rests_at(db).await?,
             presence::next_absence(db, &self.rules, watermark_ms).await?,
-            watch::next_day(db).await?,
+            hits::next_day(db).await?,
         ];
         Ok(timers.into_iter().flatten().min())
     }

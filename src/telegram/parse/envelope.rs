@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::named_bot;
+use super::{mentions, named_bot};
 use crate::telegram::household;
 
 /// Who is behind an update.
@@ -43,6 +43,8 @@ pub struct Envelope {
     pub is_private: bool,
     /// Written in private, a command that is ours, or a tap.
     pub is_for_us: bool,
+    /// In a group: it calls us by our name, or replies to a message of ours.
+    pub speaks_to_us: bool,
     /// `/start` in private, alone or with what may be a code: the one text of a stranger that we
     /// may keep.
     pub is_start: bool,
@@ -65,6 +67,8 @@ pub fn envelope(update: &Value, bot_name: &str) -> Option<Envelope> {
     let is_private = chat.get("type").and_then(Value::as_str) == Some("private");
     let text = event.get("text").and_then(Value::as_str).unwrap_or("");
     let is_for_us = is_private || matches!(kind, Kind::Tap(_)) || is_our_command(text, bot_name);
+    let replied = event.pointer("/reply_to_message/from/username").and_then(Value::as_str);
+    let replies_to_us = replied.is_some_and(|name| name.eq_ignore_ascii_case(bot_name));
     let number = |field: &str| message.get(field).and_then(Value::as_i64);
     let in_topic = message.get("is_topic_message") == Some(&Value::Bool(true));
     Some(Envelope {
@@ -75,6 +79,7 @@ pub fn envelope(update: &Value, bot_name: &str) -> Option<Envelope> {
         author: author_of(event, is_tap),
         is_start: is_private && kind == Kind::Said && is_start(text),
         is_for_us,
+        speaks_to_us: replies_to_us || mentions(text, bot_name),
         is_private,
         kind,
     })

@@ -148,11 +148,28 @@ impl Log {
     /// Sensors and plants as they were mapped, oldest first; `None` unmaps.
     pub(crate) async fn mapped(&self) -> Vec<(String, Option<i64>)> {
         let rows = self.rows(MAPPING).await.into_iter();
-        rows.map(|(_, key, value)| (key, value.and_then(|it| it["plant_id"].as_i64()))).collect()
+        let plant = |value: Option<Value>| value.and_then(|it| it["plant_id"].as_i64());
+        rows.map(|(_, key, value)| (String::from_utf8(key).unwrap(), plant(value))).collect()
+    }
+
+    /// The records of a table, oldest first; `None` deletes the row.
+    pub(crate) async fn table(&self, topic: &str) -> Vec<(Vec<u8>, Option<Value>)> {
+        self.rows(topic).await.into_iter().map(|(_, key, value)| (key, value)).collect()
+    }
+
+    /// Writes a row of a table.
+    pub(crate) async fn put(&self, topic: &str, key: &[u8], value: &Value) {
+        let record = NewRecord {
+            key: Some(key.to_vec()),
+            value: Some(self.encode(topic, value)),
+            ts_ms: windowsill::clock::now_ms(),
+            ..NewRecord::default()
+        };
+        self.log.append(topic, vec![record]).await.unwrap();
     }
 
     /// Every record of a topic of one partition: offset, key and value.
-    async fn rows(&self, topic: &str) -> Vec<(i64, String, Option<Value>)> {
+    async fn rows(&self, topic: &str) -> Vec<(i64, Vec<u8>, Option<Value>)> {
         let from = vec![Start { partition: 0, offset: 0 }];
         let mut reader = self.log.read(topic, from).await.unwrap();
         let codec = &self.topics.get(topic).unwrap().codec;
@@ -160,7 +177,7 @@ impl Log {
         while let Fetched::Batch(batch) = reader.next().await.unwrap() {
             for record in batch.records() {
                 let record = record.unwrap();
-                let key = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
+                let key = record.key.unwrap().to_vec();
                 let value = record.value.map(|value| codec.decode_json(value).unwrap());
                 found.push((record.offset, key, value));
             }

@@ -3,14 +3,16 @@
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use windowsill::config::{Config, Sources};
+use windowsill::kernel::dialog::Forms;
+use windowsill::kernel::name::Name;
 use windowsill::rooms::plants::chat::dialog::{
-    self, Answer, Dialog, Looked, Need, Next, Opened, Opening,
+    Answer, Dialog, Form, Looked, Need, Next, Opened, Opening,
 };
 use windowsill::rooms::plants::chat::fields::{self, Field, FieldValue, Kind};
 use windowsill::rooms::plants::filter::Filter;
 use windowsill::rooms::plants::lookup::{Found, Offers};
 use windowsill::rooms::plants::sensors::{SensorOffer, Situation};
-use windowsill::rooms::plants::types::{PlantId, PlantName, SensorId};
+use windowsill::rooms::plants::types::{PlantId, SensorId};
 
 use super::input::{mutated, text_of};
 use super::log::topic;
@@ -62,7 +64,7 @@ fn fields_are_read_as_they_are_shown() {
                         assert!(words.to_plain().starts_with("A name has "));
                     }
                     (Ok(FieldValue::Name(name)), _) => {
-                        assert_eq!(name.parse::<PlantName>().unwrap().as_str(), name);
+                        assert_eq!(name.parse::<Name>().unwrap().as_str(), name);
                         assert!(!name.chars().any(char::is_control));
                     }
                     (Ok(FieldValue::Number(number)), Kind::Number { least, most, .. }) => {
@@ -145,7 +147,7 @@ fn answer_of(words: &str, pick: usize) -> Answer {
         ["skip", "keep", "default", "back", "y", "n", "skip", "replace", "both"];
     match pick % 16 {
         tap @ ..9 => Answer::of_word(TAPS[tap]).unwrap(),
-        9 => Answer::Sensor(words.len() % 3),
+        9 => Answer::Picked(words.len() % 3),
         10 => Answer::Again(Opening::Plant(words.to_owned())),
         11 => Answer::Again(Opening::Mapping(words.to_owned())),
         12 => Answer::Again(Opening::Unmap(words.to_owned())),
@@ -166,7 +168,7 @@ fn a_conversation_bears_any_answers() {
             1 => Opening::Mapping(typed),
             _ => Opening::Unmap(typed),
         };
-        match dialog::open(&opening, opened(&opening)) {
+        match Form::open(&opening, opened(&opening)) {
             Some(Next::Ask(dialog, _)) => dialog,
             other => panic!("it begins with a question: {other:?}"),
         }
@@ -205,6 +207,7 @@ fn a_conversation_bears_any_answers() {
                         dialog
                     }
                     Next::End(_) => begin(pick),
+                    Next::Resume(held) => panic!("nothing was held: {held:?}"),
                     Next::Publish(publish) => {
                         let topic = topic(publish.topic);
                         for record in &publish.records {

@@ -12,7 +12,7 @@ use windowsill::clock::Clock;
 use windowsill::config::Config;
 use windowsill::engine::{EngineSettings, Workshop};
 use windowsill::kernel::time::HOUR_MS;
-use windowsill::log::topics::Topics;
+use windowsill::log::topics::{Topic, Topics};
 use windowsill::rooms;
 use windowsill::rooms::plants::Plants;
 use windowsill::store::{Store, StoreError, Urgency};
@@ -33,6 +33,11 @@ static TOPICS: LazyLock<Topics> = LazyLock::new(|| {
     let specs = [rooms::topics(), &TALLY_TOPICS[..]].concat();
     Topics::of_config(&specs, &Config::default()).unwrap()
 });
+
+/// A topic of the contract, by its default name.
+pub(crate) fn topic(name: &str) -> &'static Topic {
+    TOPICS.get(name).unwrap()
+}
 
 /// The real room, with a limit that a short test can reach.
 pub(crate) const PLANTS: Plants = Plants { low_readings_limit: LIMIT, time_zone: chrono_tz::UTC };

@@ -37,20 +37,20 @@ pub(crate) fn catch_up(bench: &Bench, weight: usize) -> Outcome {
 
 /// Runs a process until it has caught up or its ending comes.
 pub(crate) fn live(bench: &Bench, weight: usize, ending: Ending) {
+    live_as(bench, plants(weight), ending);
+}
+
+/// The same for any room.
+pub(crate) fn live_as<V: Views>(bench: &Bench, room: V, ending: Ending) {
     one_life(async {
         let workshop = bench.workshop().await;
-        let runner = Runner::new(plants(weight), workshop.clone());
+        let runner = Runner::new(room, workshop.clone());
         end(bench, &runner, &workshop, ending).await;
     });
     bench.log.disarm();
 }
 
-async fn end(
-    bench: &Bench,
-    runner: &Runner<Impatient<Plants>>,
-    workshop: &Workshop,
-    ending: Ending,
-) {
+async fn end<V: Views>(bench: &Bench, runner: &Runner<V>, workshop: &Workshop, ending: Ending) {
     match ending {
         Ending::CaughtUp => drop(runner.catch_up().await.unwrap()),
         Ending::LogFails(fetch) => {

@@ -30,7 +30,7 @@ fn frame(seen: &Seen) -> Vec<u8> {
 }
 
 /// The file format of libpcap, little endian, microseconds.
-fn pcap(probes: &[Seen]) -> Vec<u8> {
+pub(super) fn pcap(probes: &[Seen]) -> Vec<u8> {
     let mut file = Vec::new();
     for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 0x0004_0000, LINKTYPE_RADIOTAP] {
         file.extend(word.to_le_bytes());
@@ -48,7 +48,7 @@ fn pcap(probes: &[Seen]) -> Vec<u8> {
     file
 }
 
-fn tshark_is_there(test: &str) -> bool {
+pub(super) fn tshark_is_there(test: &str) -> bool {
     let there = works(Command::new("tshark").arg("--version"));
     if !there {
         leave_out(test, "install tshark (Debian: `apt install tshark`)");
@@ -56,7 +56,7 @@ fn tshark_is_there(test: &str) -> bool {
     there
 }
 
-fn capture(dir: &Path, args: &[&str]) -> Command {
+pub(super) fn capture(dir: &Path, args: &[&str]) -> Command {
     let mut command = windowsill(dir, &[&["capture"], args].concat());
     // The binary finds tshark by the search path.
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());

@@ -8,10 +8,16 @@ use serde_json::{Value, json};
 use crate::bot::state::State;
 use crate::support::{Ran, run, run_with_input, windowsill};
 
+mod beside;
 mod capture;
+mod home;
+mod live;
+mod looking;
 mod names;
+mod naming;
 mod pictures;
-mod street;
+pub(crate) mod street;
+mod watching;
 
 use street::{BEGIN_MS, Seen, Stats, Tshark, model, street};
 

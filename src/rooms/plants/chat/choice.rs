@@ -1,6 +1,6 @@
 //! What somebody meant who was asked for a plant: one of ours, a new number, or nothing yet.
 
-use super::fields::quoted;
+use crate::kernel::dialog::quoted;
 use crate::kernel::text::Text;
 use crate::rooms::plants::lookup::{Found, PlantRow};
 use crate::rooms::plants::types::PlantId;

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::dialog::{quoted, sentence};
+use crate::kernel::name::Name;
 use crate::kernel::text::Text;
-use crate::rooms::plants::types::PlantName;
 
 /// A field of a plant, in the order it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,7 +132,7 @@ impl FieldValue {
 pub fn parse(field: Field, typed: &str, below: Option<f32>) -> Result<FieldValue, Text> {
     match field.kind() {
         Kind::Name => typed
-            .parse::<PlantName>()
+            .parse::<Name>()
             .map(|name| FieldValue::Name(name.as_str().to_owned()))
             .map_err(|error| Text::of(sentence(&error.to_string()))),
         Kind::Number { least, most, unit, .. } => {
@@ -185,23 +186,6 @@ pub fn parse_number(typed: &str, unit: &str) -> Option<f32> {
     let number: f32 = bare.parse().ok()?;
     // "-0" is zero, and is shown as that.
     number.is_finite().then_some(number + 0.0)
-}
-
-/// What somebody typed, short enough to be quoted back.
-pub fn quoted(typed: &str) -> String {
-    const SHOWN_CHARS: usize = 40;
-    let mut short: String = typed.chars().take(SHOWN_CHARS).collect();
-    if typed.chars().nth(SHOWN_CHARS).is_some() {
-        short.push('…');
-    }
-    format!("“{short}”")
-}
-
-/// An error's words as a sentence.
-pub fn sentence(error: &str) -> String {
-    let mut characters = error.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
 }
 
 #[cfg(test)]

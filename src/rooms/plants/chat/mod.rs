@@ -9,8 +9,9 @@ use teloxide::utils::command::BotCommands;
 use super::filter::Filter;
 use super::lookup::{Day, Found, PlantRow};
 use super::sensors::Mapped;
-use crate::kernel::chat::{Draft, Incoming, Snapshot, draft_button};
+use crate::kernel::chat::{Draft, Incoming, Snapshot};
 use crate::kernel::conversation::Chat;
+use crate::kernel::dialog::{self as conversation, Forms};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 
@@ -23,7 +24,7 @@ pub mod show;
 mod unmap;
 mod update;
 
-use dialog::{Answer, Dialog, Looked, Opened, Opening};
+use dialog::{Answer, Dialog, Form, Looked, Opened, Opening};
 use update::PlantForm;
 
 /// The commands of this room; their descriptions are the menu's.
@@ -125,7 +126,7 @@ impl Chat for PlantChat {
     }
 
     fn unfinished(&self, state: &Value) -> &'static str {
-        stored(state).map_or("a conversation", |dialog| dialog.command())
+        stored(state).map_or("a conversation", |dialog| dialog.unfinished())
     }
 }
 
@@ -171,8 +172,8 @@ fn begin(opening: &Opening, opened: Opened, version: i64, snapshot: &Snapshot) -
         let words = "Only members change plants here; an owner can make you one.";
         return vec![Effect::Say(Say::new(Text::of(words)))];
     }
-    match dialog::open(opening, opened) {
-        Some(next) => dialog::effects(next, version),
+    match Form::open(opening, opened) {
+        Some(next) => conversation::begin(opening, next, version, snapshot),
         None => not_looked_up(),
     }
 }
@@ -188,18 +189,8 @@ fn answered(
         let words = "Only members change plants here; this edit is closed.";
         return vec![Effect::EndConversation, Effect::Say(Say::new(Text::of(words)))];
     }
-    let Some(dialog) = stored(&draft.state) else {
-        let words = "This conversation was begun by another version of me and cannot go on. \
-                     Please start it again.";
-        return vec![Effect::EndConversation, Effect::Say(Say::new(Text::of(words)))];
-    };
-    let mut effects = Vec::new();
-    if let Some((_, message_id, data)) = incoming.press()
-        && draft_button(data).is_some()
-    {
-        let say = dialog.answered(answer, draft.version);
-        effects.push(Effect::Edit { message_id, say });
+    match stored(&draft.state) {
+        Some(dialog) => conversation::answered(dialog, draft, answer, looked, incoming),
+        None => conversation::unreadable(),
     }
-    effects.extend(dialog::effects(dialog.answer(answer, looked), incoming.update_id));
-    effects
 }

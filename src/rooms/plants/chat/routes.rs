@@ -71,10 +71,7 @@ fn answer(incoming: Arc<Incoming>, draft: Option<Draft>) -> Option<Ask> {
     let answer = match (incoming.press(), asked(Arc::clone(&incoming))) {
         (Some((_, _, data)), _) => pressed(data, draft.version)?,
         (None, Some(Ask::Begin(opening))) => Answer::Again(opening),
-        (None, _) => match incoming.command() {
-            Some((name, _)) => Answer::of_word(&name.to_lowercase())?,
-            None => Answer::Typed(incoming.text()?.to_owned()),
-        },
+        (None, _) => Answer::of_text(&incoming)?,
     };
     Some(Ask::Answer(draft, answer))
 }
@@ -83,15 +80,9 @@ fn pressed(data: &str, version: i64) -> Option<Answer> {
     if let Some(plant_id) = data.strip_prefix(EDIT) {
         return Some(Answer::Again(Opening::Plant(plant_id.to_owned())));
     }
-    let (button_version, action) = draft_button(data)?;
-    if button_version != version {
-        return None;
-    }
-    if let Some(plant_id) = action.strip_prefix("id-") {
-        return Some(Answer::Typed(plant_id.to_owned()));
-    }
-    match action.strip_prefix("sensor-") {
-        Some(index) => Some(Answer::Sensor(index.parse().ok()?)),
-        None => Answer::of_word(action),
+    match draft_button(data).filter(|(of_version, _)| *of_version == version)?.1.strip_prefix("id-")
+    {
+        Some(plant_id) => Some(Answer::Typed(plant_id.to_owned())),
+        None => Answer::of_press(data, version),
     }
 }

@@ -1,11 +1,11 @@
 //! What a plant looks like in a chat: a line of the list, and its card.
 
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
+use crate::kernel::dialog::quoted;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::rooms::plants::chat::PlantCard;
-use crate::rooms::plants::chat::fields::quoted;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::lookup::{Day, Found, PlantRow};
 use crate::rooms::plants::sensors::Mapped;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dialog::{Answer, Asking, Looked, Need, Next, queued, sensor_rows, yes_or_no};
+use super::dialog::{Answer, Form, Looked, Need, Next, sensor_rows};
 use super::mapping::{meant, no_sensor};
-use crate::kernel::chat::Button;
+use crate::kernel::dialog::{Asking, cancel, queued, yes_or_no};
 use crate::kernel::effect::{EditRecord, Publish, Say};
 use crate::kernel::text::Text;
 use crate::rooms::plants::MAPPING;
@@ -79,7 +79,7 @@ impl UnmapForm {
     fn sensor_of(&self, answer: &Answer) -> Option<Result<SensorId, TypeError>> {
         match answer {
             Answer::Typed(typed) => Some(meant(typed, &self.sensors)),
-            Answer::Sensor(index) => Some(self.sensors.get(*index)?.sensor_id.parse()),
+            Answer::Picked(index) => Some(self.sensors.get(*index)?.sensor_id.parse()),
             _ => None,
         }
     }
@@ -116,7 +116,7 @@ impl UnmapForm {
     }
 }
 
-impl Asking for UnmapForm {
+impl Asking<Form> for UnmapForm {
     fn command(&self) -> &'static str {
         "/unmap_sensor"
     }
@@ -135,7 +135,7 @@ impl Asking for UnmapForm {
             return Say::new(text).with(yes_or_no(version));
         }
         let mut rows = sensor_rows(&self.sensors, version);
-        rows.push(vec![Button::of_draft("Cancel", version, "cancel")]);
+        rows.push(vec![cancel(version)]);
         Say::new(Text::of("Which sensor is to feed no plant any more?")).with(rows)
     }
 

@@ -6,16 +6,34 @@ use std::sync::Arc;
 use serde_json::Value;
 use teloxide::utils::command::BotCommands;
 
+use super::given::{Matches, Said, Who};
 use super::lookup::{Found, Listed, Order, Wanted};
-use super::types::{MacAddr, Ssid, SsidError};
-use crate::kernel::chat::{Incoming, Snapshot};
+use super::types::{MacAddr, Ssid};
+use crate::kernel::chat::{Draft, Incoming, Snapshot};
 use crate::kernel::conversation::Chat;
 use crate::kernel::effect::{Effect, Say};
-use crate::kernel::text::Text;
 
+pub mod buttons;
+mod decide;
+pub mod dialog;
+mod forgetting;
+mod marking;
+pub mod marks;
+mod naming;
 pub mod picture;
+mod records;
 pub mod routes;
 pub mod show;
+pub mod spelling;
+mod ssids;
+mod unwatching;
+mod watching;
+mod which;
+
+use dialog::{Answer, Dialog, Looked, Opened, Opening};
+use marks::Mark;
+use show::Seeker;
+use spelling::SpellingError;
 
 /// The commands of this room; their descriptions are the menu's.
 #[derive(Debug, Clone, PartialEq, Eq, BotCommands)]
@@ -27,15 +45,49 @@ pub enum Command {
     Device(String),
     #[command(description = "who looked for a Wi-Fi network")]
     Probes(String),
+    #[command(description = "give a Wi-Fi device a name")]
+    NameDevice(String),
+    #[command(description = "no alert is about a Wi-Fi device any more")]
+    IgnoreDevice(String),
+    #[command(description = "alerts may be about it again")]
+    UnignoreDevice(String),
+    #[command(description = "tell when a Wi-Fi device has gone and when it is back")]
+    WatchDevice(String),
+    #[command(description = "do not tell when it comes and goes")]
+    UnwatchDevice(String),
+    #[command(description = "forget what was said here of a Wi-Fi device")]
+    ForgetDevice(String),
+    #[command(description = "tell when somebody looks for a Wi-Fi network")]
+    WatchSsid(String),
+    #[command(description = "do not watch a Wi-Fi network any more")]
+    UnwatchSsid(String),
+    #[command(description = "the watched Wi-Fi networks, and why")]
+    Ssids,
 }
 
 /// What is asked of this room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     Device(Wanted),
+    /// A message that is no command.
+    Chatter(Wanted),
     Devices(Order, i64),
     Seekers(Ssid),
     Unclear(Unclear),
+    /// The watch list, at a page.
+    Watched(usize),
+    Mark {
+        mark: Mark,
+        who: Who,
+        on_card: bool,
+    },
+    /// A network goes off the watch list, which is shown at a page.
+    Drop(Ssid, usize),
+    Snooze(MacAddr),
+    /// A conversation, while there is none.
+    Begin(Opening),
+    /// An answer inside a conversation.
+    Answer(Draft, Answer),
 }
 
 /// What was typed so that it cannot be looked up.
@@ -43,16 +95,22 @@ pub enum Ask {
 pub enum Unclear {
     NoDevice,
     NoSsid,
-    Ssid(SsidError),
+    Ssid(SpellingError),
 }
 
 /// What the views know about it.
 #[derive(Debug)]
 pub enum Known {
     Nothing,
-    Device(Found),
+    /// What was found, and what was said of it.
+    Device(Found, Vec<Said>),
     Devices(Vec<Listed>, i64),
-    Seekers(Vec<(MacAddr, i64, i64)>, i64),
+    Seekers(Vec<Seeker>, i64),
+    Watched(Vec<(Ssid, String)>),
+    /// Who was meant; and their card, if it is to be shown anew.
+    Marked(Matches, Option<Found>),
+    Opened(Opened),
+    Looked(Looked),
 }
 
 /// The room's half of a chat.
@@ -74,35 +132,15 @@ impl Chat for WifiChat {
         incoming: &Incoming,
         snapshot: &Snapshot,
     ) -> Vec<Effect> {
-        let say = match (ask, known) {
-            (Ask::Device(wanted), Known::Device(found)) => show::device(wanted, &found, snapshot),
-            (Ask::Devices(order, page), Known::Devices(rows, total)) => {
-                show::devices(*order, *page, &rows, total, snapshot)
-            }
-            (Ask::Seekers(ssid), Known::Seekers(rows, total)) => {
-                show::seekers(ssid, &rows, total, snapshot)
-            }
-            (Ask::Unclear(unclear), _) => Say::new(unclear.words()),
-            _ => Say::new(Text::of("That could not be looked up. Please try again.")),
-        };
-        let Some((callback_id, message_id, _)) = incoming.press() else {
-            return vec![Effect::Say(say)];
-        };
-        let callback_id = callback_id.to_owned();
-        let answer = match ask {
-            // A page is turned in place.
-            Ask::Devices(..) => Effect::Edit { message_id, say },
-            _ => Effect::Say(say),
-        };
-        vec![Effect::Acknowledge { callback_id, note: None }, answer]
+        decide::decide(ask, known, incoming, snapshot)
     }
 
-    fn question(&self, _state: &Value, _version: i64) -> Option<Say> {
-        None
+    fn question(&self, state: &Value, version: i64) -> Option<Say> {
+        Some(stored(state)?.question(version))
     }
 
-    fn unfinished(&self, _state: &Value) -> &'static str {
-        "conversation"
+    fn unfinished(&self, state: &Value) -> &'static str {
+        stored(state).map_or("a conversation", |dialog| dialog.unfinished())
     }
 }
 
@@ -113,21 +151,7 @@ impl WifiChat {
     }
 }
 
-impl Unclear {
-    fn words(&self) -> Text {
-        match self {
-            Unclear::NoDevice => Text::of(
-                "Which device? Send /device and its name, its MAC or a part of that, such as ",
-            )
-            .code("/device 40:ec:99:1f:3e:75")
-            .plain("."),
-            Unclear::NoSsid => Text::of(
-                "Which network? Send /probes and its name; hex:436f68 stands for bytes that \
-                 cannot be typed.",
-            ),
-            Unclear::Ssid(error) => {
-                Text::of("That cannot be a network's name: ").data(error.to_string()).plain(".")
-            }
-        }
-    }
+/// A conversation as it was stored. `None`: a version that we know nothing of stored it.
+pub fn stored(state: &Value) -> Option<Dialog> {
+    serde_json::from_value(state.clone()).ok()
 }

@@ -1,25 +1,26 @@
 //! What devices and networks look like in a chat. The shape of a card is the contract's, section 2.
 
+use super::buttons::{self, PAGE};
+use super::marks::Mark;
 use super::picture;
+use super::spelling;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
+use crate::kernel::dialog::shortened;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::when;
+use crate::rooms::wifi::given::{Said, Who};
 use crate::rooms::wifi::lookup::{Card, Found, Listed, Order, PAGE_LIMIT, STRIP_HOURS, Wanted};
 use crate::rooms::wifi::types::{MacAddr, Ssid};
-
-/// The data of a button that opens a device's card.
-pub const OPEN: &str = "wifi:show:";
-/// The data of a button that turns a page: its order's letter and its number.
-pub const PAGE: &str = "wifi:page:";
+use crate::rooms::wifi::vendor;
 
 /// Addresses that a card of several names; it says how many more there are.
 const CARD_PARTS: usize = 10;
 
-/// The answer to `/device`.
-pub fn device(wanted: &Wanted, found: &Found, snapshot: &Snapshot) -> Say {
+/// The answer to `/device`, with what was said of the devices that were found.
+pub fn device(wanted: &Wanted, found: &Found, said: &[Said], snapshot: &Snapshot) -> Say {
     match found {
-        Found::One(one) => card(one, snapshot),
+        Found::One(one) => card(one, said, snapshot),
         Found::Several(rows, total) => {
             let text = Text::of(format!("{total} devices have "))
                 .code(named(wanted))
@@ -27,33 +28,38 @@ pub fn device(wanted: &Wanted, found: &Found, snapshot: &Snapshot) -> Say {
             Say::new(text).with(choices(rows, snapshot))
         }
         Found::Silent(name) => {
-            Say::new(Text::of("I know ").bold(name).plain(", but it never sent a probe."))
+            let text = Text::of("I know ").bold(name).plain(", but it never sent a probe.");
+            let keyboard = said.first().map(|said| actions(said, Who::Mac(said.mac), snapshot));
+            Say::new(text).with(keyboard.unwrap_or_default())
         }
         Found::Nothing(nearest) => {
             let text = Text::of("🛎 No result found for device ").code(named(wanted));
-            if nearest.is_empty() {
-                return Say::new(text.line().plain("/devices lists those heard last."));
+            let rows = nearest.iter().filter_map(|name| buttons::open_named(name));
+            let near: Keyboard = rows.map(|button| vec![button]).collect();
+            if !near.is_empty() {
+                return Say::new(text.line().plain("The closest names:")).with(near);
             }
-            let rows = nearest.iter().filter(|name| OPEN.len() + name.len() <= DATA_BYTES);
-            let rows = rows.map(|name| vec![Button::new(name.clone(), format!("{OPEN}{name}"))]);
-            Say::new(text.line().plain("The closest names:")).with(rows.collect())
+            let say = Say::new(text.line().plain("/devices lists those heard last."));
+            match said.first() {
+                // It may be named before it comes.
+                Some(said) => say.with(actions(said, Who::Mac(said.mac), snapshot)),
+                None => say,
+            }
         }
     }
 }
 
-/// What Telegram takes as a button's data, in bytes (Bot API, `InlineKeyboardButton`).
-const DATA_BYTES: usize = 64;
-
+/// What was looked for, short enough to be quoted back.
 fn named(wanted: &Wanted) -> String {
     match wanted {
         Wanted::Mac(mac) => mac.to_string(),
-        Wanted::Part { typed, .. } | Wanted::Other(typed) => typed.clone(),
+        Wanted::Part { typed, .. } | Wanted::Other(typed) => shortened(typed),
     }
 }
 
-fn card(card: &Card, snapshot: &Snapshot) -> Say {
+fn card(card: &Card, said: &[Said], snapshot: &Snapshot) -> Say {
     let time = |ms| when::moment(ms, snapshot.time_zone);
-    let mut text = heading(card);
+    let mut text = heading(card, said);
     let probes: i64 = card.parts.iter().map(|part| part.probe_count).sum();
     let wildcards: i64 = card.parts.iter().map(|part| part.wildcard_count).sum();
     let first_ms = card.parts.iter().map(|part| part.first_ms).min().unwrap_or(0);
@@ -73,33 +79,68 @@ fn card(card: &Card, snapshot: &Snapshot) -> Say {
     let weakest = card.parts.iter().filter_map(|part| part.signal_min_dbm).min();
     let strongest = card.parts.iter().filter_map(|part| part.signal_max_dbm).max();
     if let (Some(weakest), Some(strongest)) = (weakest, strongest) {
-        text = text.line().plain(format!("Signal : {weakest} to {strongest}\u{a0}dBm"));
+        let range = match weakest == strongest {
+            true => weakest.to_string(),
+            false => format!("{weakest} to {strongest}"),
+        };
+        text = text.line().plain(format!("Signal : {range}\u{a0}dBm"));
     }
     text = text.line().plain(format!("{STRIP_HOURS} h : ")).code(strip(&card.hours));
-    let say = Say::new(text).showing(picture::of(card, snapshot));
-    if card.parts.len() < 2 {
-        return say;
+    let mut keyboard = Keyboard::new();
+    if card.parts.len() > 1 {
+        keyboard.extend(card.parts.iter().take(CARD_PARTS).map(|part| {
+            let label = format!("{} · {} probes", part.mac(), part.probe_count);
+            vec![buttons::open(label, part.mac())]
+        }));
     }
-    let parts = card.parts.iter().take(CARD_PARTS).map(|part| {
-        let label = format!("{} · {} probes", part.mac(), part.probe_count);
-        vec![Button::new(label, format!("{OPEN}{}", part.mac()))]
-    });
-    say.with(parts.collect())
+    if let [first, others @ ..] = said {
+        let who = if others.is_empty() { Who::Mac(first.mac) } else { Who::NameOf(first.mac) };
+        keyboard.extend(actions(first, who, snapshot));
+    }
+    let name = said.first().and_then(Said::name);
+    Say::new(text).with(keyboard).showing(picture::of(card, name, snapshot))
 }
 
-fn heading(card: &Card) -> Text {
+/// What can be done about a device, or about all of one name.
+fn actions(said: &Said, who: Who, snapshot: &Snapshot) -> Keyboard {
+    let copy = matches!(who, Who::Mac(_)).then(|| buttons::copy(said.mac));
+    if !snapshot.standing.may_edit() {
+        return copy.map(|button| vec![button]).into_iter().collect();
+    }
+    let name = if said.name().is_some() { "✏️ Rename" } else { "✏️ Name it" };
+    let ignore = if said.given.ignored { Mark::Unignore } else { Mark::Ignore };
+    let watch = if said.given.watched { Mark::Unwatch } else { Mark::Watch };
+    let mut below = vec![buttons::mark_on_card(watch, &who)];
+    below.extend(copy);
+    vec![vec![buttons::name(name, &who), buttons::mark_on_card(ignore, &who)], below]
+}
+
+fn heading(card: &Card, said: &[Said]) -> Text {
+    let name = said.first().and_then(Said::name);
     let text = Text::of("📡 Wi-Fi probe stats for ");
-    let mut text = match (&card.name, card.parts.as_slice()) {
+    let mut text = match (name, card.parts.as_slice()) {
         (Some(name), [only]) => text.bold(name).plain(" ").code(only.mac().to_string()),
         (Some(name), parts) => text.bold(name).plain(format!(" ({} addresses)", parts.len())),
         (None, [first, ..]) => text.code(first.mac().to_string()),
         (None, []) => text,
     };
-    if card.parts.iter().any(|part| part.mac().is_randomised()) {
-        text = text.line().italic("a randomised address: the device made it up");
+    let mut makers: Vec<&str> = Vec::new();
+    for part in &card.parts {
+        let maker = match part.mac().is_randomised() {
+            true => Some("a randomised address: the device made it up"),
+            false => vendor::of(part.mac()),
+        };
+        makers.extend(maker.filter(|maker| !makers.contains(maker)));
     }
-    if card.is_ignored {
-        text = text.line().italic("ignored: nothing of it is news");
+    for maker in makers {
+        text = text.line().italic(maker);
+    }
+    if said.iter().any(|said| said.given.ignored) {
+        text = text.line().plain("🙈 ").italic("ignored: no alert is about it");
+    }
+    if said.iter().any(|said| said.given.watched) {
+        text =
+            text.line().plain("👁 ").italic("watched: I tell when it has gone and when it is back");
     }
     text
 }
@@ -109,7 +150,7 @@ fn ssids(text: Text, card: &Card) -> Text {
     let at_least = if is_complete { "" } else { "more than " };
     let mut text = text.plain(format!("Unique SSIDs : {at_least}{}", card.ssid_count));
     for (index, ssid) in card.ssids.iter().enumerate() {
-        text = text.plain(if index == 0 { " (" } else { ", " }).code(ssid.to_string());
+        text = text.plain(if index == 0 { " (" } else { ", " }).code(spelling::shown(ssid));
     }
     let unnamed = card.ssid_count - i64::try_from(card.ssids.len()).unwrap_or(0);
     if unnamed > 0 {
@@ -144,7 +185,7 @@ fn choices(rows: &[Listed], snapshot: &Snapshot) -> Keyboard {
         let mac = row.device.mac();
         let who = row.name.clone().unwrap_or_else(|| mac.to_string());
         let label = format!("{who} · {} probes · {age}", row.device.probe_count);
-        vec![Button::new(label, format!("{OPEN}{mac}"))]
+        vec![buttons::open(label, mac)]
     };
     rows.iter().map(choice).collect()
 }
@@ -209,21 +250,39 @@ pub fn devices(order: Order, page: i64, rows: &[Listed], total: i64, snapshot: &
     Say::new(text).with(keyboard)
 }
 
+/// Somebody who looked for a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seeker {
+    pub mac: MacAddr,
+    pub name: Option<String>,
+    pub probe_count: i64,
+    pub last_ms: i64,
+}
+
 /// The answer to `/probes`.
-pub fn seekers(ssid: &Ssid, rows: &[(MacAddr, i64, i64)], total: i64, snapshot: &Snapshot) -> Say {
-    if rows.is_empty() {
-        return Say::new(Text::of("Nobody has looked for ").code(ssid.to_string()).plain("."));
+pub fn seekers(ssid: &Ssid, seekers: &[Seeker], total: i64, snapshot: &Snapshot) -> Say {
+    if seekers.is_empty() {
+        return Say::new(Text::of("Nobody has looked for ").code(spelling::shown(ssid)).plain("."));
     }
     let devices = if total == 1 { "device" } else { "devices" };
     let mut text =
-        Text::of(format!("{total} {devices} looked for ")).code(ssid.to_string()).plain(":");
-    for (mac, count, last_ms) in rows {
-        let age = when::ago(*last_ms, snapshot.pipeline_now_ms);
-        text = text.line().code(mac.to_string()).plain(format!(" · {count}× · {age}"));
+        Text::of(format!("{total} {devices} looked for ")).code(spelling::shown(ssid)).plain(":");
+    for seeker in seekers {
+        let age = when::ago(seeker.last_ms, snapshot.pipeline_now_ms);
+        text = text.line();
+        if let Some(name) = &seeker.name {
+            text = text.bold(name).plain(" ");
+        }
+        let count = seeker.probe_count;
+        text = text.code(seeker.mac.to_string()).plain(format!(" · {count}× · {age}"));
     }
-    let unnamed = total - i64::try_from(rows.len()).unwrap_or(0);
+    let unnamed = total - i64::try_from(seekers.len()).unwrap_or(0);
     if unnamed > 0 {
         text = text.line().plain(format!("… and {unnamed} more"));
     }
-    Say::new(text)
+    let open = |seeker: &Seeker| {
+        let label = seeker.name.clone().unwrap_or_else(|| seeker.mac.to_string());
+        vec![buttons::open(label, seeker.mac)]
+    };
+    Say::new(text).with(seekers.iter().map(open).collect())
 }

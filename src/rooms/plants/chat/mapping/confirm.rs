@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{MappingForm, Next, Sharing, Step};
+use crate::kernel::dialog::queued;
 use crate::kernel::effect::{EditRecord, Publish};
 use crate::kernel::text::Text;
 use crate::rooms::plants::MAPPING;
-use crate::rooms::plants::chat::dialog::queued;
 use crate::rooms::plants::sensors::Situation;
 
 impl MappingForm {
@@ -35,7 +35,7 @@ impl MappingForm {
             Next::Ask(dialog, _) => Next::Ask(dialog, Some(words)),
             // Somebody else has done the same.
             Next::End(unchanged) => Next::End(words.below(unchanged)),
-            publish @ Next::Publish(_) => publish,
+            other => other,
         }
     }
 

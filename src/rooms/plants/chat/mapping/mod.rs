@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;
 use super::dialog::{Answer, Looked, Next};
-use super::fields::sentence;
+use crate::kernel::dialog::sentence;
 use crate::kernel::text::Text;
 use crate::rooms::plants::lookup::Offers;
 use crate::rooms::plants::sensors::{SensorOffer, Situation};
@@ -136,7 +136,7 @@ impl MappingForm {
     fn sensor_of(&self, answer: &Answer) -> Option<Result<SensorId, TypeError>> {
         match answer {
             Answer::Typed(typed) => Some(meant(typed, &self.sensors)),
-            Answer::Sensor(index) => Some(self.sensors.get(*index)?.sensor_id.parse()),
+            Answer::Picked(index) => Some(self.sensors.get(*index)?.sensor_id.parse()),
             _ => None,
         }
     }

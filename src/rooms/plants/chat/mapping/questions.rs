@@ -2,15 +2,14 @@
 
 use super::{Answer, MappingForm, Sharing, Step};
 use crate::kernel::chat::Button;
+use crate::kernel::dialog::{Asking, cancel, ways_out, yes_or_no};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
-use crate::rooms::plants::chat::dialog::{
-    Asking, Need, plant_rows, sensor_rows, ways_out, yes_or_no,
-};
+use crate::rooms::plants::chat::dialog::{Form, Need, plant_rows, sensor_rows};
 use crate::rooms::plants::chat::show::EDIT;
 use crate::rooms::plants::types::SensorId;
 
-impl Asking for MappingForm {
+impl Asking<Form> for MappingForm {
     fn command(&self) -> &'static str {
         "/update_mapping"
     }
@@ -70,7 +69,7 @@ impl MappingForm {
             .code(SensorId::KNOWN[0])
             .plain(", or tap one.");
         let mut rows = sensor_rows(&self.sensors, version);
-        rows.push(vec![Button::of_draft("Cancel", version, "cancel")]);
+        rows.push(vec![cancel(version)]);
         Say::new(text).with(rows).asking("sensor's id")
     }
 

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{Existing, Next, PlantForm};
+use crate::kernel::dialog::queued;
 use crate::kernel::effect::{EditRecord, Publish};
 use crate::kernel::text::Text;
 use crate::rooms::plants::METADATA;
-use crate::rooms::plants::chat::dialog::queued;
 use crate::rooms::plants::chat::fields::{Field, FieldValue};
 use crate::rooms::plants::lookup::PlantRow;
 

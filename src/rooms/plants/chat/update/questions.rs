@@ -2,12 +2,13 @@
 
 use super::{Answer, PlantForm, Step};
 use crate::kernel::chat::{Button, Keyboard};
+use crate::kernel::dialog::{Asking, cancel, ways_out, yes_or_no};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
-use crate::rooms::plants::chat::dialog::{Asking, Need, plant_rows, ways_out, yes_or_no};
+use crate::rooms::plants::chat::dialog::{Form, Need, plant_rows};
 use crate::rooms::plants::chat::fields::{Field, Kind};
 
-impl Asking for PlantForm {
+impl Asking<Form> for PlantForm {
     fn command(&self) -> &'static str {
         "/update_plant"
     }
@@ -60,7 +61,7 @@ impl PlantForm {
         let free_id = self.free_id;
         rows.push(vec![
             Button::of_draft(format!("➕ new: {free_id}"), version, &format!("id-{free_id}")),
-            Button::of_draft("Cancel", version, "cancel"),
+            cancel(version),
         ]);
         Say::new(text).with(rows).asking("plant's id")
     }

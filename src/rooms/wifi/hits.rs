@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 use super::encoding::Encoding;
 use super::lookout::{Hit, Interest, Reading};
 use super::namebook;
-use super::rules::{self, Around, Rules, Who};
+use super::rules::{self, Around, Named, Rules};
 use super::types::{MacAddr, Ssid};
 use crate::engine::Due;
 use crate::kernel::alert::Alert;
@@ -75,7 +75,7 @@ pub(super) async fn days(
         for (mac, ssid, count) in rows {
             let mac = MacAddr::of_key(mac);
             let (name, _) = namebook::name_of(db, mac).await?;
-            held.push((Who { mac, name }, stored_ssid(&ssid)?, count));
+            held.push((Named { mac, name }, stored_ssid(&ssid)?, count));
         }
         told.push(rules.held_back(ends_ms, &held));
         sqlx::query("delete from wifi_held where ends_ms = ?")
@@ -97,7 +97,7 @@ struct Teller<'a> {
     due: &'a Due,
     said: FxHashMap<(&'static str, MacAddr, Ssid), Around>,
     /// `None` is ignored.
-    devices: FxHashMap<MacAddr, Option<Who>>,
+    devices: FxHashMap<MacAddr, Option<Named>>,
     /// `None` is not watched any more.
     reasons: FxHashMap<Ssid, Option<String>>,
     /// Held back, by the end of the day.
@@ -166,12 +166,12 @@ impl<'a> Teller<'a> {
         &mut self,
         db: &mut SqliteConnection,
         mac: MacAddr,
-    ) -> Result<Option<Who>, StoreError> {
+    ) -> Result<Option<Named>, StoreError> {
         if let Some(known) = self.devices.get(&mac) {
             return Ok(known.clone());
         }
         let (name, is_ignored) = namebook::name_of(db, mac).await?;
-        let who = (!is_ignored).then_some(Who { mac, name });
+        let who = (!is_ignored).then_some(Named { mac, name });
         self.devices.insert(mac, who.clone());
         Ok(who)
     }

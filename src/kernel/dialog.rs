@@ -1,0 +1,416 @@
+//! What all rooms' conversations have in common: each asks for the parts of an edit and confirms
+//! it; each can be left; and where another begins, it is asked whether to discard the first.
+//!
+//! Invariant: a state that was stored can always be asked about again; every answer either moves
+//! it or says what is wanted.
+
+use std::fmt::Debug;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::chat::{Button, Draft, Incoming, Keyboard, Snapshot, draft_button};
+use super::effect::{Effect, Held, Publish, Say};
+use super::text::Text;
+
+/// The conversations of one room: an enum of its forms.
+pub trait Forms: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
+    /// What begins one, with what was typed behind the command.
+    type Opening: Debug + Clone + PartialEq + Eq + Serialize + DeserializeOwned;
+    /// What an answer needs looked up before it can be judged; by default nothing.
+    type Need: Default;
+    /// What the views know about it.
+    type Looked;
+    /// What a conversation begins with.
+    type Opened;
+
+    /// The need for what a conversation begins with.
+    fn need_of(opening: Self::Opening) -> Self::Need;
+
+    /// What a conversation begins with, if that is what was looked up.
+    fn opened_of(looked: Self::Looked) -> Option<Self::Opened>;
+
+    /// Begins a conversation. `None` where something else was looked up.
+    fn open(opening: &Self::Opening, opened: Self::Opened) -> Option<Next<Self>>;
+
+    /// The command, as it would be typed.
+    fn typed(opening: &Self::Opening) -> String;
+
+    fn asking(&self) -> &dyn Asking<Self>;
+
+    /// Judges an answer that belongs to the form itself.
+    fn answer(self, answer: &Answer<Self::Opening>, looked: Self::Looked) -> Next<Self>;
+}
+
+/// What one kind of conversation asks for.
+pub trait Asking<F: Forms> {
+    /// The command that begins it.
+    fn command(&self) -> &'static str;
+
+    /// What it edits, in its sentences.
+    fn noun(&self) -> &'static str;
+
+    /// The question that this state is at; its buttons belong to `version`.
+    fn question(&self, version: i64) -> Say;
+
+    fn needs(&self, answer: &Answer<F::Opening>) -> F::Need;
+
+    /// Everything is answered, and it waits for yes or no.
+    fn is_complete(&self) -> bool;
+
+    /// An answer that gives a value, in one line: what it is and which.
+    fn echo(&self, answer: &Answer<F::Opening>) -> Option<(&'static str, String)>;
+}
+
+/// What a person answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer<O> {
+    Typed(String),
+    /// A tap on one of the things that the question offers, by its place among them.
+    Picked(usize),
+    Keep,
+    Default,
+    Skip,
+    /// Of two for one place, the new one alone.
+    Replace,
+    /// Of two for one place, both.
+    Both,
+    Back,
+    Cancel,
+    Yes,
+    No,
+    /// Another conversation of the same room is to begin.
+    Again(O),
+}
+
+/// Before the place of a thing that a question offers, in its button's action.
+const PICK: &str = "pick-";
+/// The same as older versions wrote it, which offered sensors alone.
+const PICK_SENSOR: &str = "sensor-";
+
+impl<O> Answer<O> {
+    /// What a command or a button's action means inside a conversation.
+    pub fn of_word(word: &str) -> Option<Answer<O>> {
+        Some(match word {
+            "keep" => Answer::Keep,
+            "default" => Answer::Default,
+            "skip" => Answer::Skip,
+            "replace" => Answer::Replace,
+            "both" => Answer::Both,
+            "back" => Answer::Back,
+            "cancel" => Answer::Cancel,
+            "y" | "yes" => Answer::Yes,
+            "n" | "no" => Answer::No,
+            _ => return None,
+        })
+    }
+
+    /// What a tap on one of a draft's own buttons means. `None`: it is no button of this step.
+    pub fn of_press(data: &str, version: i64) -> Option<Answer<O>> {
+        let (button_version, action) = draft_button(data)?;
+        if button_version != version {
+            return None;
+        }
+        let place = action.strip_prefix(PICK).or_else(|| action.strip_prefix(PICK_SENSOR));
+        match place {
+            Some(index) => Some(Answer::Picked(index.parse().ok()?)),
+            None => Answer::of_word(action),
+        }
+    }
+
+    /// What a message means: a command that conversations know, or an answer in words.
+    pub fn of_text(incoming: &Incoming) -> Option<Answer<O>> {
+        match incoming.command() {
+            Some((name, _)) => Answer::of_word(&name.to_lowercase()),
+            None => Some(Answer::Typed(incoming.text()?.to_owned())),
+        }
+    }
+}
+
+/// Where an answer leads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next<F: Forms> {
+    /// The conversation goes on; the text, if any, comes before the question.
+    Ask(Dialog<F>, Option<Text>),
+    /// It is over, with a last word.
+    End(Text),
+    /// It is over: these are the records.
+    Publish(Box<Publish>),
+    /// Another room's conversation goes on where it was.
+    Resume(Held),
+}
+
+impl<F: Forms> Next<F> {
+    pub fn ask(form: impl Into<F>, words: Option<Text>) -> Next<F> {
+        Next::Ask(Dialog::of(form), words)
+    }
+
+    /// The same question again, after this sentence.
+    pub fn repeat(form: impl Into<F>, words: &str) -> Next<F> {
+        Next::ask(form, Some(Text::of(words)))
+    }
+}
+
+/// A conversation as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, bound = "")]
+pub enum Dialog<F: Forms> {
+    /// Another room's conversation is held while we ask whether to discard it.
+    Instead { begin: F::Opening, held: Held },
+    Own {
+        form: F,
+        /// Another conversation was to begin, while we ask whether to discard this one.
+        discard_for: Option<F::Opening>,
+    },
+}
+
+impl<F: Forms> Dialog<F> {
+    pub fn of(form: impl Into<F>) -> Dialog<F> {
+        Dialog::Own { form: form.into(), discard_for: None }
+    }
+
+    /// The command that began such a conversation.
+    pub fn unfinished(&self) -> &'static str {
+        match self {
+            Dialog::Own { form, .. } => form.asking().command(),
+            Dialog::Instead { .. } => "a conversation",
+        }
+    }
+
+    pub fn question(&self, version: i64) -> Say {
+        match self {
+            Dialog::Own { form, discard_for: None } => form.asking().question(version),
+            Dialog::Own { discard_for: Some(begin), .. } | Dialog::Instead { begin, .. } => {
+                discard_question(&F::typed(begin), version)
+            }
+        }
+    }
+
+    pub fn needs(&self, answer: &Answer<F::Opening>) -> F::Need {
+        match (self, answer) {
+            (Dialog::Own { form, discard_for: None }, answer) => form.asking().needs(answer),
+            (
+                Dialog::Own { discard_for: Some(begin), .. } | Dialog::Instead { begin, .. },
+                Answer::Yes,
+            ) => F::need_of(begin.clone()),
+            _ => F::Need::default(),
+        }
+    }
+
+    /// Judges an answer.
+    pub fn answer(self, answer: &Answer<F::Opening>, looked: F::Looked) -> Next<F> {
+        match self {
+            Dialog::Own { form, discard_for: None } => answer_form(form, answer, looked),
+            Dialog::Own { form, .. } if *answer == Answer::Cancel => cancelled(&form),
+            Dialog::Own { form, discard_for: Some(begin) } => match answer {
+                Answer::No => Next::repeat(form, "Going on where we were."),
+                answer => {
+                    let dialog = Dialog::Own { form, discard_for: Some(begin.clone()) };
+                    discard(dialog, &begin, answer, looked)
+                }
+            },
+            Dialog::Instead { held, .. } if *answer == Answer::No => Next::Resume(held),
+            Dialog::Instead { .. } if *answer == Answer::Cancel => {
+                Next::End(Text::of("Cancelled; the unfinished edit is gone as well."))
+            }
+            Dialog::Instead { begin, held } => {
+                let dialog = Dialog::Instead { begin: begin.clone(), held };
+                discard(dialog, &begin, answer, looked)
+            }
+        }
+    }
+
+    /// What an answered question becomes, so that its buttons go: the answer, in one line.
+    pub fn answered(&self, answer: &Answer<F::Opening>, version: i64) -> Say {
+        if let Dialog::Own { form, discard_for: None } = self
+            && let Some((label, value)) = form.asking().echo(answer)
+        {
+            return Say::new(Text::of(format!("{label}: ")).bold(value));
+        }
+        let word = match answer {
+            Answer::Back => "back",
+            Answer::Cancel => "cancelled",
+            Answer::Yes => "yes",
+            Answer::No => "no",
+            _ => "answered",
+        };
+        Say::new(self.question(version).text.line().plain("→ ").bold(word))
+    }
+}
+
+fn answer_form<F: Forms>(form: F, answer: &Answer<F::Opening>, looked: F::Looked) -> Next<F> {
+    let asking = form.asking();
+    match answer {
+        Answer::Cancel => cancelled(&form),
+        Answer::Again(begin) => {
+            Next::Ask(Dialog::Own { form, discard_for: Some(begin.clone()) }, None)
+        }
+        Answer::No if asking.is_complete() => Next::End(Text::of(format!(
+            "Your {} was not sent; please use {} to re-try.",
+            asking.noun(),
+            asking.command()
+        ))),
+        Answer::Yes | Answer::Back => form.answer(answer, looked),
+        _ if asking.is_complete() => Next::repeat(form, "Please answer /y or /n, or go /back."),
+        answer => form.answer(answer, looked),
+    }
+}
+
+fn cancelled<F: Forms>(form: &F) -> Next<F> {
+    Next::End(Text::of(format!("Cancelled {} update.", form.asking().noun())))
+}
+
+/// An answer to the question whether to discard what is unfinished.
+fn discard<F: Forms>(
+    dialog: Dialog<F>,
+    begin: &F::Opening,
+    answer: &Answer<F::Opening>,
+    looked: F::Looked,
+) -> Next<F> {
+    if *answer != Answer::Yes {
+        let words = "Please answer /y to discard it or /n to go on with it.";
+        return Next::Ask(dialog, Some(Text::of(words)));
+    }
+    let begun = F::opened_of(looked).and_then(|opened| F::open(begin, opened));
+    begun.unwrap_or_else(|| {
+        Next::Ask(dialog, Some(Text::of("That could not be looked up. Please try again.")))
+    })
+}
+
+fn discard_question(typed: &str, version: i64) -> Say {
+    let text = Text::of("You have an unfinished edit. Discard it and begin ")
+        .code(typed)
+        .plain("?\n/y discards it, /n goes on with it.");
+    Say::new(text).with(vec![vec![
+        Button::of_draft("🗑 Discard", version, "y"),
+        Button::of_draft("Go on", version, "n"),
+    ]])
+}
+
+/// A conversation of a room is to begin. One of another room's is not overwritten: it is asked
+/// whether to discard it. What needs no question at all leaves it alone.
+pub fn begin<F: Forms>(
+    begin: &F::Opening,
+    next: Next<F>,
+    version: i64,
+    snapshot: &Snapshot,
+) -> Vec<Effect> {
+    let Some(draft) = &snapshot.draft else { return effects(next, version) };
+    match next {
+        Next::Ask(..) => {
+            let dialog = Dialog::Instead { begin: begin.clone(), held: held(draft) };
+            effects::<F>(Next::Ask(dialog, None), version)
+        }
+        Next::End(words) => vec![Effect::Say(Say::new(words))],
+        Next::Publish(publish) => vec![Effect::Publish(*publish)],
+        Next::Resume(held) => vec![Effect::Resume(held)],
+    }
+}
+
+/// What is held of an unfinished conversation: where it only asked whether to discard another one,
+/// that other one.
+fn held(draft: &Draft) -> Held {
+    let inner = draft.state.get("held").and_then(|held| Held::deserialize(held).ok());
+    inner.unwrap_or_else(|| Held { room: draft.room.clone(), state: draft.state.clone() })
+}
+
+/// An answer inside a conversation: its effects, and the question that it answered loses its
+/// buttons.
+pub fn answered<F: Forms>(
+    dialog: Dialog<F>,
+    draft: &Draft,
+    answer: &Answer<F::Opening>,
+    looked: F::Looked,
+    incoming: &Incoming,
+) -> Vec<Effect> {
+    let mut done = Vec::new();
+    if let Some((_, message_id, data)) = incoming.press()
+        && draft_button(data).is_some()
+    {
+        let say = dialog.answered(answer, draft.version);
+        done.push(Effect::Edit { message_id, say });
+    }
+    done.extend(effects(dialog.answer(answer, looked), incoming.update_id));
+    done
+}
+
+/// The conversation was begun by a version that is unknown here.
+pub fn unreadable() -> Vec<Effect> {
+    let words = "This conversation was begun by another version of me and cannot go on. \
+                 Please start it again.";
+    vec![Effect::EndConversation, Effect::Say(Say::new(Text::of(words)))]
+}
+
+/// What a [`Next`] does.
+fn effects<F: Forms>(next: Next<F>, version: i64) -> Vec<Effect> {
+    match next {
+        Next::Ask(dialog, words) => {
+            let mut say = dialog.question(version);
+            if let Some(words) = words {
+                say.text = words.below(say.text);
+            }
+            // Plain structs of numbers and strings always serialise.
+            let state = serde_json::to_value(&dialog).unwrap_or(Value::Null);
+            vec![Effect::Converse(state), Effect::Say(say)]
+        }
+        Next::End(words) => vec![Effect::EndConversation, Effect::Say(Say::new(words))],
+        Next::Publish(publish) => vec![Effect::EndConversation, Effect::Publish(*publish)],
+        Next::Resume(held) => {
+            vec![Effect::Resume(held), Effect::Say(Say::new(Text::of("Going on where we were.")))]
+        }
+    }
+}
+
+/// The last row of every question but the first.
+pub fn ways_out(version: i64) -> Vec<Button> {
+    vec![Button::of_draft("« Back", version, "back"), cancel(version)]
+}
+
+/// The way out of the first question.
+pub fn cancel(version: i64) -> Button {
+    Button::of_draft("Cancel", version, "cancel")
+}
+
+/// The buttons under a summary.
+pub fn yes_or_no(version: i64) -> Keyboard {
+    let yes = Button::of_draft("✅ Yes", version, "y");
+    let no = Button::of_draft("❌ No", version, "n");
+    vec![vec![yes, no], ways_out(version)]
+}
+
+/// A button for one of the things that a question offers. It carries its place in the list: what
+/// it stands for may be longer than what fits into a button.
+pub fn pick(label: impl Into<String>, version: i64, index: usize) -> Button {
+    Button::of_draft(label, version, &format!("{PICK}{index}"))
+}
+
+/// Said while the log has not taken an edit.
+pub fn queued(name: &str) -> Text {
+    Text::of("⏳ Your entry for ").bold(name).plain(
+        " is queued: it is stored here, the log has not taken it yet. I will say so when it is \
+         saved.",
+    )
+}
+
+/// What somebody typed, short enough to be said back.
+pub fn shortened(typed: &str) -> String {
+    const SHOWN_CHARS: usize = 40;
+    let mut short: String = typed.chars().take(SHOWN_CHARS).collect();
+    if typed.chars().nth(SHOWN_CHARS).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// The same in quotation marks.
+pub fn quoted(typed: &str) -> String {
+    format!("“{}”", shortened(typed))
+}
+
+/// An error's words as a sentence.
+pub fn sentence(error: &str) -> String {
+    let mut characters = error.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}

@@ -1,0 +1,108 @@
+//! Names that people give: 1 to 64 characters after trimming, and nothing that writes backwards or
+//! moves a terminal's cursor.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::text::{acts, is_visible};
+
+/// The longest name a person may give, in characters as people see them, after trimming.
+const NAME_CHARS: usize = 64;
+/// A character that people see as one may be long: a family emoji has 25 bytes.
+const BYTES_A_CHAR: usize = 32;
+
+/// A name that a person gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+/// Why a text is no name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("a {what} has 1 to {most} characters, this one has {chars}")]
+    Length { what: &'static str, most: usize, chars: usize },
+    #[error("a {what} has at most {most} bytes, this one has {bytes}")]
+    Bytes { what: &'static str, most: usize, bytes: usize },
+    #[error("a {what} has something to see in it; the characters of this one have no shape")]
+    Invisible { what: &'static str },
+    #[error("a {what} has no control characters, such as a line break")]
+    Controls { what: &'static str },
+}
+
+/// The text without outer blanks, if it is one line of 1 to so many characters.
+pub fn line_of<'a>(
+    text: &'a str,
+    what: &'static str,
+    most_chars: usize,
+) -> Result<&'a str, NameError> {
+    let text = text.trim();
+    let chars = text.graphemes(true).count();
+    if chars == 0 || chars > most_chars {
+        return Err(NameError::Length { what, most: most_chars, chars });
+    }
+    let (bytes, most) = (text.len(), most_chars * BYTES_A_CHAR);
+    if bytes > most {
+        return Err(NameError::Bytes { what, most, bytes });
+    }
+    if text.chars().any(acts) {
+        return Err(NameError::Controls { what });
+    }
+    if !is_visible(text) {
+        return Err(NameError::Invisible { what });
+    }
+    Ok(text)
+}
+
+impl Name {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Name, NameError> {
+        Ok(Name(line_of(text, "name", NAME_CHARS)?.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Name, NameError> {
+        text.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_text() {
+        assert_eq!(" Robin's fern ".parse::<Name>().unwrap().as_str(), "Robin's fern");
+        let family = "👨‍👩‍👧‍👦".repeat(64);
+        assert_eq!(family.parse::<Name>().unwrap().as_str(), family);
+        for text in ["", "   ", "a\nb", "a\u{202e}b", "\u{200b}\u{2060}", &"x".repeat(65)] {
+            assert!(text.parse::<Name>().is_err(), "{text:?}");
+        }
+        let heavy = format!("a{}", "\u{301}".repeat(2_000));
+        assert!(matches!(heavy.parse::<Name>(), Err(NameError::Bytes { .. })));
+    }
+}
