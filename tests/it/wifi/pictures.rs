@@ -217,3 +217,20 @@ async fn a_picture_that_cannot_be_drawn_leaves_its_words_and_the_bot() {
     assert!(bot.answers(OWNER, DEVICE, CARD).await.photo);
     bot.stop().await;
 }
+
+/// A button of a card changes it in place: its words, below the same picture.
+#[tokio::test]
+async fn a_card_that_is_changed_keeps_its_picture() {
+    let bot = with_device(&[], &few_networks()).await;
+    let card = bot.answers(OWNER, DEVICE, CARD).await;
+    bot.handle().press_label(OWNER, OWNER, "🙈 Ignore").unwrap();
+    let changed = |handle: &Handle| {
+        let card = handle.messages(OWNER).into_iter().find(|message| message.id == card.id)?;
+        card.text.contains("ignored").then_some(card)
+    };
+    let card = bot.handle().wait_for(SOON, "the changed card", changed).await.unwrap();
+    assert!(card.photo && card.edited && card.buttons.len() > 1, "{card:?}");
+    let news = |text: &String| text.contains("Wi-Fi probe stats");
+    assert_eq!(bot.said(OWNER).iter().filter(|text| news(text)).count(), 1);
+    bot.stop().await;
+}

@@ -9,7 +9,7 @@ use crate::rooms::wifi::week::DAYS;
 
 /// A calendar of the last days, or of the last ones in which the device was heard. `None` when the
 /// hours are not known any more: they are kept for a month behind the newest one.
-pub fn of(card: &Card, snapshot: &Snapshot) -> Option<Picture> {
+pub fn of(card: &Card, name: Option<&str>, snapshot: &Snapshot) -> Option<Picture> {
     let zone = snapshot.time_zone;
     let last_ms = card.parts.iter().map(|part| part.last_ms).max()?;
     let shown_ms = i64::try_from(DAYS - 1).unwrap_or(0) * DAY_MS;
@@ -22,7 +22,7 @@ pub fn of(card: &Card, snapshot: &Snapshot) -> Option<Picture> {
     let busiest = when::span(busiest_ms, busiest_ms + HOUR_MS, zone);
     let address = card.parts.first()?.mac().to_string();
     Some(Picture {
-        title: Title::new(card.name.as_deref().unwrap_or(&address), &address),
+        title: Title::new(name.unwrap_or(&address), &address),
         facts: vec![
             format!("Last seen {}", when::moment(last_ms, zone)),
             format!("Busiest hour {busiest}: {count} {probes}"),
