@@ -11,7 +11,7 @@ use windowsill::rooms::wifi::chat::spelling;
 use windowsill::rooms::wifi::debezium;
 use windowsill::rooms::wifi::encoding::SeenSsid;
 use windowsill::rooms::wifi::given::{Matches, Said, Target};
-use windowsill::rooms::wifi::lookup::Wanted;
+use windowsill::rooms::wifi::lookup::{Count, Wanted};
 use windowsill::rooms::wifi::tshark::{self, Kind, Line};
 use windowsill::rooms::wifi::types::{MacAddr, Ssid};
 use windowsill::rooms::wifi::wire::Given;
@@ -147,7 +147,7 @@ fn device(last: u8, name: Option<&str>) -> Said {
 fn matches(words: &str) -> Matches {
     match words.len() % 4 {
         0 => Matches::None(vec!["Reader".to_owned()]),
-        1 => Matches::Several(vec![device(1, None), device(2, None)], 1_000_000),
+        1 => Matches::Several(vec![device(1, None), device(2, None)], Count::MoreThan(99)),
         2 => Matches::One(Target { devices: vec![device(1, None), device(3, Some("Reader"))] }),
         _ => Matches::One(Target { devices: vec![device(2, Some("Reader"))] }),
     }
