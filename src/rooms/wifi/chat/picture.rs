@@ -15,7 +15,11 @@ pub fn of(card: &Card, name: Option<&str>, snapshot: &Snapshot) -> Option<Pictur
     let shown_ms = i64::try_from(DAYS - 1).unwrap_or(0) * DAY_MS;
     let now_ms = snapshot.pipeline_now_ms;
     // What was heard long ago is shown where it was, not as days of nothing.
-    let until_ms = if (last_ms..last_ms + shown_ms).contains(&now_ms) { now_ms } else { last_ms };
+    let is_recent = (last_ms..last_ms + shown_ms).contains(&now_ms);
+    let (until_ms, last) = match is_recent {
+        true => (now_ms, when::moment(last_ms, zone)),
+        false => (last_ms, when::date(last_ms, zone)),
+    };
     let hours = Hours::of_last_days(&card.week, DAYS, until_ms, zone);
     let (busiest_ms, count) = hours.busiest()?;
     let probes = if count == 1 { "probe" } else { "probes" };
@@ -24,7 +28,7 @@ pub fn of(card: &Card, name: Option<&str>, snapshot: &Snapshot) -> Option<Pictur
     Some(Picture {
         title: Title::new(name.unwrap_or(&address), &address),
         facts: vec![
-            format!("Last seen {}", when::moment(last_ms, zone)),
+            format!("Last seen {last}"),
             format!("Busiest hour {busiest}: {count} {probes}"),
         ],
         drawing: Drawing::Calendar(hours.calendar("probes")),
