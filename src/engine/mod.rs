@@ -23,6 +23,7 @@ mod past;
 mod phase;
 pub mod publisher;
 pub mod rebuild;
+mod resolve;
 pub mod results;
 mod resume;
 mod runner;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::resolve::keep;
 use super::{EngineError, Workshop, error_chain, jittered};
 use crate::clock;
 use crate::crash;
 use crate::kernel::record::{NewRecord, Placed};
-use crate::log;
 use crate::log::topics::Topic;
+use crate::log::{self, LogError};
 use crate::store::publication::{self, Pending};
 use crate::store::{Urgency, dead_letters};
 
@@ -158,6 +159,12 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
 async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineError> {
     let pending =
         workshop.store.read(|db| Box::pin(async move { publication::pending(db).await })).await?;
+    if let Some(first) = pending.first()
+        && let Ok(topic) = workshop.topics.get(&first.topic)
+    {
+        let learnt = workshop.topics.prepare(topic).await.map_err(LogError::from)?;
+        keep(workshop, learnt.into_iter().collect()).await;
+    }
     let (topic, batch) = match encoded(workshop, &pending) {
         Encoded::Nothing => return Ok(None),
         Encoded::Never { edit_id, reason } => return Ok(Some(Appended::Never { edit_id, reason })),

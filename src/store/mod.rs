@@ -40,6 +40,7 @@ pub mod publication;
 pub mod removal;
 pub mod results;
 pub mod schema;
+pub mod schemas;
 mod writer;
 
 pub use lock::{DirLock, make_dir};

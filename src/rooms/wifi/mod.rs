@@ -194,13 +194,13 @@ impl Pipeline for Wifi {
     fn decode(
         &self,
         stream: usize,
-        _codec: &Codec,
+        codec: &Codec,
         record: &RecordRef<'_>,
     ) -> Result<Event, Poison> {
         match stream {
-            0 => wire::decode_frame(record.value, record.headers, self.ssid_encoding),
-            1 => wire::decode_document(Collection::Device, record.key, record.value),
-            _ => wire::decode_document(Collection::User, record.key, record.value),
+            0 => wire::decode_frame(codec, record.value, record.headers, self.ssid_encoding),
+            1 => wire::decode_document(codec, Collection::Device, record.key, record.value),
+            _ => wire::decode_document(codec, Collection::User, record.key, record.value),
         }
     }
 

@@ -83,8 +83,10 @@ fn room(weight: usize) -> Impatient<Wifi> {
         learning_ms: 24 * HOUR_MS,
         ..Rules::default()
     };
-    let retention = Retention::of_days(30);
-    Impatient { room: Wifi { ssid_encoding: Some(Encoding::Hex), retention, rules }, weight }
+    Impatient {
+        room: Wifi { ssid_encoding: Some(Encoding::Hex), rules, retention: Retention::of_days(30) },
+        weight,
+    }
 }
 
 fn bench(case: &Case) -> Bench {

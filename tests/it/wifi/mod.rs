@@ -16,6 +16,7 @@ mod live;
 mod looking;
 mod names;
 mod naming;
+mod news;
 mod pictures;
 mod published;
 mod retention;

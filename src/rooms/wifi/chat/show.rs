@@ -103,7 +103,8 @@ fn card(card: &Card, said: &[Said], snapshot: &Snapshot) -> Say {
         let who = if others.is_empty() { Who::Mac(first.mac) } else { Who::NameOf(first.mac) };
         keyboard.extend(actions(first, who, snapshot));
     }
-    Say::new(text).showing(picture::of(card, snapshot)).with(keyboard)
+    let name = said.first().and_then(Said::name);
+    Say::new(text).with(keyboard).showing(picture::of(card, name, snapshot))
 }
 
 /// What can be done about a device, or about all of one name.
