@@ -126,13 +126,17 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
             }
             let log = house::open_log_with(config, &topics).await?;
             let options = ReadOptions { begin: from, follow };
-            topic::read(&log, found, options, &mut std::io::stdout().lock()).await?;
+            topic::read(&log, &topics, found, options, &mut std::io::stdout().lock()).await?;
             Ok(Exit::Done)
         }
         Topic::Write { topic: name, format } => {
             let found = find(&name)?;
             let log = house::open_log_with(config, &topics).await?;
             let clock = house::clock_of(&log, config).await?;
+            if let Err(error) = topics.prepare(found).await {
+                // Lines of bytes need no schema; any other is rejected, and this is why.
+                let _ = writeln!(std::io::stderr(), "windowsill: {error}");
+            }
             let options = WriteOptions {
                 format,
                 headers: Vec::new(),

@@ -12,6 +12,7 @@ use reqwest::Url;
 use super::provider::{ENVIRONMENT, Environment, NamedToml, Single, variable_of};
 use super::value::Secret;
 use super::{Config, ConfigError};
+use crate::log::topics::format_of;
 use crate::rooms;
 
 /// The file that is read without being asked for, in the working directory.
@@ -90,6 +91,7 @@ impl Config {
         let mut config: Config = figment.extract().map_err(ConfigError::new)?;
         read_secret_files(&figment, &mut config, sources)?;
         check_webhook(&figment, &config)?;
+        check_registry(&figment, &config)?;
         check_topics(&figment, &config)?;
         config.origins = super::key_paths()
             .into_iter()
@@ -163,6 +165,20 @@ fn check_webhook(figment: &Figment, config: &Config) -> Result<(), ConfigError> 
     refused(key, format!("expected 1 to {SECRET_CHARS} letters, digits, '_' and '-'"))
 }
 
+fn check_registry(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
+    let registry = &config.schema_registry;
+    if registry.password.is_none() || registry.user.is_some() {
+        return Ok(());
+    }
+    let key = match registry.password_file {
+        Some(_) => "schema_registry.password_file",
+        None => "schema_registry.password",
+    };
+    let origin = origin_of(figment, key).unwrap_or_default();
+    let reason = "there is no schema_registry.user that it belongs to".to_owned();
+    Err(ConfigError::Refused { origin, key: key.to_owned(), reason })
+}
+
 fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
     let known: Vec<&str> = rooms::topics().iter().map(|topic| topic.name).collect();
     let origin = || origin_of(figment, "topics").unwrap_or_else(|| "the configuration".to_owned());
@@ -182,6 +198,11 @@ fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
         }
         if topic.partitions.is_some_and(|count| !(1..=MAX_PARTITIONS).contains(&count)) {
             return refused(key, format!("expected 1 to {MAX_PARTITIONS} partitions"));
+        }
+    }
+    for spec in rooms::topics() {
+        if let Err(reason) = format_of(spec, config) {
+            return refused(format!("topics.{:?}.format", spec.name), reason);
         }
     }
     for (index, name) in known.iter().enumerate() {

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 
 use super::fold::Place;
+use super::phase::Board;
+use super::resolve::{Patience, Resolver};
 use super::session::{Ended, Session};
 use super::{EngineError, Phase, Views, Workshop};
 use crate::kernel::time::SteadyClock;
@@ -46,25 +48,24 @@ pub(super) struct Kept {
 pub struct Runner<V: Views> {
     room: Arc<V>,
     workshop: Workshop,
-    phase: watch::Sender<Phase>,
+    board: Board,
 }
 
 impl<V: Views> Clone for Runner<V> {
     fn clone(&self) -> Runner<V> {
-        let (room, phase) = (Arc::clone(&self.room), self.phase.clone());
-        Runner { room, workshop: self.workshop.clone(), phase }
+        let (room, board) = (Arc::clone(&self.room), self.board.clone());
+        Runner { room, workshop: self.workshop.clone(), board }
     }
 }
 
 impl<V: Views> Runner<V> {
     pub fn new(room: V, workshop: Workshop) -> Runner<V> {
-        let phase = watch::Sender::new(Phase::ReadingTables);
-        Runner { room: Arc::new(room), workshop, phase }
+        Runner { room: Arc::new(room), workshop, board: Board::new(Phase::ReadingTables) }
     }
 
     /// How far the runner's session is, at every time.
     pub fn phase(&self) -> watch::Receiver<Phase> {
-        self.phase.subscribe()
+        self.board.subscribe()
     }
 
     /// The topics that it reads, by default name.
@@ -83,16 +84,16 @@ impl<V: Views> Runner<V> {
         let mut wait = FIRST_RETRY;
         while !*stop.borrow() {
             let began = Instant::now();
-            self.phase.send_replace(Phase::ReadingTables);
+            self.board.enter(Phase::ReadingTables);
             let opened = tokio::select! {
                 biased;
-                opened = self.session(&kept) => opened,
+                opened = self.session(&kept, Patience::Endless) => opened,
                 // A log that another process holds can keep us waiting.
                 _ = stop.changed() => continue,
             };
             let error = match opened {
                 Ok(mut session) => {
-                    self.phase.send_replace(session.phase());
+                    self.board.enter(session.phase());
                     match session.run(&mut stop).await {
                         Ok(Ended::Stopped) => return Ok(()),
                         Ok(Ended::PastIsOver) => {
@@ -129,7 +130,7 @@ impl<V: Views> Runner<V> {
             } else {
                 tracing::debug!(pipeline, reason, "the pipeline stopped again");
             }
-            self.phase.send_replace(Phase::Pausing(reason));
+            self.board.enter(Phase::Pausing(reason));
             tokio::select! {
                 () = tokio::time::sleep(jittered(wait)) => {}
                 _ = stop.changed() => {}
@@ -146,7 +147,7 @@ impl<V: Views> Runner<V> {
         let mut kept = Kept::default();
         let mut summary = FoldSummary::default();
         loop {
-            let mut session = self.session(&kept).await?;
+            let mut session = self.session(&kept, Patience::None).await?;
             let result = session.catch_up().await;
             session.settle().await;
             kept.clock = session.clock();
@@ -176,8 +177,10 @@ impl<V: Views> Runner<V> {
         &self.workshop
     }
 
-    async fn session(&self, kept: &Kept) -> Result<Session<V>, EngineError> {
-        Session::open(Arc::clone(&self.room), self.workshop.clone(), kept.clone()).await
+    async fn session(&self, kept: &Kept, patience: Patience) -> Result<Session<V>, EngineError> {
+        let workshop = self.workshop.clone();
+        let resolver = Resolver::new(workshop.clone(), self.board.clone(), patience);
+        Session::open(Arc::clone(&self.room), workshop, resolver, kept.clone()).await
     }
 
     /// The batch to fold with care, when a fold panicked.

@@ -14,6 +14,7 @@ use super::clockwork::Clockwork;
 use super::commit::{self, Commit, Committed, Stage};
 use super::fold::{FoldError, Folding, Move, Place, Step, Verdicts};
 use super::past::Past;
+use super::resolve::Resolver;
 use super::resume::{check_identity, next_due, resume};
 use super::runner::{Careful, FoldSummary, Kept, died, error_chain};
 use super::sources::Sources;
@@ -91,6 +92,7 @@ impl<V: Views> Session<V> {
     pub(super) async fn open(
         room: Arc<V>,
         workshop: Workshop,
+        resolver: Resolver,
         kept: Kept,
     ) -> Result<Session<V>, EngineError> {
         check_identity(room.as_ref(), &workshop).await?;
@@ -99,16 +101,17 @@ impl<V: Views> Session<V> {
         let mut table_topics = Vec::new();
         for (table, name) in room.tables().iter().enumerate() {
             let follow =
-                tables::first_pass(&room, &workshop, table, &mut in_memory, &mut gone).await?;
+                tables::first_pass(&room, &workshop, &resolver, table, &mut in_memory, &mut gone)
+                    .await?;
             table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
         }
-        let live_tables = Sources::open(workshop.log.as_ref(), table_topics).await?;
+        let live_tables = Sources::open(workshop.log.as_ref(), table_topics, &resolver).await?;
         let (times, mut streams, watermark_ms) = resume(room.as_ref(), &workshop).await?;
         let past = Past::load(room.as_ref(), &workshop).await?;
         if let Some(past) = &past {
             past.select(&mut streams);
         }
-        let streams = Sources::open(workshop.log.as_ref(), streams).await?;
+        let streams = Sources::open(workshop.log.as_ref(), streams, &resolver).await?;
         let next_due_ms = next_due(&room, &workshop, watermark_ms).await?;
         let mut clock = Clockwork::open(room.name(), &workshop, kept.clock).await?;
         let watchdog = Watchdog::open(room.as_ref(), &workshop, clock.now_ms()).await?;

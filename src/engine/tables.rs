@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
+use super::resolve::Resolver;
 use super::{EngineError, TableRow, Version, Views, Workshop};
 use crate::kernel::record::RecordRef;
 use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
@@ -67,6 +68,7 @@ struct Reached {
 pub(super) async fn first_pass<V: Views>(
     room: &std::sync::Arc<V>,
     workshop: &Workshop,
+    resolver: &Resolver,
     table: usize,
     tables: &mut V::Tables,
     gone: &mut Gone,
@@ -78,7 +80,7 @@ pub(super) async fn first_pass<V: Views>(
     let mut newest: HashMap<Vec<u8>, (Option<V::Row>, Version)> = HashMap::new();
     let log_id = workshop.log.id();
     let mut beside = Beside::default();
-    let reached = read_to_end(reader.as_mut(), partitions, |batch| {
+    let reached = read_to_end(reader.as_mut(), partitions, (resolver, topic), |batch| {
         for entry in entries(room.as_ref(), table, log_id, topic, batch, &mut beside.replayed)? {
             match entry {
                 Entry::Poison(letter) => beside.letters.push(letter),
@@ -118,6 +120,7 @@ fn winner(version: Version, known: Option<&Version>) -> Option<Version> {
 async fn read_to_end(
     reader: &mut dyn LogReader,
     partitions: i32,
+    (resolver, topic): (&Resolver, &Topic),
     mut take: impl FnMut(&Batch) -> Result<(), EngineError>,
 ) -> Result<HashMap<i32, Reached>, EngineError> {
     let mut reached: HashMap<i32, Reached> = HashMap::new();
@@ -126,6 +129,7 @@ async fn read_to_end(
     while ended.len() < wanted {
         match reader.next().await? {
             Fetched::Batch(batch) => {
+                resolver.resolve(topic, &batch).await?;
                 take(&batch)?;
                 let at =
                     Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };

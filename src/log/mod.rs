@@ -14,6 +14,7 @@ pub mod batch;
 pub mod codec;
 pub mod dead_letters;
 pub mod embedded;
+pub mod registry;
 pub mod topics;
 pub mod varint;
 
@@ -68,6 +69,9 @@ pub enum LogError {
          Put the right file back and start again"
     )]
     Replaced { place: String, what: &'static str },
+    /// Schemas that records need could not be had; the records wait.
+    #[error(transparent)]
+    Registry(#[from] registry::RegistryError),
     /// A record is larger than a log accepts.
     #[error("a record of {size_bytes} bytes is over the limit of {limit_bytes} bytes")]
     TooLarge { size_bytes: usize, limit_bytes: usize },
@@ -76,7 +80,7 @@ pub enum LogError {
 impl LogError {
     /// May the same call succeed later?
     pub fn is_transient(&self) -> bool {
-        matches!(self, LogError::Unavailable(_) | LogError::File(_))
+        matches!(self, LogError::Unavailable(_) | LogError::File(_) | LogError::Registry(_))
     }
 }
 
@@ -99,6 +103,16 @@ pub enum Fetched {
     /// The end of this partition was reached, once per time that it is: told when reading begins
     /// on an empty partition, and after the last batch whenever the reader has caught up again.
     End { partition: i32, next_offset: i64 },
+}
+
+impl Fetched {
+    /// The partition that it is of.
+    pub fn partition(&self) -> i32 {
+        match self {
+            Fetched::Batch(batch) => batch.partition,
+            Fetched::End { partition, .. } => *partition,
+        }
+    }
 }
 
 /// What one partition holds: offsets from `first_offset` up to, not including, `next_offset`.

@@ -38,7 +38,9 @@ pub mod past;
 pub mod positions;
 pub mod publication;
 pub mod removal;
+pub mod results;
 pub mod schema;
+pub mod schemas;
 mod writer;
 
 pub use lock::{DirLock, make_dir};

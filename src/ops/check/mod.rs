@@ -14,6 +14,7 @@ use crate::exit::Exit;
 pub mod clock;
 pub mod files;
 pub mod folder;
+pub mod registry;
 pub mod settings;
 pub mod telegram;
 
