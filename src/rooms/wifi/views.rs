@@ -94,6 +94,9 @@ impl Views for Wifi {
         db: &mut SqliteConnection,
         watermark_ms: i64,
     ) -> Result<Option<i64>, StoreError> {
+        if hits::has_ready(db).await? {
+            return Ok(Some(watermark_ms));
+        }
         let timers = [
             evidence::rests_at(db).await?,
             presence::next_absence(db, &self.rules, watermark_ms).await?,
@@ -158,8 +161,7 @@ fn as_decided(rows: Vec<NameRow>, encoding: Encoding) -> Vec<NameRow> {
 
 /// What an SSID that could be either is, now that the stream has shown its encoding.
 fn decided((mac, text, tally): NameRow, encoding: Encoding) -> NameRow {
-    let read = std::str::from_utf8(text.as_bytes()).ok().and_then(|text| Ssid::of_hex(text).ok());
-    match (encoding, read) {
+    match (encoding, text.of_its_digits()) {
         (Encoding::Hex, Some(ssid)) => (mac, ssid, tally),
         (Encoding::Text | Encoding::Hex, _) => (mac, text, tally),
     }
