@@ -22,7 +22,9 @@ pub use error::ConfigError;
 pub use load::Sources;
 pub use properties::Properties;
 pub use render::render;
-pub use value::{NetworkName, Secret, SsidEncoding, TimeZone, WebhookUrl};
+pub use value::{
+    NetworkName, RegistryUrl, Secret, SsidEncoding, TimeZone, TopicFormat, WebhookUrl,
+};
 
 use value::{address, ids, optional_path, optional_text, path, text, truth};
 
@@ -89,6 +91,8 @@ section! {
         pub embedded_log: EmbeddedLog,
         /// A Kafka cluster as the event log instead.
         pub kafka: Kafka,
+        /// Where schemas have their ids.
+        pub schema_registry: SchemaRegistry,
         /// Houseplants.
         pub plants: Plants,
         /// Wi-Fi probes.
@@ -186,6 +190,31 @@ section! {
 }
 
 section! {
+    /// The `[schema_registry]` section.
+    pub struct SchemaRegistry {
+        /// The address of a schema registry with Confluent's API, with its path if it has one:
+        /// `https://registry.example.org/apis/ccompat/v7`. With it, topics that have a schema are
+        /// in Confluent's wire format unless they say otherwise.
+        pub url: Option<RegistryUrl>,
+        /// Who we are, where the registry asks.
+        #[serde(deserialize_with = "optional_text")]
+        pub user: Option<String>,
+        /// And our password.
+        pub password: Option<Secret>,
+        /// A file that holds the password instead.
+        #[serde(deserialize_with = "optional_path")]
+        pub password_file: Option<PathBuf>,
+        /// Where certificates (PEM) lie by which the registry's own is trusted, beside the public
+        /// ones.
+        #[serde(deserialize_with = "optional_path")]
+        pub ca_certificates: Option<PathBuf>,
+        /// Register our schemas, under the subject `<topic>-value`, before the first value is
+        /// written; `false` only looks them up.
+        pub register: bool,
+    }
+}
+
+section! {
     /// The `[plants]` section.
     pub struct Plants {
         /// A plant is dry when more than this many of its readings within six hours are low.
@@ -199,6 +228,9 @@ section! {
         /// What tshark's SSIDs are written in: `text` (up to 3.6), `hex` (from 4.0 on), or `auto`,
         /// which finds out from the stream. A record's `ssid-encoding` header says it better.
         pub ssid_encoding: SsidEncoding,
+        /// A randomised address is forgotten when it was not heard for so many days, and begins
+        /// anew if it comes back; 0 keeps it for ever.
+        pub random_retention_days: u32,
         /// After an alert about a device and a network, further probes of the same two are counted
         /// and not told for so many minutes; 0 tells of every frame.
         pub cooldown_minutes: u32,
@@ -222,6 +254,14 @@ section! {
         pub name: Option<String>,
         /// How many partitions it gets when it is created.
         pub partitions: Option<i32>,
+        /// Whether the bot writes it, where it is a topic of results. Without it
+        /// `houseplant-low-readings` is written and `pcap-stats` is not: in the embedded log that
+        /// would store every device twice.
+        pub publish: Option<bool>,
+        /// What its values are written in: `avro` (single-object encoding), `confluent`, `json` or
+        /// `text`. By default `confluent` with a schema registry, else `json` on Kafka and `avro`
+        /// in the embedded log; what others write as JSON or text is that.
+        pub format: Option<TopicFormat>,
         /// A stream that was alive and brings no record for so many minutes is told to have
         /// stalled; 0 never is.
         pub stall_minutes: Option<u32>,
@@ -241,6 +281,7 @@ impl Default for Config {
             http: Http::default(),
             embedded_log: EmbeddedLog::default(),
             kafka: Kafka::default(),
+            schema_registry: SchemaRegistry::default(),
             plants: Plants::default(),
             wifi: Wifi::default(),
             topics: BTreeMap::new(),
@@ -294,6 +335,19 @@ impl Default for Kafka {
     }
 }
 
+impl Default for SchemaRegistry {
+    fn default() -> SchemaRegistry {
+        SchemaRegistry {
+            url: None,
+            user: None,
+            password: None,
+            password_file: None,
+            ca_certificates: None,
+            register: true,
+        }
+    }
+}
+
 impl Default for Http {
     fn default() -> Http {
         Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
@@ -310,6 +364,7 @@ impl Default for Wifi {
     fn default() -> Wifi {
         Wifi {
             ssid_encoding: SsidEncoding::default(),
+            random_retention_days: 30,
             cooldown_minutes: 10,
             absent_minutes: 30,
             learning_hours: 24,
@@ -347,6 +402,14 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether a topic of results is written; `by_default` where nobody has set it.
+    pub fn publishes(&self, default_name: &str, by_default: bool) -> bool {
+        let set = self.topics.get(default_name).and_then(|topic| topic.publish);
+        set.unwrap_or(by_default)
+    }
+}
+
 /// The sections with their keys, `topics` left out.
 const SECTIONS: &[(&str, &[Key])] = &[
     ("telegram", Telegram::KEYS),
@@ -354,6 +417,7 @@ const SECTIONS: &[(&str, &[Key])] = &[
     ("http", Http::KEYS),
     ("embedded_log", EmbeddedLog::KEYS),
     ("kafka", Kafka::KEYS),
+    ("schema_registry", SchemaRegistry::KEYS),
     ("plants", Plants::KEYS),
     ("wifi", Wifi::KEYS),
 ];
@@ -367,8 +431,9 @@ struct SecretKey<'a> {
 
 impl Config {
     /// Every secret. Each has a key `<name>_file` beside it.
-    fn secrets(&mut self) -> [SecretKey<'_>; 2] {
+    fn secrets(&mut self) -> [SecretKey<'_>; 3] {
         let (telegram, webhook) = (&mut self.telegram, &mut self.webhook);
+        let registry = &mut self.schema_registry;
         [
             SecretKey {
                 name: "telegram.token",
@@ -379,6 +444,11 @@ impl Config {
                 name: "webhook.secret",
                 value: &mut webhook.secret,
                 file: webhook.secret_file.as_ref(),
+            },
+            SecretKey {
+                name: "schema_registry.password",
+                value: &mut registry.password,
+                file: registry.password_file.as_ref(),
             },
         ]
     }

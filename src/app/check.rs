@@ -7,7 +7,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ops::check::clock::Others;
-use crate::ops::check::{Form, Report, files, folder, settings, telegram};
+use crate::ops::check::{Form, Report, files, folder, registry, settings, telegram};
 
 fn form(as_json: bool) -> Form {
     match as_json {
@@ -27,6 +27,9 @@ pub(super) async fn check(config: &Config, as_json: bool) -> Result<Exit, Failur
     report.add_all(folder::findings(&config.data_dir));
     let examined = files::examine(config, &topics).await;
     report.add_all(examined.findings);
+    if let Some(known) = topics.registry() {
+        report.add(registry::ask(known).await);
+    }
     let asked = telegram::ask(config).await;
     report.add_all(asked.findings);
     let others = Others {

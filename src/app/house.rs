@@ -9,15 +9,17 @@ use crate::clock::{self, Clock, SystemClock};
 use crate::config::Config;
 use crate::demo::clock::DemoClock;
 use crate::demo::feed;
+use crate::engine::results::{self, ResultTable};
 use crate::engine::{EngineSettings, Workshop};
 use crate::exit::Exit;
 use crate::kernel::chat::Place;
 use crate::kernel::time::HOUR_MS;
 use crate::log::LogError;
+use crate::log::codec::WriterSchema;
 use crate::log::embedded::upkeep::Keep;
-use crate::log::topics::Topics;
+use crate::log::topics::{Topics, TopicsError};
 use crate::rooms::{self, Pipe};
-use crate::store::{DirLock, Store, StoreError, Urgency, access, lock, state_path};
+use crate::store::{DirLock, Store, StoreError, Urgency, access, lock, schemas, state_path};
 
 /// How long closing the files may take.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -92,6 +94,9 @@ impl House {
             None => clock_at_rest(&log, config).await?,
         };
         subscribe_owners(&store, config).await?;
+        let is_published = |table: &ResultTable| config.publishes(table.topic, table.by_default);
+        results::settle(&store, rooms::results(), is_published).await?;
+        remember_schemas(&store, &topics).await?;
         let settings = EngineSettings {
             clock_lag_ms: i64::try_from(config.clock_lag_ms).unwrap_or(i64::MAX),
             alert_max_age_ms: i64::from(config.alert_max_age_hours) * HOUR_MS,
@@ -145,10 +150,31 @@ async fn subscribe_owners(store: &Store, config: &Config) -> Result<(), StoreErr
         .await
 }
 
+/// What a registry told us in earlier lives needs no registry now.
+async fn remember_schemas(store: &Store, topics: &Topics) -> Result<(), StoreError> {
+    let Some(registry) = topics.registry() else { return Ok(()) };
+    let url = registry.url().to_owned();
+    let known = store
+        .write(Urgency::People, move |db| Box::pin(async move { schemas::all(db, &url).await }))
+        .await?;
+    for schema in known {
+        // One that this version cannot read is looked up again, like an unknown one.
+        if let Ok(writer) = WriterSchema::parse(&schema.text) {
+            registry.book().remember(schema.id, writer);
+        }
+    }
+    Ok(())
+}
+
 /// The contract's topics with the configuration's names and partitions.
 pub(super) fn topics(config: &Config) -> Result<Topics, Failure> {
-    Topics::of_config(rooms::topics(), config)
-        .map_err(|error| Failure::new(Exit::Fault, format!("a schema of ours is broken: {error}")))
+    Topics::of_config(rooms::topics(), config).map_err(|error| {
+        let exit = match error {
+            TopicsError::Schema(_) => Exit::Fault,
+            TopicsError::Registry(_) | TopicsError::Format { .. } => Exit::Usage,
+        };
+        Failure::new(exit, error.to_string())
+    })
 }
 
 /// The topics of the contract must be there before anything else is done. A cluster that does not

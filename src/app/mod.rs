@@ -132,7 +132,8 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
             let log = OpenLog::open_with(config, &topics).await?;
             let options = ReadOptions { begin: from, follow };
             let events = log.events();
-            topic::read(events.as_ref(), found, options, &mut std::io::stdout().lock()).await?;
+            topic::read(events.as_ref(), &topics, found, options, &mut std::io::stdout().lock())
+                .await?;
             log.close().await;
             Ok(Exit::Done)
         }
@@ -140,6 +141,10 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
             let found = find(&name)?;
             let log = OpenLog::open_with(config, &topics).await?;
             let clock = house::clock_of(&log, config).await?;
+            if let Err(error) = topics.prepare(found).await {
+                // Lines of bytes need no schema; any other is rejected, and this is why.
+                let _ = writeln!(std::io::stderr(), "windowsill: {error}");
+            }
             let options = WriteOptions {
                 format,
                 headers: Vec::new(),

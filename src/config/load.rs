@@ -12,6 +12,7 @@ use reqwest::Url;
 use super::provider::{ENVIRONMENT, Environment, NamedToml, Single, variable_of};
 use super::value::Secret;
 use super::{Config, ConfigError};
+use crate::log::topics::format_of;
 use crate::rooms;
 
 /// The file that is read without being asked for, in the working directory.
@@ -218,6 +219,11 @@ fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
         let expected = "expected a short one of letters, digits, '.', '_' and '-'";
         let reason = format!("{prefix:?} begins no topic's name, {expected}");
         return refused("kafka.topic_prefix".to_owned(), reason);
+    }
+    for spec in rooms::topics() {
+        if let Err(reason) = format_of(spec, config) {
+            return refused(format!("topics.{:?}.format", spec.name), reason);
+        }
     }
     for (index, name) in known.iter().enumerate() {
         let taken = |other: &&str| config.topic_name(other) == config.topic_name(name);

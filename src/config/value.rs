@@ -115,6 +115,68 @@ impl<'de> Deserialize<'de> for WebhookUrl {
     }
 }
 
+/// Where a schema registry is. Who we are there has keys of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryUrl(Url);
+
+impl RegistryUrl {
+    pub fn get(&self) -> &Url {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Option<RegistryUrl> {
+        let mut url = Url::parse(text).ok()?;
+        let is_bare = url.query().is_none() && url.fragment().is_none();
+        let names_nobody = url.username().is_empty() && url.password().is_none();
+        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+        // One name for one place: ids are kept under it.
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        (is_bare && names_nobody && is_web).then_some(RegistryUrl(url))
+    }
+}
+
+impl Serialize for RegistryUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for RegistryUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RegistryUrl, D::Error> {
+        let written = text(deserializer)?;
+        let expected = "an address such as https://registry.example.org/apis/ccompat/v7 (user and \
+                        password have keys of their own)";
+        // What was written may hold a password: it is not shown.
+        RegistryUrl::parse(&written)
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("something else"), &expected))
+    }
+}
+
+/// What the values of a topic are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TopicFormat {
+    /// Avro single-object encoding.
+    Avro,
+    /// Confluent's wire format, with a schema registry.
+    Confluent,
+    Json,
+    /// Any bytes; those that are UTF-8 are shown as text.
+    Text,
+}
+
+impl TopicFormat {
+    pub fn name(self) -> &'static str {
+        match self {
+            TopicFormat::Avro => "avro",
+            TopicFormat::Confluent => "confluent",
+            TopicFormat::Json => "json",
+            TopicFormat::Text => "text",
+        }
+    }
+}
+
 /// An address to listen on.
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let written = text(deserializer)?;

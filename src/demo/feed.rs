@@ -63,12 +63,12 @@ pub async fn describe_plants(
         });
         (plant.plant_id.to_string().into_bytes(), value)
     });
-    let is_fresh = fill(log, topics.get(METADATA)?, plants, now_ms).await?;
+    let is_fresh = fill(log, topics, topics.get(METADATA)?, plants, now_ms).await?;
     let mappings = SAMPLES.iter().map(|plant| {
         let value = json!({ "sensor_id": plant.sensor_id, "plant_id": plant.plant_id });
         (plant.sensor_id.as_bytes().to_vec(), value)
     });
-    fill(log, topics.get(MAPPING)?, mappings, now_ms).await?;
+    fill(log, topics, topics.get(MAPPING)?, mappings, now_ms).await?;
     Ok(is_fresh)
 }
 
@@ -80,10 +80,10 @@ pub async fn describe_street(
 ) -> Result<(), FeedError> {
     let (ssid, reason) = street::WATCHED;
     let watched = (ssid.as_bytes().to_vec(), json!({ "REASON": reason }));
-    fill(log, topics.get(WATCHED)?, [watched].into_iter(), now_ms).await?;
+    fill(log, topics, topics.get(WATCHED)?, [watched].into_iter(), now_ms).await?;
     let (mac, name) = street::NAMED;
     let named = (colons(mac).into_bytes(), json!({ "name": name, "ignored": false }));
-    fill(log, topics.get(NAMES)?, [named].into_iter(), now_ms).await?;
+    fill(log, topics, topics.get(NAMES)?, [named].into_iter(), now_ms).await?;
     let joined = (1..).zip(street::JOINED).map(|(number, device)| {
         let Joined { mac, name, hostname, oui, is_guest } = device;
         let id = json!({ "$oid": format!("5d1f0000000000000000{number:04x}") }).to_string();
@@ -94,13 +94,14 @@ pub async fn describe_street(
         let value = json!({ "op": "c", "after": document.to_string() });
         (json!({ "id": id }).to_string().into_bytes(), value)
     });
-    fill(log, topics.get(JOINED)?, joined, now_ms).await?;
+    fill(log, topics, topics.get(JOINED)?, joined, now_ms).await?;
     Ok(())
 }
 
 /// Writes the first records of a topic, unless it has had some. Says whether it did.
 async fn fill(
     log: &dyn EventLog,
+    topics: &Topics,
     topic: &Topic,
     rows: impl Iterator<Item = (Vec<u8>, Value)>,
     now_ms: i64,
@@ -109,6 +110,7 @@ async fn fill(
     if present.iter().any(|known| known.name == topic.log_name && known.records > 0) {
         return Ok(false);
     }
+    topics.prepare(topic).await.map_err(LogError::from)?;
     let mut records = Vec::new();
     for (key, value) in rows {
         records.push(NewRecord {
@@ -157,6 +159,7 @@ impl Feed {
         cycles: &mut [Cycles; 6],
     ) -> Result<(), FeedError> {
         let now_ms = self.clock.now_ms();
+        self.topics.prepare(self.topics.get(READINGS)?).await.map_err(LogError::from)?;
         loop {
             let until_ms = now_ms.min(self.fed_ms + BATCH_STEPS * READING_EVERY_MS);
             let records = self.due(until_ms, cycles)?;

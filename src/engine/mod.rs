@@ -24,6 +24,8 @@ mod past;
 mod phase;
 pub mod publisher;
 pub mod rebuild;
+mod resolve;
+pub mod results;
 mod resume;
 mod runner;
 mod session;

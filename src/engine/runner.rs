@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 
 use super::fold::Place;
+use super::phase::Board;
+use super::resolve::{Patience, Resolver};
 use super::session::{Ended, Session};
 use super::{EngineError, Phase, Views, Workshop};
 use crate::clock;
@@ -59,25 +61,24 @@ enum Standing {
 pub struct Runner<V: Views> {
     room: Arc<V>,
     workshop: Workshop,
-    phase: watch::Sender<Phase>,
+    board: Board,
 }
 
 impl<V: Views> Clone for Runner<V> {
     fn clone(&self) -> Runner<V> {
-        let (room, phase) = (Arc::clone(&self.room), self.phase.clone());
-        Runner { room, workshop: self.workshop.clone(), phase }
+        let (room, board) = (Arc::clone(&self.room), self.board.clone());
+        Runner { room, workshop: self.workshop.clone(), board }
     }
 }
 
 impl<V: Views> Runner<V> {
     pub fn new(room: V, workshop: Workshop) -> Runner<V> {
-        let phase = watch::Sender::new(Phase::ReadingTables);
-        Runner { room: Arc::new(room), workshop, phase }
+        Runner { room: Arc::new(room), workshop, board: Board::new(Phase::ReadingTables) }
     }
 
     /// How far the runner's session is, at every time.
     pub fn phase(&self) -> watch::Receiver<Phase> {
-        self.phase.subscribe()
+        self.board.subscribe()
     }
 
     /// The topics that it reads, by default name.
@@ -126,7 +127,7 @@ impl<V: Views> Runner<V> {
             } else {
                 tracing::debug!(pipeline, reason, "the pipeline stopped again");
             }
-            self.phase.send_replace(Phase::Pausing(reason));
+            self.board.enter(Phase::Pausing(reason));
             tokio::select! {
                 () = tokio::time::sleep(jittered(wait)) => {}
                 _ = stop.changed() => {}
@@ -143,16 +144,16 @@ impl<V: Views> Runner<V> {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, EngineError> {
         if !matches!(kept.standing, Standing::Halted(_)) {
-            self.phase.send_replace(Phase::ReadingTables);
+            self.board.enter(Phase::ReadingTables);
         }
         let mut session = tokio::select! {
             biased;
-            opened = self.session(kept) => opened?,
+            opened = self.session(kept, Patience::Endless) => opened?,
             // A log that another process holds, or that is away, can keep us waiting.
             _ = stop.changed() => return Ok(Ended::Stopped),
         };
         self.goes_on(kept).await?;
-        self.phase.send_replace(session.phase());
+        self.board.enter(session.phase());
         let ended = session.run(stop).await;
         if ended.is_err() {
             session.settle().await;
@@ -169,7 +170,7 @@ impl<V: Views> Runner<V> {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<(), StoreError> {
         let pipeline = self.room.name();
-        self.phase.send_replace(Phase::Halted(reason.clone()));
+        self.board.enter(Phase::Halted(reason.clone()));
         let now = Standing::Halted(reason.clone());
         if kept.standing != now {
             tracing::error!(pipeline, reason, "the pipeline stands still; look-ups go on");
@@ -209,7 +210,7 @@ impl<V: Views> Runner<V> {
         let mut kept = Kept::default();
         let mut summary = FoldSummary::default();
         loop {
-            let mut session = self.session(&kept).await?;
+            let mut session = self.session(&kept, Patience::None).await?;
             self.goes_on(&mut kept).await?;
             let result = session.catch_up().await;
             session.settle().await;
@@ -240,8 +241,10 @@ impl<V: Views> Runner<V> {
         &self.workshop
     }
 
-    async fn session(&self, kept: &Kept) -> Result<Session<V>, EngineError> {
-        Session::open(Arc::clone(&self.room), self.workshop.clone(), kept.clone()).await
+    async fn session(&self, kept: &Kept, patience: Patience) -> Result<Session<V>, EngineError> {
+        let workshop = self.workshop.clone();
+        let resolver = Resolver::new(workshop.clone(), self.board.clone(), patience);
+        Session::open(Arc::clone(&self.room), workshop, resolver, kept.clone()).await
     }
 
     /// The batch to fold with care, when a fold panicked.

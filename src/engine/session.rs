@@ -14,6 +14,7 @@ use super::clockwork::Clockwork;
 use super::commit::{self, Commit, Committed, Stage};
 use super::fold::{FoldError, Folding, Move, Place, Step, Verdicts};
 use super::past::Past;
+use super::resolve::Resolver;
 use super::resume::{check_identity, next_due, resume};
 use super::runner::{Careful, FoldSummary, Kept, died, error_chain};
 use super::sources::Sources;
@@ -93,6 +94,7 @@ impl<V: Views> Session<V> {
     pub(super) async fn open(
         room: Arc<V>,
         workshop: Workshop,
+        resolver: Resolver,
         kept: Kept,
     ) -> Result<Session<V>, EngineError> {
         workshop.topics.create(workshop.log.as_ref()).await?;
@@ -103,17 +105,17 @@ impl<V: Views> Session<V> {
         for (table, name) in room.tables().iter().enumerate() {
             tables::expect_same(room.name(), &workshop, name, &known).await?;
             let follow =
-                tables::first_pass(&room, &workshop, &log_id, table, &mut in_memory, &mut gone)
+                tables::first_pass(&room, &resolver, &log_id, table, &mut in_memory, &mut gone)
                     .await?;
             table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
         }
-        let live_tables = Sources::open(workshop.log.as_ref(), table_topics).await?;
+        let live_tables = Sources::open(workshop.log.as_ref(), table_topics, &resolver).await?;
         let (times, mut streams, watermark_ms) = resume(room.as_ref(), &workshop).await?;
         let past = Past::load(room.as_ref(), &workshop, &log_id).await?;
         if let Some(past) = &past {
             past.select(&mut streams);
         }
-        let streams = Sources::open(workshop.log.as_ref(), streams).await?;
+        let streams = Sources::open(workshop.log.as_ref(), streams, &resolver).await?;
         let next_due_ms = next_due(&room, &workshop, watermark_ms).await?;
         let mut clock = Clockwork::open(room.name(), &workshop, kept.clock).await?;
         let watchdog = Watchdog::open(room.as_ref(), &workshop, clock.now_ms()).await?;

@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::resolve::{Gate, Resolver};
 use crate::log::{EventLog, Fetched, LogError, Start};
 
 /// Batches that wait between the readers and the fold: one is folded while the next is read.
@@ -22,21 +23,15 @@ impl Sources {
     pub(super) async fn open(
         log: &dyn EventLog,
         topics: Vec<(String, Vec<Start>)>,
+        resolver: &Resolver,
     ) -> Result<Sources, LogError> {
         let (sender, arrivals) = mpsc::channel(AHEAD);
         let mut readers = JoinSet::new();
-        for (index, (topic, from)) in topics.into_iter().enumerate() {
-            let mut reader = log.read(&topic, from).await?;
-            let sender = sender.clone();
-            readers.spawn(async move {
-                loop {
-                    let fetched = reader.next().await;
-                    let failed = fetched.is_err();
-                    if sender.send((index, fetched)).await.is_err() || failed {
-                        break;
-                    }
-                }
-            });
+        for (index, (name, from)) in topics.into_iter().enumerate() {
+            let topic = resolver.topic(&name)?;
+            let reader = log.read(&name, from).await?;
+            let gate = Gate::new(index, topic, resolver.clone(), sender.clone());
+            readers.spawn(gate.run(reader));
         }
         Ok(Sources { arrivals, readers })
     }

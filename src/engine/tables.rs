@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
-use super::resume::{check_past, expect_not_shorter};
+use super::resolve::Resolver;
+use super::resume::{check_past, expect_not_shorter, expect_partitions};
 use super::{EngineError, TableRow, Version, Views, Workshop};
 use crate::kernel::record::RecordRef;
 use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
@@ -83,7 +84,9 @@ pub(super) async fn expect_same(
 ) -> Result<(), EngineError> {
     let topic = &workshop.topics.get(topic_name)?.log_name;
     let known: Vec<&Position> = known.iter().filter(|at| at.topic == topic_name).collect();
-    for bounds in workshop.log.bounds(topic).await? {
+    let all = workshop.log.bounds(topic).await?;
+    expect_partitions(topic, known.iter().copied(), all.len())?;
+    for bounds in all {
         let read = known.iter().find(|at| at.partition == bounds.partition);
         if let Some(read) = read {
             expect_not_shorter(topic, read, bounds)?;
@@ -99,19 +102,20 @@ pub(super) async fn expect_same(
 /// Returns the positions from which to follow it.
 pub(super) async fn first_pass<V: Views>(
     room: &std::sync::Arc<V>,
-    workshop: &Workshop,
+    resolver: &Resolver,
     log_id: &str,
     table: usize,
     tables: &mut V::Tables,
     gone: &mut Gone,
 ) -> Result<Vec<Start>, EngineError> {
+    let workshop = resolver.workshop();
     let topic = workshop.topics.get(room.tables()[table])?;
     let partitions = workshop.log.partitions(&topic.log_name).await?;
     let from = (0..partitions).map(|partition| Start { partition, offset: 0 }).collect();
     let mut reader = workshop.log.read(&topic.log_name, from).await?;
     let mut newest: HashMap<Vec<u8>, (Option<V::Row>, Version)> = HashMap::new();
     let mut beside = Beside::default();
-    let reached = read_to_end(reader.as_mut(), partitions, |batch| {
+    let reached = read_to_end(reader.as_mut(), partitions, (resolver, topic), |batch| {
         for entry in entries(room.as_ref(), table, log_id, topic, batch, &mut beside.replayed)? {
             match entry {
                 Entry::Poison(letter) => beside.letters.push(letter),
@@ -151,6 +155,7 @@ fn winner(version: Version, known: Option<&Version>) -> Option<Version> {
 async fn read_to_end(
     reader: &mut dyn LogReader,
     partitions: i32,
+    (resolver, topic): (&Resolver, &Topic),
     mut take: impl FnMut(&Batch) -> Result<(), EngineError>,
 ) -> Result<HashMap<i32, Reached>, EngineError> {
     let mut reached: HashMap<i32, Reached> = HashMap::new();
@@ -159,6 +164,7 @@ async fn read_to_end(
     while ended.len() < wanted {
         match reader.next().await? {
             Fetched::Batch(batch) => {
+                resolver.resolve(topic, &batch).await?;
                 take(&batch)?;
                 reached.insert(batch.partition, Reached::after(&batch)?);
             }

@@ -64,6 +64,7 @@ async fn missing(operations: &Operations) -> Vec<String> {
             Phase::Folding => {}
             Phase::Rebuilding => missing.push(format!("pipeline {name} is being rebuilt")),
             Phase::ReadingTables => missing.push(format!("pipeline {name} reads its tables")),
+            Phase::Waiting(reason) => missing.push(format!("pipeline {name} waits: {reason}")),
             Phase::Pausing(reason) => missing.push(format!("pipeline {name} pauses: {reason}")),
             Phase::Halted(reason) => {
                 missing.push(format!("pipeline {name} stands still: {reason}"));

@@ -21,12 +21,12 @@ impl TopicKind {
     }
 }
 
-/// What bytes the values of a topic are.
+/// What the values of a topic are. In which bytes is for the configuration to say (`log::topics`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Avro single-object encoding with this schema (JSON text of the `.avsc`).
+    /// Values of this schema (JSON text of the `.avsc`).
     Avro(&'static str),
-    /// JSON, whatever its shape: the room's decoder says what it expects.
+    /// JSON documents, whatever their shape: the room's decoder says what it expects.
     Json,
     /// Any bytes; those that are UTF-8 are shown as text.
     Raw,

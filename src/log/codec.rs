@@ -3,20 +3,34 @@
 //! Invariant: no bytes make it panic or allocate more than they could justify; what it refuses it
 //! refuses with a text that names the field and what was expected.
 //!
-//! A codec is an enum over formats. Avro single-object encoding is C3 01, the CRC-64-AVRO
-//! fingerprint of the schema (little endian), and the datum. JSON and raw bytes are what they are.
+//! A codec is an enum over formats. A value of a schema of ours is Avro with the schema's fingerprint
+//! (`avro`), Avro with an id of a registry (`confluent`), or JSON (`json`); what another schema wrote
+//! is resolved to ours (`resolve`). Single-object values say what they are, so they are read in each
+//! of these formats: a log can change its format and keep its past.
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::Batch;
+use super::registry::Book;
 use crate::kernel::topic::Format;
 
 mod avro;
+mod confluent;
 mod decode;
 mod encode;
+mod json;
+mod resolve;
+mod schema;
 mod shape;
 
 pub use avro::AvroCodec;
+pub use confluent::ConfluentCodec;
+pub use json::JsonCodec;
+pub use schema::WriterSchema;
 
 /// Why bytes or a value were refused. Fields are named by their path, `box.width`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +57,22 @@ pub enum CodecError {
     UnknownField { place: Place, known: String },
     #[error("{place} is {found}, expected {expected}")]
     Unexpected { place: Place, found: String, expected: String },
+    #[error("the bytes begin with {found}, expected 00 (Confluent wire format)")]
+    NotConfluent { found: String },
+    /// The registry was asked and does not have it.
+    #[error("the schema registry has no schema of id {id}")]
+    NoSuchId { id: u32 },
+    #[error("schema {id} of the registry cannot be used: {reason}")]
+    UnusableId { id: u32, reason: String },
+    /// Nothing written with it can be read with ours.
+    #[error("schema {id} of the registry does not fit ours: {reason}")]
+    Unfit { id: u32, reason: String },
+    /// No verdict: the registry was not asked yet.
+    #[error("schema {id} was not looked up in the registry")]
+    NotLookedUp { id: u32 },
+    /// No verdict: our own schema has no id yet.
+    #[error("subject {subject} was not looked up in the schema registry")]
+    NotRegistered { subject: String },
     /// A sound datum that the type it is read into refuses.
     #[error("{0}")]
     Refused(String),
@@ -94,11 +124,11 @@ impl std::fmt::Display for Place {
 
 /// How the values of one topic are written.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one a topic, not one a record")]
 pub enum Codec {
     Avro(AvroCodec),
+    Confluent(ConfluentCodec),
     Raw,
-    Json,
+    Json(JsonCodec),
 }
 
 impl Codec {
@@ -108,24 +138,39 @@ impl Codec {
         AvroCodec::new(schema_text).map(Codec::Avro)
     }
 
-    /// The codec of a topic's format.
+    /// The codec of what a topic holds, in the form that it has without any configuration.
     pub fn of(format: Format) -> Result<Codec, CodecError> {
         match format {
             Format::Avro(schema_text) => Codec::avro(schema_text),
-            Format::Json => Ok(Codec::Json),
+            Format::Json => Codec::json(format),
             Format::Raw => Ok(Codec::Raw),
         }
+    }
+
+    /// JSON, checked against the topic's schema where it has one.
+    pub fn json(format: Format) -> Result<Codec, CodecError> {
+        Ok(Codec::Json(JsonCodec::new(own(format)?)))
+    }
+
+    /// Confluent's wire format, with schemas from this book.
+    pub fn confluent(
+        format: Format,
+        subject: String,
+        book: Arc<Book>,
+    ) -> Result<Codec, CodecError> {
+        Ok(Codec::Confluent(ConfluentCodec::new(own(format)?, subject, book)))
     }
 
     /// The bytes of a value given as JSON.
     pub fn encode(&self, value: &Value) -> Result<Vec<u8>, CodecError> {
         match self {
             Codec::Avro(avro) => avro.encode(value),
+            Codec::Confluent(confluent) => confluent.encode(value),
             Codec::Raw => match value {
                 Value::String(text) => Ok(text.clone().into_bytes()),
                 other => Err(CodecError::Refused(format!("the value is {other}, expected text"))),
             },
-            Codec::Json => serde_json::to_vec(value).map_err(|error| not_json(&error)),
+            Codec::Json(json) => json.encode(value),
         }
     }
 
@@ -133,11 +178,12 @@ impl Codec {
     pub fn decode_json(&self, bytes: &[u8]) -> Result<Value, CodecError> {
         match self {
             Codec::Avro(avro) => avro.decode_json(bytes),
+            Codec::Confluent(confluent) => confluent.decode_json(bytes),
             Codec::Raw => match std::str::from_utf8(bytes) {
                 Ok(text) => Ok(Value::from(text)),
                 Err(_) => Err(CodecError::Refused("the bytes are no text".to_owned())),
             },
-            Codec::Json => serde_json::from_slice(bytes).map_err(|error| not_json(&error)),
+            Codec::Json(json) => json.decode_json(bytes),
         }
     }
 
@@ -146,15 +192,60 @@ impl Codec {
     pub fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
             Codec::Avro(avro) => avro.decode(bytes),
+            Codec::Confluent(confluent) => confluent.decode(bytes),
             Codec::Raw => Err(CodecError::Refused("raw bytes are no record".to_owned())),
-            Codec::Json => serde_json::from_slice(bytes).map_err(|error| not_json(&error)),
+            Codec::Json(json) => json.decode(bytes),
         }
+    }
+
+    /// The text of a value that is a JSON document, whatever it was written in.
+    #[inline]
+    pub fn document<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, CodecError> {
+        match self {
+            Codec::Confluent(confluent) => {
+                Ok(Cow::Owned(confluent.as_written(bytes)?.to_string().into_bytes()))
+            }
+            _ => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+
+    /// The same of a key. Keys are plain, but for those that came with documents of others.
+    #[inline]
+    pub fn key<'a>(&self, key: &'a [u8]) -> Result<Cow<'a, [u8]>, CodecError> {
+        match self {
+            Codec::Confluent(confluent) if confluent.has_written_key(key) => self.document(key),
+            _ => Ok(Cow::Borrowed(key)),
+        }
+    }
+
+    /// The registry's ids that have to be looked up before these records can be read.
+    pub fn unknown_ids(&self, batch: &Batch) -> Vec<u32> {
+        let mut unknown = Vec::new();
+        if let Codec::Confluent(confluent) = self {
+            // A record that cannot be read is an error of the log, for whoever folds it.
+            for record in batch.records().map_while(Result::ok) {
+                confluent.add_unknown(&record, &mut unknown);
+            }
+        }
+        unknown
+    }
+}
+
+/// The topic's own schema, if it has one.
+fn own(format: Format) -> Result<Option<AvroCodec>, CodecError> {
+    match format {
+        Format::Avro(schema_text) => AvroCodec::new(schema_text).map(Some),
+        Format::Json | Format::Raw => Ok(None),
     }
 }
 
 #[cold]
-fn not_json(error: &serde_json::Error) -> CodecError {
-    CodecError::Refused(format!("not the JSON that was expected: {error}"))
+fn first_bytes(bytes: &[u8]) -> String {
+    match bytes {
+        [] => "nothing".to_owned(),
+        [first] => format!("{first:02X}"),
+        [first, second, ..] => format!("{first:02X} {second:02X}"),
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod codec;
 pub mod dead_letters;
 pub mod embedded;
 pub mod kafka;
+pub mod registry;
 pub mod topics;
 pub mod varint;
 
@@ -76,6 +77,9 @@ pub enum LogError {
          Put the right file back and start again"
     )]
     Replaced { place: String, what: &'static str },
+    /// Schemas that records need could not be had; the records wait.
+    #[error(transparent)]
+    Registry(#[from] registry::RegistryError),
     /// A record is larger than a log accepts.
     #[error("a record of {size_bytes} bytes is over the limit of {limit_bytes} bytes")]
     TooLarge { size_bytes: usize, limit_bytes: usize },
@@ -96,7 +100,13 @@ pub enum LogError {
 impl LogError {
     /// May the same call succeed later?
     pub fn is_transient(&self) -> bool {
-        matches!(self, LogError::Unavailable(_) | LogError::File(_) | LogError::Resized { .. })
+        matches!(
+            self,
+            LogError::Unavailable(_)
+                | LogError::File(_)
+                | LogError::Registry(_)
+                | LogError::Resized { .. }
+        )
     }
 
     /// Is it about the records that were given, so that others would be taken?
@@ -109,6 +119,8 @@ impl LogError {
         matches!(
             self,
             LogError::UnknownTopic(_)
+                | LogError::UnknownPartition { .. }
+                | LogError::Refused { .. }
                 | LogError::Missing(_)
                 | LogError::BeyondEnd { .. }
                 | LogError::Denied { .. }
@@ -135,6 +147,16 @@ pub enum Fetched {
     /// The end of this partition was reached, once per time that it is: told when reading begins
     /// on an empty partition, and after the last batch whenever the reader has caught up again.
     End { partition: i32, next_offset: i64 },
+}
+
+impl Fetched {
+    /// The partition that it is of.
+    pub fn partition(&self) -> i32 {
+        match self {
+            Fetched::Batch(batch) => batch.partition,
+            Fetched::End { partition, .. } => *partition,
+        }
+    }
 }
 
 /// What one partition holds: offsets from `first_offset` up to, not including, `next_offset`.

@@ -1,4 +1,7 @@
 //! The contract's topics as this instance uses them: their names in the log and their codecs.
+//!
+//! Invariant: before records of a topic are decoded, `resolve` was asked about them; before values
+//! are encoded, `prepare`. Both are nothing where the format needs no registry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,13 +9,27 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::codec::{Codec, CodecError};
-use super::{Described, EventLog, LogError};
-use crate::config::Config;
+use super::registry::{Learnt, Registry, RegistryError};
+use super::{Batch, Described, EventLog, LogError};
+use crate::config::{Config, TopicFormat};
 use crate::kernel::time::MINUTE_MS;
-use crate::kernel::topic::{TopicKind, TopicSpec};
+use crate::kernel::topic::{Format, TopicKind, TopicSpec};
 
 /// Kafka's word for a table's way of being kept.
 const COMPACT: &str = "compact";
+
+/// Why the topics cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicsError {
+    /// A bug: a schema of this build.
+    #[error("a schema of ours is broken: {0}")]
+    Schema(#[from] CodecError),
+    /// A setting.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("topics.{topic:?}.format: {reason}")]
+    Format { topic: &'static str, reason: String },
+}
 
 /// A topic in use.
 #[derive(Debug, Clone)]
@@ -55,6 +72,7 @@ impl Topic {
 #[derive(Debug, Clone)]
 pub struct Topics {
     by_name: Arc<BTreeMap<&'static str, Topic>>,
+    registry: Option<Arc<Registry>>,
     may_create: bool,
     /// They were seen to be there, or made.
     are_there: Arc<OnceCell<()>>,
@@ -62,8 +80,9 @@ pub struct Topics {
 
 impl Topics {
     /// The contract with this instance's names and partitions.
-    pub fn of_config(specs: &[TopicSpec], config: &Config) -> Result<Topics, CodecError> {
+    pub fn of_config(specs: &[TopicSpec], config: &Config) -> Result<Topics, TopicsError> {
         let is_kafka = config.kafka.brokers.is_some();
+        let registry = Registry::of_config(&config.schema_registry)?.map(Arc::new);
         let mut by_name = BTreeMap::new();
         for spec in specs {
             let usual = if is_kafka { spec.kafka_partitions } else { 1 };
@@ -76,15 +95,39 @@ impl Topics {
                     Some(0) => None,
                     Some(minutes) => Some(i64::from(minutes) * MINUTE_MS),
                 },
-                codec: Arc::new(Codec::of(spec.format)?),
+                codec: Arc::new(codec(spec, config, registry.as_deref())?),
             };
             by_name.insert(spec.name, topic);
         }
         Ok(Topics {
             by_name: Arc::new(by_name),
+            registry,
             may_create: !is_kafka || config.kafka.create_topics,
             are_there: Arc::default(),
         })
+    }
+
+    /// The schema registry, if one is configured.
+    pub fn registry(&self) -> Option<&Arc<Registry>> {
+        self.registry.as_ref()
+    }
+
+    /// Learns what has to be known before these records are decoded.
+    pub async fn resolve(&self, topic: &Topic, batch: &Batch) -> Result<(), RegistryError> {
+        let Some(registry) = &self.registry else { return Ok(()) };
+        let unknown = topic.codec.unknown_ids(batch);
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        registry.look_up(&unknown).await.failed.map_or(Ok(()), Err)
+    }
+
+    /// Sees to it that values of this topic can be encoded. Gives our schema, if it is new.
+    pub async fn prepare(&self, topic: &Topic) -> Result<Option<Learnt>, RegistryError> {
+        match &self.registry {
+            Some(registry) => registry.prepare(topic).await,
+            None => Ok(None),
+        }
     }
 
     /// A topic by its default name.
@@ -134,4 +177,52 @@ impl Topics {
         }
         Ok(())
     }
+}
+
+/// The format in force of a topic. `Err` says what does not go together.
+pub fn format_of(spec: &TopicSpec, config: &Config) -> Result<TopicFormat, String> {
+    let has_registry = config.schema_registry.url.is_some();
+    let set = config.topics.get(spec.name).and_then(|topic| topic.format);
+    let Some(set) = set else { return Ok(default_format(spec.format, config)) };
+    let refused = |expected: &str| Err(format!("it is {}, expected {expected}", set.name()));
+    match (spec.format, set) {
+        (Format::Raw, TopicFormat::Text) => Ok(set),
+        (Format::Raw, _) => refused("text: its values are others' bytes"),
+        (_, TopicFormat::Text) => refused("avro, confluent or json: its values have fields"),
+        (Format::Json, TopicFormat::Avro) => {
+            refused("json or confluent: its values are documents without a schema of ours")
+        }
+        (_, TopicFormat::Confluent) if !has_registry => {
+            Err("it is confluent, which needs schema_registry.url".to_owned())
+        }
+        _ => Ok(set),
+    }
+}
+
+fn default_format(format: Format, config: &Config) -> TopicFormat {
+    match format {
+        Format::Raw => TopicFormat::Text,
+        Format::Json => TopicFormat::Json,
+        Format::Avro(_) if config.schema_registry.url.is_some() => TopicFormat::Confluent,
+        // Others read and write a cluster as well; the single-object encoding is ours alone.
+        Format::Avro(_) if config.kafka.brokers.is_some() => TopicFormat::Json,
+        Format::Avro(_) => TopicFormat::Avro,
+    }
+}
+
+fn codec(
+    spec: &TopicSpec,
+    config: &Config,
+    registry: Option<&Registry>,
+) -> Result<Codec, TopicsError> {
+    let refused = |reason: String| TopicsError::Format { topic: spec.name, reason };
+    let codec = match (format_of(spec, config).map_err(refused)?, registry) {
+        (TopicFormat::Confluent, Some(registry)) => {
+            let subject = format!("{}-value", config.topic_name(spec.name));
+            Codec::confluent(spec.format, subject, Arc::clone(registry.book()))
+        }
+        (TopicFormat::Json, _) => Codec::json(spec.format),
+        _ => Codec::of(spec.format),
+    };
+    Ok(codec?)
 }

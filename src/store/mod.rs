@@ -38,7 +38,9 @@ pub mod past;
 pub mod positions;
 pub mod publication;
 pub mod removal;
+pub mod results;
 pub mod schema;
+pub mod schemas;
 pub mod standstill;
 mod writer;
 

@@ -37,6 +37,7 @@ mod odd_messages;
 mod privacy;
 mod python_bot;
 mod rebuild;
+mod registry;
 mod replay;
 mod starting;
 mod storage;

@@ -1,69 +1,80 @@
-//! Avro single-object encoding.
+//! Avro single-object encoding: C3 01, the fingerprint of the schema, the datum.
 //!
-//! Invariant: `apache_avro` only sees a datum that was walked to its end first. Its reader trusts
-//! lengths up to 512 MiB and recursion without a bound; the walk does not.
+//! Invariant: a value of an earlier schema of ours is read as the present one would have it, or
+//! refused.
 
-use apache_avro::Schema;
-use apache_avro::error::Details;
-use apache_avro::rabin::Rabin;
-use apache_avro::reader::datum::GenericDatumReader;
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::decode::{decode_datum, walk_datum};
-use super::encode::encode_datum;
-use super::shape::Shape;
-use super::{CodecError, Place};
+use super::encode::Strangers;
+use super::resolve::Plan;
+use super::schema::{OwnSchema, WriterSchema};
+use super::{CodecError, Place, first_bytes};
 
 const MAGIC: [u8; 2] = [0xc3, 0x01];
 
+/// Schemas that earlier versions wrote their values with, whole texts of `.avsc` files. A schema
+/// that is changed leaves its old text here, as `include_str!` of a file below `schemas/earlier/`;
+/// each topic takes those that resolve to its own and have the same name.
+const EARLIER: &[&str] = &[];
+
 /// Values of one schema.
+#[derive(Debug)]
 pub struct AvroCodec {
-    fingerprint: u64,
-    shape: Shape,
-    reader: GenericDatumReader<'static>,
+    pub(super) schema: OwnSchema,
+    earlier: Vec<(WriterSchema, Plan)>,
 }
 
 impl AvroCodec {
     pub(super) fn new(schema_text: &str) -> Result<AvroCodec, CodecError> {
-        let unusable = |error: apache_avro::Error| CodecError::Schema(error.to_string());
-        let schema = Schema::parse_str(schema_text).map_err(unusable)?;
-        let shape = Shape::new(&schema)?;
-        let digest = schema.fingerprint::<Rabin>().bytes;
-        let digest = digest
-            .try_into()
-            .map_err(|_| CodecError::Schema("its fingerprint does not have 8 bytes".to_owned()))?;
-        // The reader borrows its schema. A program has a schema for each of its topics, made once.
-        let schema: &'static Schema = Box::leak(Box::new(schema));
-        let reader =
-            GenericDatumReader::builder(schema).human_readable(false).build().map_err(unusable)?;
-        Ok(AvroCodec { fingerprint: u64::from_le_bytes(digest), shape, reader })
+        AvroCodec::with_earlier(schema_text, EARLIER)
+    }
+
+    /// The codec of a schema that had these forms before.
+    pub(super) fn with_earlier(
+        schema_text: &str,
+        earlier_texts: &[&str],
+    ) -> Result<AvroCodec, CodecError> {
+        let schema = OwnSchema::new(schema_text)?;
+        let mut earlier = Vec::new();
+        for text in earlier_texts {
+            let writer = WriterSchema::parse(text)?;
+            if name_of(text) == name_of(schema_text) {
+                let plan = Plan::new(&writer.shape, &schema.shape)?;
+                earlier.push((writer, plan));
+            }
+        }
+        Ok(AvroCodec { schema, earlier })
+    }
+
+    /// Do the bytes say that they are such a value? No other format of ours begins so.
+    #[inline]
+    pub(super) fn claims(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
     }
 
     pub(super) fn encode(&self, value: &Value) -> Result<Vec<u8>, CodecError> {
         let mut bytes = Vec::with_capacity(64);
         bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&self.fingerprint.to_le_bytes());
-        encode_datum(&self.shape, value, &mut bytes)?;
+        bytes.extend_from_slice(&self.schema.fingerprint.to_le_bytes());
+        self.schema.encode(value, Strangers::Refused, &mut bytes)?;
         Ok(bytes)
     }
 
     pub(super) fn decode_json(&self, bytes: &[u8]) -> Result<Value, CodecError> {
-        let datum = self.datum(bytes)?;
-        walk_datum(&self.shape, datum)?;
-        decode_datum(&self.shape, datum)
+        self.schema.decode_json(&self.datum(bytes)?)
     }
 
     #[inline]
     pub(super) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CodecError> {
-        let mut datum = self.datum(bytes)?;
-        walk_datum(&self.shape, datum)?;
-        self.reader.read_deser(&mut datum).map_err(|error| refused(&error))
+        self.schema.decode(&self.datum(bytes)?)
     }
 
-    /// What follows the header.
+    /// What follows the header, as a datum of the present schema.
     #[inline]
-    fn datum<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], CodecError> {
+    fn datum<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, CodecError> {
         let Some(rest) = bytes.strip_prefix(&MAGIC) else {
             return Err(CodecError::NotSingleObject { found: first_bytes(bytes) });
         };
@@ -71,35 +82,20 @@ impl AvroCodec {
             return Err(CodecError::Truncated(Place::field("schema fingerprint")));
         };
         let found = u64::from_le_bytes(*fingerprint);
-        if found != self.fingerprint {
-            return Err(CodecError::UnknownSchema { found, expected: self.fingerprint });
+        if found == self.schema.fingerprint {
+            return Ok(Cow::Borrowed(datum));
         }
-        Ok(datum)
+        let known = self.earlier.iter().find(|(writer, _)| writer.fingerprint == found);
+        let Some((writer, plan)) = known else {
+            return Err(CodecError::UnknownSchema { found, expected: self.schema.fingerprint });
+        };
+        plan.apply(&writer.shape, datum).map(Cow::Owned)
     }
 }
 
-impl std::fmt::Debug for AvroCodec {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("AvroCodec")
-            .field("fingerprint", &format_args!("{:016x}", self.fingerprint))
-            .finish_non_exhaustive()
-    }
-}
-
-#[cold]
-fn refused(error: &apache_avro::Error) -> CodecError {
-    match error.details() {
-        // What the type itself said, without the library's introduction.
-        Details::DeserializeValue(text) => CodecError::Refused(text.clone()),
-        _ => CodecError::Refused(error.to_string()),
-    }
-}
-
-#[cold]
-fn first_bytes(bytes: &[u8]) -> String {
-    match bytes {
-        [] => "nothing".to_owned(),
-        [first] => format!("{first:02X}"),
-        [first, second, ..] => format!("{first:02X} {second:02X}"),
-    }
+/// The name that a schema's text gives its record.
+fn name_of(text: &str) -> Option<(String, String)> {
+    let schema: Value = serde_json::from_str(text).ok()?;
+    let part = |key: &str| schema.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Some((part("namespace"), part("name")))
 }

@@ -29,7 +29,13 @@ pub(super) fn decode_datum(shape: &Shape, datum: &[u8]) -> Result<Value, CodecEr
     json(shape, &shape.root, &mut rest)
 }
 
-fn walk(shape: &Shape, node: &Node, rest: &mut &[u8], depth: usize) -> Result<(), CodecError> {
+/// Takes one value off the front. `depth` is how deep it lies.
+pub(super) fn walk(
+    shape: &Shape,
+    node: &Node,
+    rest: &mut &[u8],
+    depth: usize,
+) -> Result<(), CodecError> {
     match node {
         Node::Null => {}
         Node::Boolean => {
@@ -38,7 +44,7 @@ fn walk(shape: &Shape, node: &Node, rest: &mut &[u8], depth: usize) -> Result<()
         Node::Int => {
             int(rest)?;
         }
-        Node::Long => {
+        Node::Long | Node::Timestamp(_) => {
             long(rest)?;
         }
         Node::Float => {
@@ -112,7 +118,7 @@ fn json(shape: &Shape, node: &Node, rest: &mut &[u8]) -> Result<Value, CodecErro
         Node::Null => Value::Null,
         Node::Boolean => Value::Bool(boolean(rest)?),
         Node::Int => Value::from(int(rest)?),
-        Node::Long => Value::from(long(rest)?),
+        Node::Long | Node::Timestamp(_) => Value::from(long(rest)?),
         Node::Float => float_json(f32::from_le_bytes(take_array(rest)?)),
         Node::Double => double_json(f64::from_le_bytes(take_array(rest)?)),
         Node::Bytes => Value::String(latin1(bytes(rest)?)),
@@ -187,7 +193,7 @@ fn deeper(depth: usize) -> Result<usize, CodecError> {
 }
 
 /// Is there another item in an array or a map? `block` counts those left in the block at hand.
-fn next_item(rest: &mut &[u8], block: &mut u64) -> Result<bool, CodecError> {
+pub(super) fn next_item(rest: &mut &[u8], block: &mut u64) -> Result<bool, CodecError> {
     if *block == 0 {
         let count = long(rest)?;
         if count < 0 {
@@ -222,20 +228,20 @@ fn int(rest: &mut &[u8]) -> Result<i32, CodecError> {
 }
 
 #[inline]
-fn long(rest: &mut &[u8]) -> Result<i64, CodecError> {
+pub(super) fn long(rest: &mut &[u8]) -> Result<i64, CodecError> {
     varint::take_signed(rest).map_err(|error| match error {
         VarintError::CutOff => truncated(),
         VarintError::TooLong => malformed("is a number of more than 64 bits".to_owned()),
     })
 }
 
-fn index(rest: &mut &[u8], count: usize) -> Result<usize, CodecError> {
+pub(super) fn index(rest: &mut &[u8], count: usize) -> Result<usize, CodecError> {
     let number = long(rest)?;
     let index = usize::try_from(number).ok().filter(|index| *index < count);
     index.ok_or_else(|| malformed(format!("is choice {number}, expected fewer than {count}")))
 }
 
-fn text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, CodecError> {
+pub(super) fn text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, CodecError> {
     std::str::from_utf8(bytes(rest)?).map_err(|_| malformed("is not UTF-8".to_owned()))
 }
 
@@ -254,7 +260,7 @@ fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], CodecError> {
     Ok(taken)
 }
 
-fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], CodecError> {
+pub(super) fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], CodecError> {
     let (taken, after) = rest.split_first_chunk::<N>().ok_or_else(truncated)?;
     *rest = after;
     Ok(*taken)
@@ -266,6 +272,6 @@ fn truncated() -> CodecError {
 }
 
 #[cold]
-fn malformed(reason: String) -> CodecError {
+pub(super) fn malformed(reason: String) -> CodecError {
     CodecError::Malformed { place: Place::default(), reason }
 }

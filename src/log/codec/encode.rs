@@ -1,7 +1,8 @@
 //! Writing JSON as an Avro datum.
 //!
-//! Invariant: nothing is rounded into a type, left out or made up: a field is in the JSON, or has
-//! a default in the schema, or the value is refused.
+//! Invariant: nothing is rounded into a type or made up: a field is in the JSON, or has a default in
+//! the schema, or the value is refused. Fields that the schema does not have are left out only where
+//! the caller says so.
 
 use serde_json::{Map, Value};
 
@@ -12,16 +13,46 @@ use crate::log::varint;
 /// A found value is quoted up to so many characters.
 const QUOTED_CHARS: usize = 60;
 
+/// What becomes of a field that the schema does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strangers {
+    /// The value is refused: a typing error would go unseen.
+    Refused,
+    /// It is left out, as Avro has it for what a newer writer adds.
+    LeftOut,
+}
+
 pub(super) fn encode_datum(
     shape: &Shape,
     value: &Value,
+    strangers: Strangers,
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
-    encode(shape, &shape.root, value, out, 0)
+    let writing = Writing { shape, strangers };
+    encode(writing, &shape.root, value, out, 0)
+}
+
+/// The bytes of a field's default.
+pub(super) fn encode_default(
+    shape: &Shape,
+    node: &Node,
+    default: &Value,
+) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::new();
+    let writing = Writing { shape, strangers: Strangers::Refused };
+    encode(writing, node, default, &mut out, 0)?;
+    Ok(out)
+}
+
+/// How values are written.
+#[derive(Clone, Copy)]
+struct Writing<'a> {
+    shape: &'a Shape,
+    strangers: Strangers,
 }
 
 fn encode(
-    shape: &Shape,
+    writing: Writing<'_>,
     node: &Node,
     value: &Value,
     out: &mut Vec<u8>,
@@ -42,7 +73,7 @@ fn encode(
         (Node::Array(item), Value::Array(items)) => {
             put_count(items.len(), out);
             for value in items {
-                encode(shape, item, value, out, depth + 1)?;
+                encode(writing, item, value, out, depth + 1)?;
             }
             if !items.is_empty() {
                 varint::put_signed(out, 0);
@@ -52,7 +83,7 @@ fn encode(
             put_count(entries.len(), out);
             for (key, value) in entries {
                 put_bytes(key.as_bytes(), out);
-                let encoded = encode(shape, node, value, out, depth + 1);
+                let encoded = encode(writing, node, value, out, depth + 1);
                 encoded.map_err(|error| error.within(key))?;
             }
             if !entries.is_empty() {
@@ -60,16 +91,16 @@ fn encode(
             }
         }
         (Node::Record(record), Value::Object(found)) => {
-            encode_record(shape, &shape.records[*record], found, out, depth)?;
+            encode_record(writing, &writing.shape.records[*record], found, out, depth)?;
         }
-        (Node::Union(branches), _) => encode_union(shape, node, branches, value, out, depth)?,
+        (Node::Union(branches), _) => encode_union(writing, node, branches, value, out, depth)?,
         _ => encode_scalar(node, value, out).ok_or_else(|| unexpected(node, value))?,
     }
     Ok(())
 }
 
 fn encode_record(
-    shape: &Shape,
+    writing: Writing<'_>,
     fields: &[Field],
     found: &Map<String, Value>,
     out: &mut Vec<u8>,
@@ -83,10 +114,10 @@ fn encode_record(
             let (place, expected) = (Place::field(&field.name), field.node.expected());
             return Err(CodecError::Missing { place, expected });
         };
-        let encoded = encode(shape, &field.node, value, out, depth + 1);
+        let encoded = encode(writing, &field.node, value, out, depth + 1);
         encoded.map_err(|error| error.within(&field.name))?;
     }
-    if used == found.len() {
+    if used == found.len() || writing.strangers == Strangers::LeftOut {
         return Ok(());
     }
     let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
@@ -97,7 +128,7 @@ fn encode_record(
 
 /// The first branch that takes the value.
 fn encode_union(
-    shape: &Shape,
+    writing: Writing<'_>,
     node: &Node,
     branches: &[Node],
     value: &Value,
@@ -108,7 +139,7 @@ fn encode_union(
     let mut last = unexpected(node, value);
     for (index, branch) in branches.iter().enumerate() {
         put_count(index, out);
-        match encode(shape, branch, value, out, depth + 1) {
+        match encode(writing, branch, value, out, depth + 1) {
             Ok(()) => return Ok(()),
             Err(error) => {
                 out.truncate(begun);
@@ -129,7 +160,7 @@ fn encode_scalar(node: &Node, value: &Value, out: &mut Vec<u8>) -> Option<()> {
             let number = i32::try_from(value.as_i64()?).ok()?;
             varint::put_signed(out, i64::from(number));
         }
-        Node::Long => varint::put_signed(out, value.as_i64()?),
+        Node::Long | Node::Timestamp(_) => varint::put_signed(out, value.as_i64()?),
         Node::Float => {
             let float = value.as_f64()? as f32;
             out.extend_from_slice(&float.is_finite().then_some(float)?.to_le_bytes());
@@ -167,6 +198,6 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-fn put_count(count: usize, out: &mut Vec<u8>) {
+pub(super) fn put_count(count: usize, out: &mut Vec<u8>) {
     varint::put_signed(out, count as i64);
 }

@@ -13,12 +13,14 @@ use super::CodecError;
 /// Records within records, unions within arrays and so on: no datum may go deeper.
 pub(super) const MAX_DEPTH: usize = 64;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
     Null,
     Boolean,
     Int,
     Long,
+    /// A long that counts from the epoch on.
+    Timestamp(Unit),
     Float,
     Double,
     Bytes,
@@ -32,9 +34,19 @@ pub(super) enum Node {
     Record(usize),
 }
 
+/// What a timestamp counts. Two units are two types: read as the other, a time would be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Millis,
+    Micros,
+    Nanos,
+}
+
 #[derive(Debug)]
 pub(super) struct Field {
     pub name: String,
+    /// What earlier versions called it.
+    pub aliases: Vec<String>,
     pub node: Node,
     pub default: Option<Value>,
 }
@@ -51,6 +63,17 @@ impl Shape {
         let root = builder.node(schema)?;
         Ok(Shape { root, records: builder.records })
     }
+
+    /// Does the same datum mean the same under both? What types are called does not count.
+    pub(super) fn reads_like(&self, other: &Shape) -> bool {
+        let same_fields = |(ours, theirs): (&Vec<Field>, &Vec<Field>)| {
+            let same = |(a, b): (&Field, &Field)| a.name == b.name && a.node == b.node;
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)
+        };
+        self.root == other.root
+            && self.records.len() == other.records.len()
+            && self.records.iter().zip(&other.records).all(same_fields)
+    }
 }
 
 impl Node {
@@ -61,6 +84,7 @@ impl Node {
             Node::Boolean => "true or false".to_owned(),
             Node::Int => "an int (-2147483648 to 2147483647)".to_owned(),
             Node::Long => "a whole number of 64 bits".to_owned(),
+            Node::Timestamp(unit) => format!("{} since the epoch", unit.name()),
             Node::Float => "a number that fits a 32-bit float".to_owned(),
             Node::Double => "a number".to_owned(),
             Node::Bytes => "text of characters up to U+00FF, a byte each".to_owned(),
@@ -77,6 +101,16 @@ impl Node {
     }
 }
 
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Unit::Millis => "milliseconds",
+            Unit::Micros => "microseconds",
+            Unit::Nanos => "nanoseconds",
+        }
+    }
+}
+
 #[derive(Default)]
 struct Builder {
     records: Vec<Vec<Field>>,
@@ -89,14 +123,10 @@ impl Builder {
             Schema::Null => Node::Null,
             Schema::Boolean => Node::Boolean,
             Schema::Int | Schema::Date | Schema::TimeMillis => Node::Int,
-            Schema::Long
-            | Schema::TimeMicros
-            | Schema::TimestampMillis
-            | Schema::TimestampMicros
-            | Schema::TimestampNanos
-            | Schema::LocalTimestampMillis
-            | Schema::LocalTimestampMicros
-            | Schema::LocalTimestampNanos => Node::Long,
+            Schema::Long | Schema::TimeMicros => Node::Long,
+            Schema::TimestampMillis | Schema::LocalTimestampMillis => Node::Timestamp(Unit::Millis),
+            Schema::TimestampMicros | Schema::LocalTimestampMicros => Node::Timestamp(Unit::Micros),
+            Schema::TimestampNanos | Schema::LocalTimestampNanos => Node::Timestamp(Unit::Nanos),
             Schema::Float => Node::Float,
             Schema::Double => Node::Double,
             Schema::Bytes | Schema::BigDecimal | Schema::Uuid(UuidSchema::Bytes) => Node::Bytes,
@@ -142,7 +172,12 @@ impl Builder {
         let mut fields = Vec::with_capacity(record.fields.len());
         for field in &record.fields {
             let node = self.node(&field.schema)?;
-            fields.push(Field { name: field.name.clone(), node, default: field.default.clone() });
+            fields.push(Field {
+                name: field.name.clone(),
+                aliases: field.aliases.clone(),
+                node,
+                default: field.default.clone(),
+            });
         }
         self.records[index] = fields;
         Ok(Node::Record(index))

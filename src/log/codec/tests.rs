@@ -157,6 +157,77 @@ fn a_datum_nested_without_end_is_an_error() {
     assert!(matches!(codec.decode_json(&bytes), Err(CodecError::Malformed { .. })));
 }
 
+/// F11: a schema of ours that changed: what earlier versions wrote is read as the present one's.
+#[test]
+fn values_of_an_earlier_schema_of_ours_are_read_by_the_present_one() {
+    let earlier = r#"{"type": "record", "name": "reading", "namespace": "com.houseplants",
+        "fields": [{"name": "moisture", "type": "int"}, {"name": "plant_id", "type": "int"},
+                   {"name": "temperature", "type": "int"}]}"#;
+    let other = r#"{"type": "record", "name": "other", "fields": []}"#;
+    let value = json!({"plant_id": 4, "moisture": 25, "temperature": 18});
+    let bytes = Codec::avro(earlier).unwrap().encode(&value).unwrap();
+    let present = AvroCodec::with_earlier(READING, &[other, earlier]).unwrap();
+    let read: Reading = present.decode(&bytes).unwrap();
+    assert_eq!(read, Reading { plant_id: 4, moisture: 25.0, temperature: 18.0 });
+    let stranger = Codec::avro(other).unwrap().encode(&json!({})).unwrap();
+    let refused = present.decode::<Reading>(&stranger);
+    assert!(matches!(refused, Err(CodecError::UnknownSchema { .. })), "{refused:?}");
+}
+
+#[test]
+fn json_of_a_topic_with_a_schema_is_checked_against_it() {
+    let codec = Codec::json(Format::Avro(READING)).unwrap();
+    let reading = Reading { plant_id: 4, moisture: 25.5, temperature: 18.0 };
+    let bytes = codec.encode(&json!({"plant_id": 4, "moisture": 25.5, "temperature": 18})).unwrap();
+    assert_eq!(bytes, br#"{"moisture":25.5,"plant_id":4,"temperature":18.0}"#);
+    assert_eq!(codec.decode::<Reading>(&bytes).unwrap(), reading);
+    let newer = br#" {"plant_id": 4, "moisture": 25.5, "temperature": 18, "ph": 7}"#;
+    assert_eq!(codec.decode::<Reading>(newer).unwrap(), reading);
+    assert_eq!(codec.decode_json(newer).unwrap().get("ph"), None);
+    for (bytes, expected) in [
+        (&br#"{"plant_id": 4, "moisture": 25.5}"#[..], "field \"temperature\" is missing"),
+        (br#"{"plant_id": 4.5, "moisture": 1, "temperature": 18}"#, "field \"plant_id\" is 4.5"),
+        (br#"{"plant_id": 4, "moisture": "1", "temperature": 18}"#, "field \"moisture\" is \"1\""),
+        (br#"{"plant_id": 4, "moisture": null, "temperature": 18}"#, "field \"moisture\" is null"),
+        (b"[4, 25.5, 18]", "the value is [4,25.5,18], expected an object"),
+        (b"", "not the JSON that was expected"),
+        (b"{\"plant_id\": NaN}", "not the JSON that was expected"),
+        (&[0, 0, 0, 0, 1], "not the JSON that was expected"),
+    ] {
+        for error in
+            [codec.decode::<Reading>(bytes).unwrap_err(), codec.decode_json(bytes).unwrap_err()]
+        {
+            assert!(error.to_string().starts_with(expected), "{error}: {expected}");
+        }
+    }
+    let refused = codec.encode(&json!({"plant_id": 4, "moisture": 1, "temperature": 2, "ph": 7}));
+    assert!(matches!(refused, Err(CodecError::UnknownField { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_field_with_a_default_may_be_left_out_of_json() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename = "device_name")]
+    struct Named {
+        name: Option<String>,
+        ignored: bool,
+    }
+    let schema = include_str!("../../../schemas/device-names.avsc");
+    let codec = Codec::json(Format::Avro(schema)).unwrap();
+    let read: Named = codec.decode(br#"{"name": "Kindle"}"#).unwrap();
+    assert_eq!(read, Named { name: Some("Kindle".to_owned()), ignored: false });
+    assert_eq!(codec.decode::<Named>(b"{}").unwrap(), Named { name: None, ignored: false });
+}
+
+#[test]
+fn single_object_values_are_read_in_json_topics_too() {
+    let value = json!({"plant_id": 4, "moisture": 25.5, "temperature": 18.0});
+    let bytes = codec(READING).encode(&value).unwrap();
+    let json = Codec::json(Format::Avro(READING)).unwrap();
+    assert_eq!(json.decode_json(&bytes).unwrap(), value);
+    assert_eq!(json.decode::<Reading>(&bytes).unwrap().plant_id, 4);
+}
+
 proptest! {
     #[test]
     fn readings_come_back(plant_id: i32, moisture in -1e30f32..1e30, temperature in -1e3f32..1e3) {

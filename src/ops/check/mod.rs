@@ -15,6 +15,7 @@ pub mod clock;
 pub mod cluster;
 pub mod files;
 pub mod folder;
+pub mod registry;
 pub mod settings;
 pub mod telegram;
 

@@ -4,6 +4,8 @@
 //! printed as the bytes it is. (A float that is not a number is shown as text, which `topic write`
 //! refuses: it is poison.)
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
@@ -21,7 +23,8 @@ pub(super) fn line(topic: &str, codec: &Codec, record: &RecordRef<'_>) -> String
         record.offset,
         record.ts_ms,
     );
-    match record.key.map(std::str::from_utf8) {
+    let key = record.key.map(|key| codec.key(key).unwrap_or(Cow::Borrowed(key)));
+    match key.as_deref().map(std::str::from_utf8) {
         None => line.push_str("\"key\":null,"),
         Some(Ok(key)) => line.push_str(&format!("\"key\":{},", Value::from(key))),
         Some(Err(_)) => line.push_str(&base64_field("key_base64", record.key)),

@@ -6,8 +6,8 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::str::FromStr;
 
 use super::{TopicError, output};
-use crate::log::topics::Topic;
-use crate::log::{Batch, Bounds, EventLog, Fetched, Start};
+use crate::log::topics::{Topic, Topics};
+use crate::log::{Batch, Bounds, EventLog, Fetched, LogError, Start};
 
 /// Where reading begins in every partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,7 @@ pub struct ReadOptions {
 /// Prints the records of a topic.
 pub async fn read(
     log: &dyn EventLog,
+    topics: &Topics,
     topic: &Topic,
     options: ReadOptions,
     out: &mut dyn Write,
@@ -56,6 +57,7 @@ pub async fn read(
     loop {
         let printed = match reader.next().await? {
             Fetched::Batch(batch) => {
+                topics.resolve(topic, &batch).await.map_err(LogError::from)?;
                 let print = |line: String| writeln!(out, "{line}");
                 print_batch(&batch, |record| output::line(&topic.log_name, &codec, record), print)?
             }

@@ -14,7 +14,7 @@ use super::types::{MacAddr, Ssid};
 use crate::kernel::poison::Poison;
 use crate::kernel::topic::ValueLine;
 use crate::log::batch;
-use crate::log::codec::Codec;
+use crate::log::codec::{Codec, CodecError};
 
 /// The header by which a capture says what its SSIDs are written in.
 pub const ENCODING_HEADER: &str = "ssid-encoding";
@@ -51,12 +51,14 @@ pub enum Row {
 /// Decodes a value of `pcap`. The record's header knows more than the setting does.
 #[inline]
 pub fn decode_frame(
+    codec: &Codec,
     value: Option<&[u8]>,
     headers: &[u8],
     setting: Option<Encoding>,
 ) -> Result<Event, Poison> {
     let value = value.ok_or_else(|| Poison::new("the value is null, expected a frame"))?;
-    let frame = match tshark::parse(value)? {
+    let value = codec.document(value).map_err(|error| Poison::new(error.to_string()))?;
+    let frame = match tshark::parse(&value)? {
         Line::Frame(frame) => frame,
         Line::Index => return Ok(Event::Nothing),
     };
@@ -71,12 +73,16 @@ pub fn decode_frame(
 
 /// Decodes a change of UniFi's documents.
 pub fn decode_document(
+    codec: &Codec,
     collection: Collection,
     key: Option<&[u8]>,
     value: Option<&[u8]>,
 ) -> Result<Event, Poison> {
-    let id = debezium::document_id(key)?;
-    Ok(Event::Document(collection, id, debezium::change(value)?))
+    let unreadable = |error: CodecError| Poison::new(error.to_string());
+    let key = key.map(|key| codec.key(key)).transpose().map_err(unreadable)?;
+    let value = value.map(|value| codec.document(value)).transpose().map_err(unreadable)?;
+    let id = debezium::document_id(key.as_deref())?;
+    Ok(Event::Document(collection, id, debezium::change(value.as_deref())?))
 }
 
 /// A given name's key is the MAC as we write it.
@@ -126,20 +132,19 @@ fn announced(headers: &[u8]) -> Result<Option<Encoding>, Poison> {
 }
 
 pub(super) fn check_frame(
-    _codec: &Codec,
+    codec: &Codec,
     _key: Option<&[u8]>,
     value: Option<&[u8]>,
 ) -> Result<(), Poison> {
-    decode_frame(value, &[], None).map(drop)
+    decode_frame(codec, value, &[], None).map(drop)
 }
 
 pub(super) fn check_document(
-    _codec: &Codec,
+    codec: &Codec,
     key: Option<&[u8]>,
     value: Option<&[u8]>,
 ) -> Result<(), Poison> {
-    debezium::document_id(key)?;
-    debezium::change(value).map(drop)
+    decode_document(codec, Collection::Device, key, value).map(drop)
 }
 
 pub(super) fn check_given(
@@ -156,6 +161,15 @@ pub(super) fn check_watch(
     value: Option<&[u8]>,
 ) -> Result<(), Poison> {
     decode_watch(codec, key.unwrap_or_default(), value).map(drop)
+}
+
+pub(super) fn check_stats(
+    codec: &Codec,
+    _key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(), Poison> {
+    let decoded = value.map(|value| codec.decode_json(value)).transpose();
+    decoded.map(drop).map_err(|error| Poison::new(error.to_string()))
 }
 
 /// A line of tshark's; the index lines between its packets say nothing.

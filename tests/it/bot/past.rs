@@ -99,8 +99,16 @@ impl Log {
         let record = |reading: &Reading| {
             assert!(reading.plant_id < 64, "one byte of Avro");
             let mut value = self.template.clone();
-            value[ID_AT] = reading.plant_id * 2;
-            value[MOISTURE_AT..MOISTURE_AT + 4].copy_from_slice(&reading.moisture.to_le_bytes());
+            if self.file.is_some() {
+                value[ID_AT] = reading.plant_id * 2;
+                value[MOISTURE_AT..MOISTURE_AT + 4]
+                    .copy_from_slice(&reading.moisture.to_le_bytes());
+            } else {
+                let (plant_id, moisture) = (reading.plant_id, reading.moisture);
+                let reading =
+                    json!({"plant_id": plant_id, "moisture": moisture, "temperature": 20});
+                value = self.encode(READINGS, &reading);
+            }
             NewRecord {
                 partition: Some(reading.partition),
                 key: Some(reading.plant_id.to_string().into_bytes()),

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fastrand::Rng;
 
+mod formats;
 mod input;
 mod log;
 mod telegram;
