@@ -93,7 +93,7 @@ impl Broker {
         let jars = jars(test)?;
         for _ in 0..ATTEMPTS {
             let folder = tempfile::tempdir().unwrap();
-            let ports = [free_port(), free_port(), free_port()];
+            let ports = free_ports();
             write_properties(folder.path(), ports, &options);
             format(&jars, folder.path(), &options);
             let life = Mutex::new(None);
@@ -256,7 +256,8 @@ fn write_properties(
     std::fs::write(folder.join("server.properties"), lines.join("\n")).unwrap();
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+fn free_ports() -> [u16; 3] {
+    // Held until all are chosen, or one could be chosen twice.
+    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
