@@ -195,7 +195,7 @@ async fn ignored_devices_and_networks_off_the_list_are_no_news() {
     bot.handle().wait_for_text(SOON, OWNER, 0, KINDLE).await.unwrap();
     bot.answers(OWNER, "/unwatch_ssid RNM0", "is not watched any more").await;
     probe(&log, &[(SISTER, b"RNM0")]).await;
-    bot.sees(&format!("/device {}", SISTER), "Unique SSIDs : 2").await;
+    bot.sees(&format!("/device {SISTER}"), "Unique SSIDs : 2").await;
     bot.stop().await;
     assert_eq!(bot.times_said(OWNER, "📣"), 1);
 }
