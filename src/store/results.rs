@@ -132,7 +132,8 @@ pub async fn waiting(
     Ok(sqlx::query_as(
         "select record_key, changed, value, published from result_row
           where topic = ?1 and changed is not null
-            and not exists (select 1 from result_table join past using (pipeline) where topic = ?1)
+            and not exists (select 1 from result_table t join past p on p.pipeline = t.pipeline
+                             where t.topic = ?1)
           order by changed, record_key limit ?2",
     )
     .bind(topic)

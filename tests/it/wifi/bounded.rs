@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::street::{BEGIN_MS, Seen, Tshark, hex};
-use super::{DATA, State, ask, fold, write};
+use super::{DATA, State, ask, fold, settings, write};
 
 const LIMIT: usize = 1_000;
 const MAC: [u8; 6] = [0x40, 0xec, 0x99, 0x1f, 0x3e, 0x75];
@@ -40,6 +40,7 @@ fn first_ones(probes: &[Seen]) -> BTreeMap<String, i64> {
 async fn the_kept_networks_do_not_depend_on_how_the_log_is_cut() {
     for (seed, pieces) in [(1, 1), (1, 3), (2, 7)] {
         let dir = tempfile::tempdir().unwrap();
+        settings(dir.path(), "[wifi]\nssid_encoding = \"hex\"\n");
         let probes = sprayed(seed);
         for some in probes.chunks(probes.len().div_ceil(pieces)) {
             write(dir.path(), &Tshark::V4_0.prints(some)).expect_code(0);

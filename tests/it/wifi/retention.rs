@@ -50,7 +50,8 @@ fn left(probes: &[Seen]) -> BTreeMap<String, Stats> {
 }
 
 fn forgetful(dir: &Path) {
-    settings(dir, &format!("[wifi]\nrandom_retention_days = {DAYS}\n"));
+    let toml = format!("[wifi]\nssid_encoding = \"hex\"\nrandom_retention_days = {DAYS}\n");
+    settings(dir, &toml);
 }
 
 #[tokio::test]
