@@ -180,10 +180,10 @@ section! {
         /// A file that holds the password instead.
         #[serde(deserialize_with = "optional_path")]
         pub password_file: Option<PathBuf>,
-        /// A file of certificates (PEM) by which the registry's own is trusted, beside the public
+        /// Where certificates (PEM) lie by which the registry's own is trusted, beside the public
         /// ones.
         #[serde(deserialize_with = "optional_path")]
-        pub ca_file: Option<PathBuf>,
+        pub ca_certificates: Option<PathBuf>,
         /// Register our schemas, under the subject `<topic>-value`, before the first value is
         /// written; `false` only looks them up.
         pub register: bool,
@@ -306,7 +306,7 @@ impl Default for SchemaRegistry {
             user: None,
             password: None,
             password_file: None,
-            ca_file: None,
+            ca_certificates: None,
             register: true,
         }
     }

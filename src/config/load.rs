@@ -91,7 +91,6 @@ impl Config {
         let mut config: Config = figment.extract().map_err(ConfigError::new)?;
         read_secret_files(&figment, &mut config, sources)?;
         check_webhook(&figment, &config)?;
-        check_registry(&figment, &config)?;
         check_topics(&figment, &config)?;
         config.origins = super::key_paths()
             .into_iter()
@@ -163,20 +162,6 @@ fn check_webhook(figment: &Figment, config: &Config) -> Result<(), ConfigError> 
     let in_file = webhook.secret_file.is_some();
     let key = if in_file { "webhook.secret_file" } else { "webhook.secret" };
     refused(key, format!("expected 1 to {SECRET_CHARS} letters, digits, '_' and '-'"))
-}
-
-fn check_registry(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
-    let registry = &config.schema_registry;
-    if registry.password.is_none() || registry.user.is_some() {
-        return Ok(());
-    }
-    let key = match registry.password_file {
-        Some(_) => "schema_registry.password_file",
-        None => "schema_registry.password",
-    };
-    let origin = origin_of(figment, key).unwrap_or_default();
-    let reason = "there is no schema_registry.user that it belongs to".to_owned();
-    Err(ConfigError::Refused { origin, key: key.to_owned(), reason })
 }
 
 fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {

@@ -37,8 +37,10 @@ const NO_SCHEMA: u32 = 40403;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// The configuration names something that cannot be used.
-    #[error("schema_registry.ca_file {path}: {reason}")]
-    CaFile { path: String, reason: String },
+    #[error("schema_registry.ca_certificates is {path:?}: {reason}")]
+    Certificates { path: String, reason: String },
+    #[error("schema_registry.password is set, and no schema_registry.user that it belongs to")]
+    NoUser,
     /// It is away.
     #[error("the schema registry at {url} does not answer: {reason}")]
     Away { url: String, reason: String },
@@ -97,11 +99,16 @@ impl Registry {
     /// `None`: no registry is configured.
     pub fn of_config(settings: &config::SchemaRegistry) -> Result<Option<Registry>, RegistryError> {
         let Some(url) = &settings.url else { return Ok(None) };
+        if settings.password.is_some() && settings.user.is_none() {
+            return Err(RegistryError::NoUser);
+        }
         let mut builder =
             reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT);
-        if let Some(path) = &settings.ca_file {
-            let wrong =
-                |reason: String| RegistryError::CaFile { path: path.display().to_string(), reason };
+        if let Some(path) = &settings.ca_certificates {
+            let wrong = |reason: String| RegistryError::Certificates {
+                path: path.display().to_string(),
+                reason,
+            };
             let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
             let certificates =
                 Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;

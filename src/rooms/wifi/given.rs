@@ -76,6 +76,12 @@ impl Target {
         self.devices.iter().map(|said| said.mac).collect()
     }
 
+    /// What to know of a device that made its address up, before much is said of it.
+    pub fn caveat(&self) -> Option<&'static str> {
+        let is_made_up = self.devices.iter().any(|said| said.mac.is_randomised());
+        is_made_up.then_some("It made its address up, and may come back under another one.")
+    }
+
     /// The beginning of a sentence about it.
     pub fn text(&self) -> Text {
         match self.devices.as_slice() {

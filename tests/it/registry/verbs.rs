@@ -53,7 +53,7 @@ fn a_registry_may_speak_tls() {
     let refused = write(dir.path(), READINGS, &[line()]).expect_code(1);
     assert!(refused.stderr.contains("does not answer"), "{}", refused.stderr);
     assert!(refused.stderr.to_lowercase().contains("certificate"), "{}", refused.stderr);
-    configure(dir.path(), &url, &format!("ca_file = {authority:?}"));
+    configure(dir.path(), &url, &format!("ca_certificates = {authority:?}"));
     write(dir.path(), READINGS, &[line()]).expect_code(0);
     assert_eq!(fold(dir.path())["records"], json!(1));
 }
@@ -175,8 +175,8 @@ fn formats_and_settings_that_do_not_go_together_are_refused() {
             "[schema_registry]\nurl = \"http://me:pw@127.0.0.1/\"".to_owned(),
             "user and password have keys of their own",
         ),
-        (format!("{registry}password = \"x\""), "there is no schema_registry.user"),
-        (format!("{registry}ca_file = \"none.pem\""), "schema_registry.ca_file"),
+        (format!("{registry}password = \"x\""), "no schema_registry.user"),
+        (format!("{registry}ca_certificates = \"none.pem\""), "schema_registry.ca_certificates is"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("windowsill.toml"), &settings).unwrap();

@@ -101,15 +101,17 @@ fn whatever_a_device_is_called_there_is_a_picture_of_it() {
     let names =
         ["客厅电视", "تلفون آنا", "\u{202e}evil\u{0}", "<b>&\u{1b}[31m", &"🎉".repeat(64), "…"];
     let dir = tempfile::tempdir().unwrap();
-    let mut heard = Vec::new();
+    let (mut heard, mut records) = (Vec::new(), Vec::new());
     for (number, name) in (1u8..).zip(names) {
         let mac = [0x40, 0xec, 0x99, 0x1f, 0x3e, number];
         heard.push(Seen { ms: BEGIN_MS, mac, ssid: b"home".to_vec(), dbm: -60 });
         let document = json!({"_id": name, "mac": colons(&mac), "name": name}).to_string();
-        let record = json!({"key": number.to_string(), "value": {"op": "c", "after": document}});
-        let topic = ["topic", "write", "unifi.ace.device"];
-        run_with_input(dir.path(), &topic, &record.to_string()).expect_code(0);
+        let key = json!({"id": json!({"$oid": number.to_string()}).to_string()}).to_string();
+        let record = json!({"key": key, "value": {"op": "c", "after": document}});
+        records.push(record.to_string());
     }
+    let topic = ["topic", "write", "unifi.ace.device"];
+    run_with_input(dir.path(), &topic, &records.join("\n")).expect_code(0);
     write(dir.path(), &Tshark::V4_0.prints(&heard)).expect_code(0);
     fold(dir.path());
     for (seen, picture) in heard.iter().zip(1..) {
