@@ -138,7 +138,7 @@ async fn publish_batch(
     }
     if !records.is_empty() {
         workshop.log.append(&topic.log_name, records).await?;
-        crash::point("after-results-append");
+        crash::point(crash::RESULTS_POINT);
     }
     workshop
         .store

@@ -38,6 +38,7 @@ mod python_bot;
 mod rebuild;
 mod registry;
 mod replay;
+mod results;
 mod starting;
 mod storage;
 mod street;
