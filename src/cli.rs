@@ -113,7 +113,8 @@ something is refused.
 
 Examples:
   windowsill ask '/plants moisture_low > 20'
-  windowsill ask /status --json";
+  windowsill ask /status --json
+  windowsill ask '/device Kitchen tablet' --pictures /tmp";
 
 const CHECK_HELP: &str = "\
 Looks at the configuration, the data directory, both databases (every page, so a large log takes a
@@ -329,6 +330,9 @@ pub enum DeadLetters {
 
 #[derive(Debug, Args)]
 pub struct Fold {
+    /// Go on behind records that a log of others let go before they were processed.
+    #[arg(long)]
+    pub accept_loss: bool,
     /// Print what was done as JSON.
     #[arg(long)]
     pub json: bool,
@@ -351,6 +355,9 @@ pub struct Ask {
     /// Print the messages as the Bot API would carry them.
     #[arg(long)]
     pub json: bool,
+    /// Keep the pictures of the answer in this folder, which is made if it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub pictures: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

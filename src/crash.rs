@@ -19,6 +19,9 @@ pub const POINTS: &[&str] = &[
 /// The points of each transaction in which the log is kept small.
 pub const UPKEEP_POINTS: &[&str] = &["before-upkeep-commit", "after-upkeep-commit"];
 
+/// The point at which a picture is drawn: its panic must cost no message.
+pub const DRAWING_POINT: &str = "while-drawing";
+
 /// Points that only `windowsill rebuild` passes.
 pub const REBUILD_POINTS: &[&str] = &["before-rebuild", "after-rebuild-began"];
 

@@ -1,18 +1,24 @@
 //! `windowsill ask`: what the bot would answer its owner, read beside a running bot.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::bot;
 use super::house::{self, Failure};
+use super::log::OpenLog;
+use crate::charts;
+use crate::cli::Ask;
 use crate::config::Config;
 use crate::demo::botapi::PAGE_USER;
 use crate::demo::clock::DemoClock;
+use crate::engine::error_chain;
 use crate::exit::Exit;
-use crate::kernel::chat::{ChatKind, Content, Incoming, Me, Person, Place, Towards};
-use crate::kernel::effect::{Effect, Say};
+use crate::kernel::chat::{Button, ChatKind, Content, Incoming, Me, Person, Place, Towards};
+use crate::kernel::effect::{Effect, Part, Say};
+use crate::kernel::picture::Picture;
 use crate::store::{StoreReader, access, state_path};
 use crate::telegram::delivery;
 use crate::telegram::handle::Desk;
@@ -21,7 +27,7 @@ use crate::telegram::routes;
 /// Who asks where the bot has no owner yet.
 const NOBODY: i64 = 1;
 
-pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Exit, Failure> {
+pub(super) async fn ask(config: &Config, options: &Ask) -> Result<Exit, Failure> {
     if !state_path(&config.data_dir).is_file() {
         let reason = format!(
             "there is nothing in {} yet; `windowsill run`, `demo` or `fold` fills it",
@@ -30,8 +36,13 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         return Err(Failure::new(Exit::Errors, reason));
     }
     let reader = StoreReader::open(&config.data_dir).await?;
-    let log = house::open_log(config).await?;
-    let owner = match DemoClock::load(&log).await? {
+    let topics = house::topics(config)?;
+    let log = OpenLog::open(config, &topics).await?;
+    let demo = match log.embedded() {
+        Some(file) => DemoClock::load(file).await?,
+        None => None,
+    };
+    let owner = match demo {
         Some(_) => PAGE_USER,
         None => owner(&reader, config).await?,
     };
@@ -43,8 +54,8 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         time_zone: config.time_zone.get(),
         clock: house::clock_of(&log, config).await?,
         me: Me::default(),
-        topics: house::topics(config)?,
-        log: Arc::new(log),
+        topics,
+        log: log.events(),
         // What is asked here is no answer to a question that stands open in the chat.
         follows_conversations: false,
     };
@@ -56,16 +67,29 @@ pub(super) async fn ask(config: &Config, text: &str, as_json: bool) -> Result<Ex
         message_id: None,
         towards: Towards::Us,
         person: Some(Person { user_id: owner, name: String::new() }),
-        content: Content::Text(text.to_owned()),
+        content: Content::Text(options.text.clone()),
     });
     let Some(decided) = desk.decide(&reader, &incoming).await? else { return Ok(Exit::Done) };
     if decided.effects.iter().any(changes_something) {
         let reason = "that begins a conversation or changes something; say it to the bot itself";
         return Err(Failure::new(Exit::Usage, reason));
     }
-    let mut out = std::io::stdout().lock();
+    let mut pictures = Pictures::new(options.pictures.as_deref())?;
+    let mut lines = Vec::new();
     for say in decided.effects.iter().filter_map(said) {
-        let line = if as_json { shown_json(owner, say).to_string() } else { shown(say) };
+        let parts = say.parts(true);
+        let last = parts.len() - 1;
+        for (index, part) in parts.iter().enumerate() {
+            let keyboard = if index == last { say.keyboard.as_slice() } else { &[] };
+            let name = part.picture.as_ref().map(|picture| pictures.keep(picture)).transpose()?;
+            lines.push(match options.json {
+                true => shown_json(owner, part, keyboard, name.as_deref()).to_string(),
+                false => shown(part, keyboard, name.and_then(|name| pictures.path(&name))),
+            });
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    for line in lines.iter().filter(|line| !line.is_empty()) {
         // A closed pipe is the reader's choice.
         let _ = writeln!(out, "{line}");
     }
@@ -92,26 +116,82 @@ fn changes_something(effect: &Effect) -> bool {
     !matches!(effect, Effect::Say(_))
 }
 
-/// A message in a terminal: its text, and its buttons in brackets.
-fn shown(say: &Say) -> String {
-    let mut lines = say.text.to_plain();
-    for row in &say.keyboard {
-        let labels: Vec<String> = row.iter().map(|button| format!("[{}]", button.label)).collect();
-        lines.push('\n');
-        lines.push_str(&labels.join(" "));
-    }
-    lines
+/// The pictures of an answer.
+struct Pictures<'a> {
+    /// Where they are kept, if they are.
+    dir: Option<&'a Path>,
+    named: u32,
 }
 
-fn shown_json(owner: i64, say: &Say) -> Value {
-    let mut message = json!({
-        "method": "sendMessage",
-        "chat_id": owner,
-        "text": say.text.html(),
-        "parse_mode": "HTML",
-    });
-    if !say.keyboard.is_empty() {
-        message["reply_markup"] = json!({ "inline_keyboard": delivery::keyboard(&say.keyboard) });
+impl Pictures<'_> {
+    fn new(dir: Option<&Path>) -> Result<Pictures<'_>, Failure> {
+        if let Some(path) = dir {
+            std::fs::create_dir_all(path).map_err(|error| unkept(path, &error))?;
+        }
+        Ok(Pictures { dir, named: 0 })
+    }
+
+    /// Gives the next picture a name, and keeps it under that in the folder, beside whatever is
+    /// there already.
+    fn keep(&mut self, picture: &Picture) -> Result<String, Failure> {
+        loop {
+            self.named += 1;
+            let name = format!("picture-{}.png", self.named);
+            let Some(path) = self.path(&name) else { return Ok(name) };
+            let mut file = match std::fs::File::create_new(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(unkept(&path, &error)),
+            };
+            let png = charts::draw(picture)
+                .map_err(|error| Failure::new(Exit::Fault, error_chain(&error)))?;
+            file.write_all(&png).map_err(|error| unkept(&path, &error))?;
+            return Ok(name);
+        }
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.dir.map(|dir| dir.join(name))
+    }
+}
+
+fn unkept(path: &Path, error: &std::io::Error) -> Failure {
+    let reason = format!("a picture cannot be kept in {}: {error}", path.display());
+    Failure::new(Exit::Errors, reason)
+}
+
+/// A message in a terminal: where its picture is kept, its text, and its buttons in brackets.
+fn shown(part: &Part, keyboard: &[Vec<Button>], kept: Option<PathBuf>) -> String {
+    let mut lines = Vec::new();
+    if let Some(path) = kept {
+        lines.push(format!("[picture: {}]", path.display()));
+    }
+    if !part.text.is_empty() {
+        lines.push(part.text.to_plain());
+    }
+    for row in keyboard {
+        let labels: Vec<String> = row.iter().map(|button| format!("[{}]", button.label)).collect();
+        lines.push(labels.join(" "));
+    }
+    lines.join("\n")
+}
+
+/// The same as the Bot API would carry it; `picture` is the name of the file that goes with it.
+fn shown_json(owner: i64, part: &Part, keyboard: &[Vec<Button>], picture: Option<&str>) -> Value {
+    let (method, text_field) = match picture {
+        Some(_) => ("sendPhoto", "caption"),
+        None => ("sendMessage", "text"),
+    };
+    let mut message = json!({ "method": method, "chat_id": owner });
+    if let Some(name) = picture {
+        message["photo"] = delivery::attached(name).into();
+    }
+    if !part.text.is_empty() {
+        message[text_field] = part.text.html().into();
+        message["parse_mode"] = "HTML".into();
+    }
+    if !keyboard.is_empty() {
+        message["reply_markup"] = json!({ "inline_keyboard": delivery::keyboard(keyboard) });
     }
     message
 }

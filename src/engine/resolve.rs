@@ -47,6 +47,10 @@ impl Resolver {
         Resolver { workshop, board, patience }
     }
 
+    pub(super) fn workshop(&self) -> &Workshop {
+        &self.workshop
+    }
+
     /// One of our topics, by its name in the log.
     pub(super) fn topic(&self, log_name: &str) -> Result<Topic, LogError> {
         let topic = self.workshop.topics.find(log_name).cloned();

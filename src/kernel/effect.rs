@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chat::{Keyboard, Place};
-use super::text::Text;
+use super::picture::Picture;
+use super::text::{CAPTION_LIMIT_UTF16, MESSAGE_LIMIT_UTF16, Text};
 
 /// Something to say in the chat that the decision is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,11 +17,14 @@ pub struct Say {
     /// It asks for a typed answer, and this stands in the input field meanwhile. In a group the
     /// question becomes a reply that its person is made to answer (ForceReply), without buttons.
     pub placeholder: Option<String>,
+    /// What shows it at a glance. It is drawn when the message is delivered; a message that takes
+    /// the place of an earlier one stays text.
+    pub picture: Option<Picture>,
 }
 
 impl Say {
     pub fn new(text: Text) -> Say {
-        Say { text, keyboard: Keyboard::new(), silent: false, placeholder: None }
+        Say { text, keyboard: Keyboard::new(), silent: false, placeholder: None, picture: None }
     }
 
     #[must_use]
@@ -34,6 +38,39 @@ impl Say {
         self.placeholder = Some(placeholder.into());
         self
     }
+
+    #[must_use]
+    pub fn showing(mut self, picture: Option<Picture>) -> Say {
+        self.picture = picture;
+        self
+    }
+
+    /// The messages that this becomes, in order; never none. A text too long to stand below its
+    /// picture follows it as a message of its own. The buttons go with the last one.
+    pub fn parts(&self, takes_picture: bool) -> Vec<Part> {
+        let picture = self.picture.clone().filter(|_| takes_picture);
+        if picture.is_some() && self.text.width_utf16() <= CAPTION_LIMIT_UTF16 {
+            return vec![Part { text: self.text.clone(), picture }];
+        }
+        let mut parts = Vec::new();
+        if picture.is_some() {
+            parts.push(Part { text: Text::new(), picture });
+        }
+        let texts = self.text.split(MESSAGE_LIMIT_UTF16).into_iter();
+        parts.extend(texts.map(|text| Part { text, picture: None }));
+        if parts.is_empty() {
+            parts.push(Part { text: Text::of("…"), picture: None });
+        }
+        parts
+    }
+}
+
+/// One of the messages that something said becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Empty only below a picture.
+    pub text: Text,
+    pub picture: Option<Picture>,
 }
 
 /// An edit: the records of one decision for a topic, and what its author is told about them.

@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod dialog;
 pub mod effect;
 pub mod name;
+pub mod picture;
 pub mod pipeline;
 pub mod poison;
 pub mod record;

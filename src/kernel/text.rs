@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 /// What Telegram takes in one message, in UTF-16 code units after its entities are parsed
 /// (Bot API, `sendMessage`).
 pub const MESSAGE_LIMIT_UTF16: usize = 4096;
+/// What it takes below a picture, counted the same way (Bot API, `sendPhoto`).
+pub const CAPTION_LIMIT_UTF16: usize = 1024;
 
 /// How a span is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +167,11 @@ impl Text {
             }
         }
         plain
+    }
+
+    /// Is there nothing in it at all?
+    pub fn is_empty(&self) -> bool {
+        self.lines.iter().all(Vec::is_empty)
     }
 
     /// Its length as Telegram counts it.

@@ -40,6 +40,7 @@ pub mod publication;
 pub mod removal;
 pub mod schema;
 pub mod schemas;
+pub mod standstill;
 mod writer;
 
 pub use lock::{DirLock, make_dir};

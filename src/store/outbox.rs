@@ -2,14 +2,15 @@
 //!
 //! Invariant: a row leaves `waiting` only when Telegram took it, or when its `note` says why not.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::StoreError;
 use crate::kernel::alert::Alert;
 use crate::kernel::chat::{Keyboard, Place};
-use crate::kernel::effect::Say;
+use crate::kernel::effect::{Part, Say};
+use crate::kernel::picture::Picture;
 use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
 use crate::kernel::time::HOUR_MS;
 
@@ -73,6 +74,14 @@ pub struct Body {
     /// Whoever it replies to is made to answer it; this stands in their input field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_reply: Option<String>,
+    /// Drawn when it is delivered, with the text below it. One that another version described and
+    /// that this one cannot read is left out: the text says it all.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "picture_if_readable"
+    )]
+    pub picture: Option<Picture>,
     /// An alert in one line, for a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brief: Option<Brief>,
@@ -91,10 +100,16 @@ impl Body {
             silent: false,
             reply_to: None,
             force_reply: None,
+            picture: None,
             brief: None,
             digest: None,
         }
     }
+}
+
+fn picture_if_readable<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Picture>, D::Error> {
+    let stored = Value::deserialize(from)?;
+    Ok(serde_json::from_value(stored).ok())
 }
 
 /// What a digest says of an alert.
@@ -203,20 +218,17 @@ async fn put(
     now_ms: i64,
 ) -> Result<i64, StoreError> {
     let Post { place, class, target, expires_at, among_others } = post;
-    let mut parts = message.text.split(MESSAGE_LIMIT_UTF16);
-    if parts.is_empty() {
-        parts.push(Text::of("…"));
-    }
+    let parts = message.parts(target == Target::New);
     let last = parts.len() - 1;
     let mut row_id = 0;
-    for (index, text) in parts.into_iter().enumerate() {
+    for (index, Part { text, picture }) in parts.into_iter().enumerate() {
         let is_forced = among_others.is_some() && index == last;
         let force_reply = message.placeholder.clone().filter(|_| is_forced);
         // A message has room for one: buttons, or the question that has to be answered.
         let has_buttons = index == last && force_reply.is_none();
         let keyboard = if has_buttons { message.keyboard.clone() } else { Keyboard::new() };
         let (silent, reply_to) = (message.silent, among_others.flatten());
-        let body = Body { keyboard, silent, reply_to, force_reply, ..Body::plain(text) };
+        let body = Body { keyboard, silent, reply_to, force_reply, picture, ..Body::plain(text) };
         let action = match target {
             // Only the first part can take the place of an earlier message.
             Target::Message(_) | Target::Row(_) if index == 0 => Action::Edit(target, body),
@@ -526,4 +538,26 @@ pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), Sto
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_a_version_without_pictures_reads_as_text() {
+        let stored = r#"{"text":{"lines":[[{"style":"Plain","text":"hello"}]]},"keyboard":[],
+            "silent":true}"#;
+        let body: Body = serde_json::from_str(stored).unwrap();
+        assert_eq!(body, Body { silent: true, ..Body::plain(Text::of("hello")) });
+        assert!(!serde_json::to_string(&body).unwrap().contains("picture"));
+    }
+
+    #[test]
+    fn a_picture_of_a_later_version_leaves_the_text() {
+        let stored = r#"{"text":{"lines":[[{"style":"Plain","text":"hello"}]]},"keyboard":[],
+            "silent":false,"picture":{"title":"x","drawing":{"kind":"hologram"}}}"#;
+        let body: Body = serde_json::from_str(stored).unwrap();
+        assert_eq!(body, Body::plain(Text::of("hello")));
+    }
 }

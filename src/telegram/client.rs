@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
-use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap};
+use reqwest::multipart::{Form, Part};
+use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -57,6 +58,14 @@ pub fn check_url(api_url: &str) -> Result<(), String> {
     }
 }
 
+/// A file that goes with a call; a parameter names it as `attach://` and its name.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    pub name: String,
+    pub mime: &'static str,
+    pub bytes: Vec<u8>,
+}
+
 #[derive(Deserialize)]
 struct Answer {
     ok: bool,
@@ -95,8 +104,37 @@ impl BotApi {
         params: &Value,
         timeout: Duration,
     ) -> Result<Value, CallError> {
+        self.counted(method, self.post(method).json(params), timeout).await
+    }
+
+    /// The same with a file.
+    pub async fn call_with_file(
+        &self,
+        method: &str,
+        params: &Value,
+        file: Upload,
+        timeout: Duration,
+    ) -> Result<Value, CallError> {
+        let part = Part::bytes(file.bytes).file_name(file.name.clone()).mime_str(file.mime);
+        let part = part.map_err(|error| CallError::Unsent(error.without_url().to_string()))?;
+        let mut form = Form::new();
+        for (name, value) in params.as_object().into_iter().flatten() {
+            // Whatever is no text goes as JSON.
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            form = form.text(name.clone(), text);
+        }
+        let request = self.post(method).multipart(form.part(file.name, part));
+        self.counted(method, request, timeout).await
+    }
+
+    async fn counted(
+        &self,
+        method: &str,
+        request: RequestBuilder,
+        timeout: Duration,
+    ) -> Result<Value, CallError> {
         let began = Instant::now();
-        let result = self.attempt(method, params, timeout).await.map(|(result, _)| result);
+        let result = attempt(request, timeout).await.map(|(result, _)| result);
         self.meter.count_call(method, began.elapsed(), &result);
         if let Err(CallError::Refused { code: 401, .. }) = &result
             && self.meter.may_complain_of_token()
@@ -115,23 +153,24 @@ impl BotApi {
         method: &str,
         timeout: Duration,
     ) -> Result<(Value, Option<i64>), CallError> {
-        self.attempt(method, &Value::Object(Map::new()), timeout).await
+        attempt(self.post(method).json(&Value::Object(Map::new())), timeout).await
     }
 
-    async fn attempt(
-        &self,
-        method: &str,
-        params: &Value,
-        timeout: Duration,
-    ) -> Result<(Value, Option<i64>), CallError> {
-        let url = format!("{}/{method}", self.base.reveal());
-        let sent = self.http.post(url).json(params).timeout(timeout).send().await;
-        let response = sent.map_err(|error| failure(&error.without_url()))?;
-        let status = response.status();
-        let date_ms = date_ms(response.headers());
-        let body = response.bytes().await.map_err(|error| failure(&error.without_url()))?;
-        read_answer(status, &body).map(|result| (result, date_ms))
+    fn post(&self, method: &str) -> RequestBuilder {
+        self.http.post(format!("{}/{method}", self.base.reveal()))
     }
+}
+
+async fn attempt(
+    request: RequestBuilder,
+    timeout: Duration,
+) -> Result<(Value, Option<i64>), CallError> {
+    let sent = request.timeout(timeout).send().await;
+    let response = sent.map_err(|error| failure(&error.without_url()))?;
+    let status = response.status();
+    let date_ms = date_ms(response.headers());
+    let body = response.bytes().await.map_err(|error| failure(&error.without_url()))?;
+    read_answer(status, &body).map(|result| (result, date_ms))
 }
 
 /// What the answer to a call says became of it.

@@ -72,7 +72,7 @@ impl Source {
 
     fn is_pure(&self) -> bool {
         let Some((_, inner)) = self.path.split_once('/') else { return false };
-        if self.path.starts_with("kernel/") {
+        if self.path.starts_with("kernel/") || self.path.starts_with("charts/") {
             return true;
         }
         let part = inner.split_once('/').map_or("", |(_, part)| part);

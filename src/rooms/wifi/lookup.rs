@@ -4,6 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::namebook as names;
 use super::types::{MacAddr, Ssid};
+use super::week;
 use crate::kernel::time::HOUR_MS;
 use crate::store::StoreError;
 
@@ -52,6 +53,8 @@ pub struct Card {
     pub undecided_count: i64,
     /// Probes in each of the hours up to the newest probe, the oldest hour first.
     pub hours: [i64; STRIP_HOURS],
+    /// Probes by hour since the epoch over the last days.
+    pub week: Vec<(i64, i64)>,
 }
 
 /// What was typed after `/device`.
@@ -220,11 +223,12 @@ async fn card(db: &mut SqliteConnection, parts: Vec<DeviceRow>) -> Result<Card, 
     .await?;
     let last_ms = parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
     let hours = hours(db, &among, last_ms).await?;
+    let week = week::hours(db, &parts).await?;
     let (name, is_ignored) = match parts.first() {
         Some(part) => names::name_of(db, part.mac()).await?,
         None => (None, false),
     };
-    Ok(Card { name, is_ignored, parts, ssid_count, ssids, undecided_count, hours })
+    Ok(Card { name, is_ignored, parts, ssid_count, ssids, undecided_count, hours, week })
 }
 
 /// The hours up to the newest probe: a device that is gone still has a history.

@@ -34,6 +34,7 @@ pub mod types;
 mod vendor;
 mod views;
 mod watchlist;
+pub mod week;
 pub mod wire;
 
 use encoding::Encoding;

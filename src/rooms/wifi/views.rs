@@ -11,7 +11,6 @@ use super::types::{MacAddr, Ssid};
 use super::wire::Row;
 use super::{Wifi, copies, documents, evidence, hits, presence};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
-use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
 
@@ -31,8 +30,9 @@ const FOLDED: [&str; 9] = [
 ];
 /// A literal number, so that the partial index `wifi_device_full` serves it.
 const FULL_DEVICES: &str = "select mac from wifi_device where ssid_count > 1000";
-/// How long the hours of pictures are kept behind the watermark.
-const HOUR_RETENTION_MS: i64 = 30 * DAY_MS;
+/// How long the hours of pictures are kept behind the newest one. Not behind the watermark, which
+/// follows the clock: a capture of last year has its pictures too.
+const HOURS_KEPT: i64 = 30 * 24;
 
 static MERGE_DEVICES: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -188,9 +188,9 @@ impl Views for Wifi {
         copies::doubt_all(db).await
     }
 
-    async fn prune(&self, db: &mut SqliteConnection, watermark_ms: i64) -> Result<(), StoreError> {
-        sqlx::query("delete from wifi_hour where hour < ?")
-            .bind((watermark_ms - HOUR_RETENTION_MS) / HOUR_MS)
+    async fn prune(&self, db: &mut SqliteConnection, _watermark_ms: i64) -> Result<(), StoreError> {
+        sqlx::query("delete from wifi_hour where hour < (select max(hour) from wifi_hour) - ?")
+            .bind(HOURS_KEPT)
             .execute(&mut *db)
             .await?;
         Ok(())

@@ -17,11 +17,13 @@ use crate::store::{Store, StoreError, Urgency, parks};
 
 mod outcome;
 mod pace;
+mod photo;
 mod refusal;
 mod rests;
 mod send;
 
 use pace::Pace;
+pub use photo::attached;
 use rests::{Rest, Rests};
 pub use send::keyboard;
 

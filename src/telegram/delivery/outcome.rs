@@ -75,6 +75,8 @@ pub(super) fn judge(row: &Row, sent: Sent) -> Outcome {
     let error = match sent {
         Sent::Taken(message_id) => return Outcome::Sent(message_id),
         Sent::Unprepared(error) => return retry(row, error.to_string()),
+        // The text that belongs to it is a row of its own.
+        Sent::Unshown(reason) => return Outcome::Drop(reason),
         Sent::Failed(error) => error,
     };
     match &error {

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::photo::{self, Shown};
 use super::refusal::Refusal;
-use crate::kernel::chat::{Button, ButtonAction, Keyboard};
+use crate::kernel::chat::{Button, ButtonAction};
 use crate::kernel::text::MESSAGE_LIMIT_UTF16;
 use crate::store::outbox::{self, Action, Body, Row, Target};
 use crate::store::{Store, StoreError};
@@ -15,6 +16,8 @@ pub(super) enum Sent {
     /// Telegram took it; a message has an id.
     Taken(Option<i32>),
     Failed(CallError),
+    /// It was a picture and nothing else, and cannot be shown.
+    Unshown(String),
     /// The row could not even be prepared.
     Unprepared(StoreError),
 }
@@ -24,7 +27,17 @@ pub(super) enum Sent {
 pub(super) async fn row(store: &Store, api: &BotApi, row: &Row) -> Sent {
     let result = match &row.action {
         Action::Call(call) => api.call(&call.method, &call.params, CALL_TIMEOUT).await,
-        Action::Say(body) => message(api, row, body, None).await,
+        Action::Say(body) => {
+            let shown = match &body.picture {
+                Some(picture) => photo::send(api, row, body, picture).await,
+                None => Shown::Settled(message(api, row, body, None).await),
+            };
+            match shown {
+                Shown::Settled(result) => result,
+                Shown::TextInstead(reason) if body.text.is_empty() => return Sent::Unshown(reason),
+                Shown::TextInstead(_) => message(api, row, body, None).await,
+            }
+        }
         Action::Edit(target, body) => match message_id(store, *target).await {
             Ok(message_id) => message(api, row, body, message_id).await,
             Err(error) => return Sent::Unprepared(error),
@@ -87,7 +100,8 @@ async fn one(api: &BotApi, row: &Row, body: &Body, edits: Option<i32>) -> Result
     }
 }
 
-fn params(row: &Row, body: &Body, edits: Option<i32>, marked_up: bool) -> Value {
+/// What `sendMessage` and `editMessageText` take.
+pub(super) fn params(row: &Row, body: &Body, edits: Option<i32>, marked_up: bool) -> Value {
     let text = if marked_up { body.text.html() } else { body.text.to_plain() };
     let mut params = json!({
         "chat_id": row.place.chat_id,
@@ -131,7 +145,7 @@ fn force_reply(placeholder: &str) -> Value {
 }
 
 /// Inline buttons as the Bot API takes them.
-pub fn keyboard(rows: &Keyboard) -> Value {
+pub fn keyboard(rows: &[Vec<Button>]) -> Value {
     let button = |button: &Button| match &button.action {
         ButtonAction::Data(data) => json!({ "text": button.label, "callback_data": data }),
         ButtonAction::Copy(text) => {

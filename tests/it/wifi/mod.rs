@@ -15,6 +15,7 @@ mod live;
 mod looking;
 mod names;
 mod naming;
+mod pictures;
 pub(crate) mod street;
 mod watching;
 

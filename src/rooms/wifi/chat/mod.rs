@@ -20,6 +20,7 @@ mod forgetting;
 mod marking;
 pub mod marks;
 mod naming;
+pub mod picture;
 mod records;
 pub mod routes;
 pub mod show;

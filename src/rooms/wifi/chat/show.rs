@@ -2,6 +2,7 @@
 
 use super::buttons::{self, PAGE};
 use super::marks::Mark;
+use super::picture;
 use super::spelling;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::dialog::shortened;
@@ -96,7 +97,7 @@ fn card(card: &Card, said: &[Said], snapshot: &Snapshot) -> Say {
         let who = if others.is_empty() { Who::Mac(first.mac) } else { Who::NameOf(first.mac) };
         keyboard.extend(actions(first, who, snapshot));
     }
-    Say::new(text).with(keyboard)
+    Say::new(text).showing(picture::of(card, snapshot)).with(keyboard)
 }
 
 /// What can be done about a device, or about all of one name.
