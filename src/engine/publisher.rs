@@ -164,7 +164,7 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
     let log_name = &workshop.topics.get(log::dead_letters::TOPIC)?.log_name;
     match workshop.log.append(log_name, records.clone()).await {
         Err(error) if error.is_of_record() => {
-            append_one_by_one(workshop, log_name, records).await?
+            append_one_by_one(workshop, log_name, records).await?;
         }
         appended => drop(appended?),
     }

@@ -67,7 +67,7 @@ async fn missing(operations: &Operations) -> Vec<String> {
             Phase::Waiting(reason) => missing.push(format!("pipeline {name} waits: {reason}")),
             Phase::Pausing(reason) => missing.push(format!("pipeline {name} pauses: {reason}")),
             Phase::Halted(reason) => {
-                missing.push(format!("pipeline {name} stands still: {reason}"))
+                missing.push(format!("pipeline {name} stands still: {reason}"));
             }
         }
     }

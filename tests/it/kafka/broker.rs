@@ -50,7 +50,7 @@ pub(crate) struct BrokerOptions {
     pub(crate) properties: Vec<String>,
     /// Further arguments of `StorageTool format`.
     pub(crate) format: Vec<String>,
-    /// The security protocol of the clients' listener and its name.
+    /// The security protocol of the clients' listener, if not plain text.
     pub(crate) protocol: Option<&'static str>,
 }
 
@@ -93,7 +93,7 @@ impl Broker {
         let jars = jars(test)?;
         for _ in 0..ATTEMPTS {
             let folder = tempfile::tempdir().unwrap();
-            let ports = [free_port(), free_port()];
+            let ports = [free_port(), free_port(), free_port()];
             write_properties(folder.path(), ports, &options);
             format(&jars, folder.path(), &options);
             let life = Mutex::new(None);
@@ -205,17 +205,30 @@ fn format(jars: &Path, folder: &Path, options: &BrokerOptions) {
     assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
 }
 
-fn write_properties(folder: &Path, [port, controller]: [u16; 2], options: &BrokerOptions) {
+fn write_properties(
+    folder: &Path,
+    [port, internal, controller]: [u16; 3],
+    options: &BrokerOptions,
+) {
     let protocol = options.protocol.unwrap_or("PLAINTEXT");
     let advertised = options.advertised_port.unwrap_or(port);
     let mut lines: Vec<String> = vec![
         "process.roles=broker,controller".to_owned(),
         "node.id=1".to_owned(),
         format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
-        format!("listeners=CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
-        format!("advertised.listeners=CLIENTS://127.0.0.1:{advertised}"),
-        format!("listener.security.protocol.map=CLIENTS:{protocol},CONTROLLER:PLAINTEXT"),
-        "inter.broker.listener.name=CLIENTS".to_owned(),
+        format!(
+            "listeners=CLIENTS://127.0.0.1:{port},INTERNAL://127.0.0.1:{internal},\
+             CONTROLLER://127.0.0.1:{controller}"
+        ),
+        format!(
+            "advertised.listeners=CLIENTS://127.0.0.1:{advertised},\
+             INTERNAL://127.0.0.1:{internal}"
+        ),
+        format!(
+            "listener.security.protocol.map=CLIENTS:{protocol},INTERNAL:PLAINTEXT,\
+             CONTROLLER:PLAINTEXT"
+        ),
+        "inter.broker.listener.name=INTERNAL".to_owned(),
         "controller.listener.names=CONTROLLER".to_owned(),
         format!("log.dirs={}", folder.join("data").display()),
         "offsets.topic.replication.factor=1".to_owned(),

@@ -7,3 +7,4 @@ pub(crate) mod chaos;
 pub(crate) mod end_to_end;
 mod outage;
 pub(crate) mod prefixed;
+mod secure;
