@@ -12,8 +12,17 @@ create table wifi_device (
     ssid_count integer not null default 0,
     ssids_complete integer not null default 1
 ) strict;
-create index wifi_device_last on wifi_device (last_ms);
+-- No index on last_ms: it would move with every probe. Who was heard in an hour is in wifi_hour.
 create index wifi_device_full on wifi_device (mac) where ssid_count > 1000;
+
+-- Parts of MACs, by their three-digit pieces. New devices enter by themselves; whoever deletes a
+-- device takes it out, as a contentless index needs its text for that.
+create virtual table wifi_part using fts5 (
+    digits, tokenize = 'trigram case_sensitive 1', content = '', columnsize = 0, detail = none
+);
+create trigger wifi_device_part after insert on wifi_device begin
+    insert into wifi_part (rowid, digits) values (new.mac, printf('%012x', new.mac));
+end;
 
 -- The networks that a device looked for: at most 1,000 a device, the first by (first seen, value).
 create table wifi_ssid (
@@ -24,7 +33,10 @@ create table wifi_ssid (
     last_ms integer not null,
     primary key (mac, ssid)
 ) strict, without rowid;
-create index wifi_ssid_name on wifi_ssid (ssid, last_ms);
+create index wifi_ssid_name on wifi_ssid (ssid);
+create trigger wifi_ssid_counted after insert on wifi_ssid begin
+    update wifi_device set ssid_count = ssid_count + 1 where mac = new.mac;
+end;
 
 -- The same while the stream has not shown whether SSIDs are text or hexadecimal; as text.
 create table wifi_undecided (
@@ -58,13 +70,20 @@ create table wifi_encoding (
     heard_at integer
 ) strict;
 
--- Probes by hour since the epoch, for pictures. Time comes first in the key: pruning is a range.
+-- Probes by hour since the epoch: pictures, and who was heard last. Time comes first in the key:
+-- pruning is a range.
 create table wifi_hour (
     hour integer not null,
     mac integer not null,
     probe_count integer not null,
     primary key (hour, mac)
 ) strict, without rowid;
+
+-- Up to which hour randomised addresses that fell silent have been forgotten.
+create table wifi_forgotten (
+    id integer primary key check (id = 1),
+    before_hour integer not null
+) strict;
 
 -- Documents of UniFi's change data, and the names they give.
 create table wifi_document (

@@ -12,8 +12,11 @@ create table wifi_candidate (
     interest text not null check (interest in ('watched', 'resembles', 'hides_bytes')),
     -- The watched network that it looks like.
     watched blob,
+    -- Its turn had come, and there were too many for one step.
+    is_ready integer not null,
     primary key (event_ms, partition, offset, reading)
 ) strict, without rowid;
+create index wifi_candidate_ready on wifi_candidate (event_ms) where is_ready = 1;
 
 -- Facts: what the cool-down held back, by the end of the day, until the day is told.
 create table wifi_held (

@@ -51,13 +51,17 @@ impl Trouble {
     /// What is wrong, and what to do.
     fn advice(self) -> &'static str {
         match self {
-            Trouble::Full => "the disk is full: free some space on it, and work goes on by itself",
+            Trouble::Full => {
+                "the disk is full: free some space on it; a running bot goes on by itself then, \
+                 any other command has to be given again"
+            }
             Trouble::ReadOnly => {
                 "it cannot be written: make the folder and its files writable for this user, and \
                  look whether the disk was mounted read-only"
             }
             Trouble::Busy => {
-                "another program holds it: work goes on by itself when that program lets go"
+                "another program holds it: when that program lets go, a running bot goes on by \
+                 itself, any other command has to be given again"
             }
             Trouble::Damaged => {
                 "it is damaged, or no database of windowsill: stop, keep a copy of the folder, and \

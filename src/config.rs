@@ -228,6 +228,9 @@ section! {
         /// What tshark's SSIDs are written in: `text` (up to 3.6), `hex` (from 4.0 on), or `auto`,
         /// which finds out from the stream. A record's `ssid-encoding` header says it better.
         pub ssid_encoding: SsidEncoding,
+        /// A randomised address is forgotten when it was not heard for so many days, and begins
+        /// anew if it comes back; 0 keeps it for ever.
+        pub random_retention_days: u32,
         /// After an alert about a device and a network, further probes of the same two are counted
         /// and not told for so many minutes; 0 tells of every frame.
         pub cooldown_minutes: u32,
@@ -251,6 +254,10 @@ section! {
         pub name: Option<String>,
         /// How many partitions it gets when it is created.
         pub partitions: Option<i32>,
+        /// Whether the bot writes it, where it is a topic of results. Without it
+        /// `houseplant-low-readings` is written and `pcap-stats` is not: in the embedded log that
+        /// would store every device twice.
+        pub publish: Option<bool>,
         /// What its values are written in: `avro` (single-object encoding), `confluent`, `json` or
         /// `text`. By default `confluent` with a schema registry, else `json` on Kafka and `avro`
         /// in the embedded log; what others write as JSON or text is that.
@@ -357,6 +364,7 @@ impl Default for Wifi {
     fn default() -> Wifi {
         Wifi {
             ssid_encoding: SsidEncoding::default(),
+            random_retention_days: 30,
             cooldown_minutes: 10,
             absent_minutes: 30,
             learning_hours: 24,
@@ -391,6 +399,14 @@ impl Config {
     /// The partitions that are set for the topic, if any are.
     pub fn topic_partitions(&self, default_name: &str) -> Option<i32> {
         self.topics.get(default_name).and_then(|topic| topic.partitions)
+    }
+}
+
+impl Config {
+    /// Whether a topic of results is written; `by_default` where nobody has set it.
+    pub fn publishes(&self, default_name: &str, by_default: bool) -> bool {
+        let set = self.topics.get(default_name).and_then(|topic| topic.publish);
+        set.unwrap_or(by_default)
     }
 }
 

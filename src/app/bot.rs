@@ -12,12 +12,12 @@ use super::intake::Source;
 use super::tasks::Tasks;
 use crate::clock;
 use crate::config::Config;
-use crate::engine::{jittered, publisher};
+use crate::engine::{jittered, publisher, results};
 use crate::exit::Exit;
 use crate::http::{Operations, WatchedPipeline};
 use crate::kernel::chat::Me;
 use crate::kernel::time::MINUTE_MS;
-use crate::rooms::Pipe;
+use crate::rooms::{self, Pipe};
 use crate::store::{Store, Urgency, access};
 use crate::telegram::access::{Access, FixedAccess};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
@@ -53,6 +53,8 @@ pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, pipelines: Vec<Box<
     tasks.spawn("publisher", publisher::run(house.workshop.clone(), tasks.stop()));
     let letters = publisher::run_letters(house.workshop.clone(), tasks.stop());
     tasks.spawn("dead letters", letters);
+    let results = results::run(house.workshop.clone(), rooms::results(), tasks.stop());
+    tasks.spawn("results", results);
 }
 
 /// What the pages for whoever runs the bot look at.

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::house::{Failure, House};
 use crate::cli::Fold;
 use crate::config::Config;
-use crate::engine::{EngineError, FoldSummary, PassedOver, error_chain, publisher};
+use crate::engine::{EngineError, FoldSummary, PassedOver, error_chain, publisher, results};
 use crate::exit::Exit;
-use crate::rooms::Pipe;
+use crate::rooms::{self, Pipe};
 
 pub(super) async fn fold(config: &Config, options: &Fold) -> Result<Exit, Failure> {
     let house = House::open(config, None).await?;
@@ -57,12 +57,12 @@ pub(super) async fn catch_up(
     }
     let publish = async {
         while publisher::publish_letters(&house.workshop).await? {}
-        Ok(())
+        results::publish(&house.workshop, &rooms::results()).await
     };
     let published: Result<(), EngineError> = publish.await;
     if let Err(error) = published {
         // They are in the store; the next start carries them on.
-        tracing::warn!(error = %error_chain(&error), "dead letters could not be published");
+        tracing::warn!(error = %error_chain(&error), "dead letters or results could not be published");
     }
     if let Err(error) = house.upkeep(pipelines).pass().await {
         // What was folded stands, and the next start keeps the log small.

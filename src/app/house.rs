@@ -9,6 +9,7 @@ use crate::clock::{self, Clock, SystemClock};
 use crate::config::Config;
 use crate::demo::clock::DemoClock;
 use crate::demo::feed;
+use crate::engine::results::{self, ResultTable};
 use crate::engine::{EngineSettings, Workshop};
 use crate::exit::Exit;
 use crate::kernel::chat::Place;
@@ -93,6 +94,8 @@ impl House {
             None => clock_at_rest(&log, config).await?,
         };
         subscribe_owners(&store, config).await?;
+        let is_published = |table: &ResultTable| config.publishes(table.topic, table.by_default);
+        results::settle(&store, rooms::results(), is_published).await?;
         remember_schemas(&store, &topics).await?;
         let settings = EngineSettings {
             clock_lag_ms: i64::try_from(config.clock_lag_ms).unwrap_or(i64::MAX),

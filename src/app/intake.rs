@@ -55,7 +55,9 @@ impl Intake {
             meter: api.meter().clone(),
         };
         let check_every = Duration::from_secs(config.webhook.check_every_seconds.into());
-        let registrar = Registrar::new(api.clone(), store.clone(), address, secret, check_every);
+        let (api, store) = (api.clone(), store.clone());
+        let fixed = fixed_access(config);
+        let registrar = Registrar::new(api, store, fixed, address, secret, check_every);
         Ok(Intake::Webhook { path, hook: Box::new(hook), registrar: Box::new(registrar) })
     }
 

@@ -81,18 +81,19 @@ fn key(canvas: &mut Canvas<'_>, calendar: &Calendar, area: Area, most: i64) {
     const BLOCK_PX: f32 = 32.0;
     const SPACE_PX: f32 = 16.0;
     let (baseline, set, ink) = (area.bottom, Type::AXIS, Ink::Soft);
-    let words = format!("{} {} an hour", short(most), calendar.counted);
     let room_px = (area.right - area.left) / 2.0;
-    canvas.text(&words, (area.right, baseline), room_px, Align::Right, set, ink);
-    let mut left = area.right - canvas.measure_px(&words, set).min(room_px) - SPACE_PX;
+    let most_words = short(most);
+    canvas.text(&most_words, (area.right, baseline), room_px, Align::Right, set, ink);
+    let mut left = area.right - canvas.measure_px(&most_words, set) - SPACE_PX;
     for step in (0..=SHADES).rev() {
         left -= BLOCK_PX + GAP_PX;
         let ink = if step == 0 { Ink::Empty } else { shade(step) };
         canvas.block(left, baseline - BLOCK_PX + 2.0, BLOCK_PX, BLOCK_PX, ink);
     }
     left -= SPACE_PX;
-    canvas.text("0", (left, baseline), room_px, Align::Right, set, ink);
-    left -= canvas.measure_px("0", set) + 2.0 * SPACE_PX;
+    let words = format!("{} an hour: 0", calendar.counted);
+    canvas.text(&words, (left, baseline), room_px, Align::Right, set, ink);
+    left -= canvas.measure_px(&words, set).min(room_px) + 2.0 * SPACE_PX;
     let zone = calendar.zone.replace('_', " ");
     canvas.text(&zone, (area.left, baseline), left - area.left, Align::Left, set, ink);
 }

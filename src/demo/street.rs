@@ -24,9 +24,8 @@ const FIRST_VISIT_MS: i64 = HOUR_MS;
 const VISIT_WITHIN_MS: i64 = 2 * HOUR_MS;
 /// A visit's bursts of probes; all of them lie within one cool-down.
 const VISIT_BURSTS_MS: [i64; 4] = [0, 90 * SECOND_MS, 4 * MINUTE_MS, 7 * MINUTE_MS];
-/// Days from one to the next.
-const ALIKE_EVERY: i64 = 4;
-const VISITOR_EVERY: i64 = 3;
+/// Days after which what is odd comes again: something else on each.
+const ODD_DAYS: i64 = 4;
 
 /// Everything but visits happens within one of these.
 const SLOT_MS: i64 = 10 * MINUTE_MS;
@@ -218,13 +217,11 @@ impl Street {
         }
         let mac = self.made_up(who, slot);
         let picked = self.unit(who, slot, 3);
-        let ssid = if picked < 0.005 {
-            HIDING
-        } else if picked < 0.4 {
-            any(&PASSER_NETWORKS, chance::below(8, self.unit(who, slot, 4))).unwrap_or_default()
-        } else {
-            b""
+        let ssid = match picked < 0.4 {
+            true => any(&PASSER_NETWORKS, chance::below(8, self.unit(who, slot, 4))),
+            false => None,
         };
+        let ssid = ssid.unwrap_or_default();
         for (burst, (after_ms, dbm)) in (0..).zip([(-14_000, -87), (0, -63), (13_000, -84)]) {
             let dbm = dbm + self.wobble(who, slot * 4 + burst, 4);
             let at_ms = near_ms + after_ms;
@@ -242,22 +239,28 @@ impl Street {
         heard.push(Heard { at_ms: ring * DOORBELL_EVERY_MS + late_ms, mac: DOORBELL, ssid, dbm });
     }
 
-    /// The phone that looks for the watched network; before the origin it did not yet. Now and then
-    /// somebody else, too.
+    /// The phone that looks for the watched network; before the origin it did not yet. From the
+    /// second day on something odd, too: a fresh simulation does not begin with old news.
     fn visit(&self, visit: i64, heard: &mut Vec<Heard>) {
         let late_ms = chance::below(VISIT_WITHIN_MS, self.unit(OF_VISITS, visit, 1));
         let at_ms = self.origin_ms + visit * DAY_MS + FIRST_VISIT_MS + late_ms;
         let wanted = if visit >= 0 { WATCHED.0.as_bytes() } else { b"" };
         self.come(visit * 4, at_ms, GUEST_PHONE, wanted, heard);
-        if visit > 0 && visit % ALIKE_EVERY == 0 {
-            let mac = self.made_up(OF_VISITS, visit);
-            self.come(visit * 4 + 1, at_ms + 5 * HOUR_MS, mac, ALIKE, heard);
+        if visit <= 0 {
+            return;
         }
-        if visit > 0 && visit % VISITOR_EVERY == 0 {
-            // An old tablet that was never here before: each has the next number of its maker.
-            let [.., high, low] = (visit / VISITOR_EVERY).to_be_bytes();
-            let mac = [0x5c, 0x0a, 0x5b, 0x31, high, low];
-            self.come(visit * 4 + 2, at_ms + 9 * HOUR_MS, mac, b"", heard);
+        let later_ms = at_ms + 6 * HOUR_MS;
+        let made_up = self.made_up(OF_VISITS, visit);
+        match visit % ODD_DAYS {
+            1 => self.come(visit * 4 + 1, later_ms, made_up, HIDING, heard),
+            2 => self.come(visit * 4 + 1, later_ms, made_up, ALIKE, heard),
+            3 => {
+                // An old tablet that was never here before: each has the next number of its maker.
+                let [.., high, low] = (visit / ODD_DAYS).to_be_bytes();
+                let mac = [0x5c, 0x0a, 0x5b, 0x31, high, low];
+                self.come(visit * 4 + 1, later_ms, mac, b"", heard);
+            }
+            _ => {}
         }
     }
 
@@ -351,9 +354,10 @@ mod tests {
             assert_eq!(times.len(), VISIT_BURSTS_MS.len());
             assert!(times[times.len() - 1] - times[0] < 10 * MINUTE_MS);
         }
-        // Not in the past that a fresh simulation has: that would be old news.
+        // Nothing of it in the past that a fresh simulation has: that would be old news.
         let before = street(1).heard(ORIGIN_MS - 2 * DAY_MS, ORIGIN_MS);
-        assert!(before.iter().all(|probe| probe.ssid != WATCHED.0.as_bytes()));
+        let news = [WATCHED.0.as_bytes(), ALIKE, HIDING];
+        assert!(before.iter().all(|probe| !news.contains(&probe.ssid)));
         assert!(before.iter().any(|probe| probe.mac == GUEST_PHONE), "it is known already");
     }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::record::RecordRef;
 use crate::kernel::time::{LAST_EVENT_MS, MAX_AHEAD_MS, PartitionTime};
+use crate::kernel::when;
 use crate::log::codec::Codec;
 use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
 use crate::log::{Batch, LogError};
@@ -219,13 +220,9 @@ impl<P: Pipeline> Folding<'_, P> {
             return Err(format!("its time, {event_ms} ms, is not between 1970 and 9999"));
         }
         let Verdicts::Clock { now_ms } = self.verdicts else { return Ok((event, event_ms)) };
-        let ahead_ms = event_ms - now_ms;
-        if ahead_ms > MAX_AHEAD_MS {
-            return Err(format!(
-                "its time is {} s ahead of the clock; more than {} s is refused",
-                ahead_ms / 1000,
-                MAX_AHEAD_MS / 1000
-            ));
+        if event_ms - now_ms > MAX_AHEAD_MS {
+            let (time, most) = (super::iso(event_ms), when::length(MAX_AHEAD_MS));
+            return Err(format!("its time is {time}, more than {most} ahead of the clock"));
         }
         Ok((event, event_ms))
     }

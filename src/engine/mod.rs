@@ -25,6 +25,7 @@ mod phase;
 pub mod publisher;
 pub mod rebuild;
 mod resolve;
+pub mod results;
 mod resume;
 mod runner;
 mod session;

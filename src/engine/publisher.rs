@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::resolve::keep;
+use super::resolve::prepare;
 use super::{EngineError, Workshop, error_chain, jittered};
 use crate::clock;
 use crate::crash;
@@ -70,12 +70,12 @@ async fn carry(
     append: Append,
 ) -> Result<(), EngineError> {
     let mut changes = workshop.store.changes();
-    let mut retry = Retry { what, wait: FIRST_RETRY, stop: stop.clone() };
+    let mut retry = Retry::new(what, stop.clone());
     while !*stop.borrow() {
         changes.mark_unchanged();
         let Some(appended) = until_stopped(append(&workshop), &mut stop).await else { break };
         match appended {
-            Ok(None) => retry.wait = FIRST_RETRY,
+            Ok(None) => retry.succeeded(),
             Ok(Some(appended)) => {
                 // They are in the log: only the mark is tried again, or each attempt would append
                 // them once more.
@@ -85,7 +85,7 @@ async fn carry(
                         return Ok(());
                     }
                 }
-                retry.wait = FIRST_RETRY;
+                retry.succeeded();
                 continue;
             }
             Err(error) => {
@@ -117,15 +117,24 @@ async fn until_stopped<T>(
 }
 
 /// The pause after a fault that may pass.
-struct Retry {
+pub(super) struct Retry {
     what: &'static str,
     wait: Duration,
     stop: watch::Receiver<bool>,
 }
 
 impl Retry {
+    pub(super) fn new(what: &'static str, stop: watch::Receiver<bool>) -> Retry {
+        Retry { what, wait: FIRST_RETRY, stop }
+    }
+
+    /// The next fault is a new one.
+    pub(super) fn succeeded(&mut self) {
+        self.wait = FIRST_RETRY;
+    }
+
     /// Waits, longer each time; any other fault is given back.
-    async fn after(&mut self, error: EngineError) -> Result<(), EngineError> {
+    pub(super) async fn after(&mut self, error: EngineError) -> Result<(), EngineError> {
         if !error.is_transient() && !error.waits_for_somebody() {
             return Err(error);
         }
@@ -196,8 +205,7 @@ async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineErr
     if let Some(first) = pending.first()
         && let Ok(topic) = workshop.topics.get(&first.topic)
     {
-        let learnt = workshop.topics.prepare(topic).await.map_err(LogError::from)?;
-        keep(workshop, learnt.into_iter().collect()).await;
+        prepare(workshop, topic).await?;
     }
     let (topic, batch) = match encoded(workshop, &pending) {
         Encoded::Nothing => return Ok(None),

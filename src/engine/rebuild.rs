@@ -13,7 +13,7 @@ use super::{EngineError, Runner, Span, Views, Workshop};
 use crate::log::{Bounds, EventLog, Fetched, LogError, Start};
 use crate::store::past::{self, PastRow};
 use crate::store::positions::{self, Position};
-use crate::store::{StoreError, Urgency};
+use crate::store::{StoreError, Urgency, results};
 
 /// What a view would lose: the log no longer holds what it was folded from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,6 +80,7 @@ impl<V: Views> Runner<V> {
     pub async fn empty(&self, db: &mut SqliteConnection, plan: &Plan) -> Result<(), StoreError> {
         past::begin(db, self.name(), &plan.past).await?;
         positions::forget(db, self.name()).await?;
+        results::doubt(db, self.name()).await?;
         self.room().empty(db).await
     }
 }

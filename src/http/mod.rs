@@ -3,6 +3,7 @@
 //! Invariant: what is for whoever runs the bot is not there for a request that came through a
 //! proxy or tunnel: a webhook opens this port to the world, and these pages are not for it.
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,13 +21,13 @@ mod exposition;
 mod health;
 mod metrics;
 mod operations;
+mod serve;
 
 pub use operations::{Operations, WatchedPipeline};
+pub use serve::{Limits, serve};
 
 /// How long the store and the log may take to answer a page.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// How long open connections may take to end when the server stops.
-const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// What proxies and tunnels add to a request that they pass on.
 const FORWARDED: [&str; 2] = ["x-forwarded-for", "forwarded"];
 
@@ -47,6 +48,7 @@ pub enum BindError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    limits: Limits,
 }
 
 impl Server {
@@ -57,7 +59,13 @@ impl Server {
         };
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Server { listener, address })
+        Ok(Server { listener, address, limits: Limits::default() })
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Server {
+        Server { limits, ..self }
     }
 
     /// Where it listens: the port is the one that was picked.
@@ -66,22 +74,9 @@ impl Server {
     }
 
     /// Answers until `stop` turns true; requests that are under way are answered.
-    pub async fn run(
-        self,
-        router: Router,
-        stop: watch::Receiver<bool>,
-    ) -> Result<(), std::io::Error> {
-        let serve =
-            axum::serve(self.listener, router).with_graceful_shutdown(stopped(stop.clone()));
-        let too_long = async {
-            stopped(stop).await;
-            tokio::time::sleep(LAST_ANSWERS_WITHIN).await;
-        };
-        tokio::select! {
-            result = serve => result,
-            // Whoever keeps a connection open longer finds it closed.
-            () = too_long => Ok(()),
-        }
+    pub async fn run(self, router: Router, stop: watch::Receiver<bool>) -> Result<(), Infallible> {
+        serve(self.listener, self.limits, |_| router.clone(), stopped(stop)).await;
+        Ok(())
     }
 }
 

@@ -17,8 +17,8 @@ pub struct Say {
     /// It asks for a typed answer, and this stands in the input field meanwhile. In a group the
     /// question becomes a reply that its person is made to answer (ForceReply), without buttons.
     pub placeholder: Option<String>,
-    /// What shows it at a glance. It is drawn when the message is delivered; a message that takes
-    /// the place of an earlier one stays text.
+    /// What shows it at a glance. It is drawn when the message is delivered; a message that is
+    /// changed in place stays what it is.
     pub picture: Option<Picture>,
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::engine::rebuild::Plan;
+use crate::engine::results::ResultTable;
 use crate::engine::{EngineError, FoldSummary, PassedOver, Phase, Runner, Views, Workshop};
 use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
@@ -44,6 +45,8 @@ pub struct Room {
     pub chat: &'static (dyn Talk + Sync),
     /// What `/status` tells of its pipeline beside the figures, where there is something.
     pub status: Option<Status>,
+    /// The result tables that it keeps.
+    pub results: &'static [ResultTable],
 }
 
 /// Reads what a room has to tell of its pipeline.
@@ -62,6 +65,11 @@ pub fn topics() -> &'static [TopicSpec] {
         rooms.iter().flat_map(|room| room.topics).chain([&dead_letters::SPEC]).copied().collect()
     });
     &TOPICS
+}
+
+/// Every result table of every room.
+pub fn results() -> Vec<ResultTable> {
+    all().iter().flat_map(|room| room.results).copied().collect()
 }
 
 /// The question that an unfinished conversation is at.

@@ -381,8 +381,8 @@ mod tests {
 
     #[test]
     fn reasons_that_differ_in_numbers_and_names_are_of_one_kind() {
-        let ahead = "its time is 312 s ahead of the clock; more than 300 s is refused";
-        assert_eq!(kind_of(ahead), "its time is # s ahead of the clock; more than # s is refused");
+        let ahead = "its time is 2099-01-01T00:00:00+00:00, more than 5 min ahead of the clock";
+        assert_eq!(kind_of(ahead), "its time is # more than # min ahead of the clock");
         assert_eq!(kind_of("the key is \"7\", expected"), "the key is \"…\", expected");
         assert_eq!(kind_of("bytes begin with 3C 62, exp"), kind_of("bytes begin with AB 0F, exp"));
     }

@@ -3,6 +3,11 @@
 use sqlx::SqliteConnection;
 
 use super::StoreError;
+use crate::kernel::time::MINUTE_MS;
+
+/// A rival that is seen again within this time is the same one; it is looked for every minute or
+/// so.
+const RIVAL_LASTS_MS: u64 = 15 * MINUTE_MS as u64;
 
 /// How updates come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +93,14 @@ pub async fn note_webhook(
     Ok(())
 }
 
-/// Another program was seen with the same token.
-pub async fn note_rival(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+/// Another program was seen with the same token. Says whether that begins now: it lasts as long as
+/// it is seen again and again, over restarts too.
+pub async fn note_rival(db: &mut SqliteConnection, now_ms: i64) -> Result<bool, StoreError> {
+    let before: Option<i64> =
+        sqlx::query_scalar("select rival_at from intake").fetch_optional(&mut *db).await?.flatten();
     sqlx::query("update intake set rival_at = ?").bind(now_ms).execute(db).await?;
-    Ok(())
+    // A clock that was set back says nothing about how long it lasts.
+    Ok(before.is_none_or(|before_ms| now_ms.abs_diff(before_ms) > RIVAL_LASTS_MS))
 }
 
 /// The secret that was made up first stays.

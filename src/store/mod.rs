@@ -38,6 +38,7 @@ pub mod past;
 pub mod positions;
 pub mod publication;
 pub mod removal;
+pub mod results;
 pub mod schema;
 pub mod schemas;
 pub mod standstill;

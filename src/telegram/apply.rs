@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::menu;
+use super::{menu, out_of_reach};
 use crate::kernel::chat::{Draft, Incoming, Place};
 use crate::kernel::effect::{AccessChange, AlertsChange, Effect, Say};
 use crate::kernel::text::Text;
@@ -186,7 +186,7 @@ async fn change_access(
     }
 }
 
-async fn change_alerts(
+pub(super) async fn change_alerts(
     db: &mut SqliteConnection,
     change: AlertsChange,
     now_ms: i64,
@@ -197,9 +197,7 @@ async fn change_alerts(
         AlertsChange::Unsubscribe(place) => access::unsubscribe(db, place, now_ms).await,
         AlertsChange::Resume { chat_id } => access::resume(db, chat_id).await,
         AlertsChange::Unreachable { chat_id, reason } => {
-            access::end_subscriptions(db, chat_id, reason, now_ms).await?;
-            outbox::drop_chat(db, chat_id, reason, now_ms).await?;
-            Ok(())
+            out_of_reach::give_up(db, chat_id, reason, now_ms).await.map(drop)
         }
     }
 }

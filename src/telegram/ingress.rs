@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 
 use super::access::{Access, FixedAccess};
 use super::menu;
+use super::notices;
 use super::parse::{self, Author, Envelope, Kind};
 use crate::clock;
 use crate::crash;
@@ -37,11 +38,19 @@ pub async fn begin(store: &Store, way: Way) -> Result<(), StoreError> {
     noted(store.write(Urgency::People, move |db| Box::pin(intake::begin(db, way))).await)
 }
 
-/// Notes that another program uses the same token.
-pub async fn note_rival(store: &Store) -> Result<(), StoreError> {
-    let write =
-        store.write(Urgency::People, |db| Box::pin(intake::note_rival(db, clock::now_ms()))).await;
-    noted(write)
+/// Notes that another program uses the same token; the owners are told when that begins.
+pub async fn note_rival(store: &Store, fixed: &FixedAccess) -> Result<(), StoreError> {
+    let fixed = fixed.clone();
+    let write = store.write(Urgency::People, move |db| {
+        Box::pin(async move {
+            let now_ms = clock::now_ms();
+            if intake::note_rival(db, now_ms).await? {
+                notices::tell_rival(db, &fixed, now_ms).await?;
+            }
+            Ok(())
+        })
+    });
+    noted(write.await)
 }
 
 /// What is only noted may be missing.

@@ -23,4 +23,5 @@ pub mod routes;
 pub mod timers;
 pub mod webhook;
 
+mod out_of_reach;
 mod set_back;

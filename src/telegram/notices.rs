@@ -70,6 +70,23 @@ pub async fn tell_refused(
     tell_owners(db, fixed, None, text, now_ms).await
 }
 
+/// Another program uses the bot's token, and Telegram gives each update to one of the two.
+pub async fn tell_rival(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let text = Text::of("⚠️ ")
+        .bold("Another program uses this bot's token")
+        .plain(
+            ", so some of what you write reaches it and not me. Please stop one of the two. If you \
+             do not know the other, get a new token from @BotFather with ",
+        )
+        .code("/revoke")
+        .plain(". /status says when it was last seen; alerts go out all the same.");
+    tell_owners(db, fixed, None, text, now_ms).await
+}
+
 async fn chat_name(db: &mut SqliteConnection, chat_id: i64) -> Result<String, StoreError> {
     // Groups have negative ids (Bot API, `Chat.id`).
     if chat_id < 0 {

@@ -164,7 +164,7 @@ impl Poller {
 
     async fn note_rival(&mut self) -> Result<(), StoreError> {
         if self.rival_noted.is_none_or(|at| at.elapsed() >= RIVAL_NOTED_EVERY) {
-            ingress::note_rival(&self.store).await?;
+            ingress::note_rival(&self.store, &self.fixed).await?;
             self.rival_noted = Some(Instant::now());
         }
         Ok(())

@@ -164,7 +164,10 @@ async fn an_edit_that_no_longer_fits_is_told_and_kept_and_the_next_one_is_saved(
             "update publication set topic = 'houseplant-moods'",
             "\"houseplant-moods\" does not exist",
         ),
-        ("update publication set record_key = '8'", "the key is \"8\", expected the plant id"),
+        (
+            "update publication set record_key = cast('8' as blob)",
+            "the key is \"8\", expected the plant id",
+        ),
     ];
     let mut bot = Bot::new().await;
     for (upgrade, reason) in upgrades {

@@ -19,6 +19,7 @@ mod letters;
 mod lives;
 mod rebuild;
 mod scripted_log;
+mod stalls;
 mod suspect_clock;
 mod tables;
 mod wall_clock;

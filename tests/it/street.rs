@@ -37,6 +37,8 @@ async fn the_demo_hears_a_street_of_phones() {
         // The phone that looks for the watched network: at the default speed within 15 s.
         ("/probes Windowsill guests", "00:23:76:5c:41:9a"),
         ("/devices", "device"),
+        ("/ssids", "Windowsill guests"),
+        ("/alerts", "looked for Windowsill guests"),
     ] {
         until(SOON, who, async || ask(dir, who).contains(part)).await;
     }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -59,16 +58,17 @@ impl Listener for Entrance {
     }
 }
 
-impl Connected<IncomingStream<'_, Entrance>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Entrance>) -> Line {
-        stream.io().line.clone()
-    }
-}
-
 /// A TCP stream that fails once its line is cut.
 pub(super) struct Wire {
     stream: TcpStream,
     line: Line,
+}
+
+impl Wire {
+    /// The handler's end.
+    pub(super) fn line(&self) -> Line {
+        self.line.clone()
+    }
 }
 
 impl AsyncRead for Wire {

@@ -37,8 +37,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{ConnectInfo, DefaultBodyLimit};
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 
 pub use calls::Call;
@@ -47,14 +47,16 @@ pub use handle::Handle;
 pub use model::PAGE_USER;
 pub use shown::{Button, ShownMessage};
 
+use crate::http::{self, Limits};
 use history::History;
-use line::{Entrance, Line};
+use line::Entrance;
 use model::{Change, Chat, ChatKind, Person};
 use shared::Shared;
 use world::World;
 
-/// How long open connections may take to end when the server stops.
-const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// A client may keep a connection for later calls: longer than clients of HTTP usually do (reqwest
+/// 90 s), so that none finds it closed in the moment of its next call.
+const LIMITS: Limits = Limits { head_within: Duration::from_secs(120), connections: 1024 };
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -128,24 +130,24 @@ impl BotApiServer {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let shared = self.shared;
-        let service = self.router.into_make_service_with_connect_info::<Line>();
+        let router = self.router;
         let closing = Arc::clone(&shared);
-        let serve = axum::serve(self.entrance, service)
-            .with_graceful_shutdown(async move { closing.closed().await });
-        let too_long = async {
-            shared.closed().await;
-            tokio::time::sleep(LAST_ANSWERS_WITHIN).await;
-        };
+        let serve = http::serve(
+            self.entrance,
+            LIMITS,
+            |wire| router.clone().layer(Extension(ConnectInfo(wire.line()))),
+            async move { closing.closed().await },
+        );
         let stop = async {
             stop.await;
             shared.close();
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            result = serve => result,
-            () = too_long => Ok(()),
-            () = stop => Ok(()),
-            () = async { webhook::deliver(&shared).await; std::future::pending().await } => Ok(()),
+            () = serve => {}
+            () = stop => {}
+            () = async { webhook::deliver(&shared).await; std::future::pending().await } => {}
         }
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@ pub mod chat;
 pub mod filter;
 pub mod fold;
 pub mod lookup;
+mod results;
 pub mod rules;
 pub mod sensors;
 mod tables;
@@ -29,7 +30,7 @@ use types::PlantId;
 use wire::{Heard, Houseplant, Mapping};
 
 /// The topics of the plants.
-pub static TOPICS: [TopicSpec; 3] = [
+pub static TOPICS: [TopicSpec; 4] = [
     TopicSpec {
         name: "houseplant-readings",
         kind: TopicKind::Stream,
@@ -57,6 +58,15 @@ pub static TOPICS: [TopicSpec; 3] = [
         check: wire::check_mapping,
         value_line: wire::mapping_line,
     },
+    TopicSpec {
+        name: results::TOPIC,
+        kind: TopicKind::Table,
+        kafka_partitions: 6,
+        format: Format::Avro(include_str!("../../../schemas/houseplant-low-readings.avsc")),
+        stall_after_ms: None,
+        check: wire::check_low_readings,
+        value_line: wire::no_value_line,
+    },
 ];
 
 /// The tables of the room, by default name; a table is known by its place here.
@@ -81,6 +91,7 @@ pub fn room() -> Room {
         free_text: None,
         chat: &chat::PlantChat,
         status: None,
+        results: &[results::TABLE],
     }
 }
 

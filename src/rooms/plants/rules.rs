@@ -36,6 +36,14 @@ pub fn dry(window: &DryWindow, limit: i64, time_zone: chrono_tz::Tz) -> Option<A
     Some(Alert::new(DRY, window.plant_id.to_string(), window.end_ms, text, brief))
 }
 
+/// The contract's sentence as plain text, for other programs.
+pub fn message(window: &DryWindow) -> String {
+    format!(
+        "{} the {} ({}) is looking pretty dry...",
+        window.given_name, window.common_name, window.scientific_name
+    )
+}
+
 /// The contract's sentence.
 fn sentence(window: &DryWindow) -> Text {
     Text::of("🥀 ")

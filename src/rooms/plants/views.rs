@@ -9,9 +9,9 @@ use sqlx::SqliteConnection;
 
 use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
 use super::rules::{self, DryWindow};
-use super::tables;
 use super::types::{PlantId, SensorId};
 use super::{Plants, Row};
+use super::{results, tables};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::kernel::alert::Alert;
 use crate::kernel::time::DAY_MS;
@@ -127,7 +127,7 @@ impl Views for Plants {
         if windows > 0 {
             let limit = self.low_readings_limit;
             let dry = dry_windows(db, due.first_start_ms, due.end_start_ms, limit).await?;
-            alerts.extend(dry.iter().filter_map(|window| self.dry(window)));
+            alerts.extend(self.dry(db, dry).await?);
         }
         alerts.extend(self.touched_again(db, due, delta).await?);
         Ok(Closed { windows, alerts })
@@ -211,14 +211,27 @@ impl Plants {
         let mut alerts = Vec::new();
         for (start_ms, plants) in touched {
             let dry = dry_windows(db, start_ms, start_ms + 1, self.low_readings_limit).await?;
-            let again = dry.iter().filter(|window| plants.contains(&window.plant_id));
-            alerts.extend(again.filter_map(|window| self.dry(window)));
+            let again = dry.into_iter().filter(|window| plants.contains(&window.plant_id));
+            alerts.extend(self.dry(db, again.collect()).await?);
         }
         Ok(alerts)
     }
 
-    fn dry(&self, window: &DryWindow) -> Option<Alert> {
-        rules::dry(window, self.low_readings_limit, self.time_zone)
+    /// What these windows mean: an alert each, and a row of results.
+    async fn dry(
+        &self,
+        db: &mut SqliteConnection,
+        windows: Vec<DryWindow>,
+    ) -> Result<Vec<Alert>, StoreError> {
+        let mut alerts = Vec::new();
+        for window in &windows {
+            let alert = rules::dry(window, self.low_readings_limit, self.time_zone);
+            if alert.is_some() {
+                results::put(db, window).await?;
+            }
+            alerts.extend(alert);
+        }
+        Ok(alerts)
     }
 }
 

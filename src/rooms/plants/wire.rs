@@ -163,6 +163,20 @@ pub(super) fn check_mapping(
     decode_mapping(codec, key, value).map(drop)
 }
 
+pub(super) fn check_low_readings(
+    codec: &Codec,
+    _key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(), Poison> {
+    let decoded = value.map(|value| codec.decode_json(value)).transpose();
+    decoded.map(drop).map_err(|error| poison(&error))
+}
+
+/// Whoever writes these by hand says the key.
+pub(super) fn no_value_line(_line: &str) -> Result<Option<ValueLine>, String> {
+    Err("a value alone does not say what it is about: use --format record, with a key".to_owned())
+}
+
 /// A line is the value as JSON; its sensor id is the key.
 pub(super) fn mapping_line(line: &str) -> Result<Option<ValueLine>, String> {
     let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;

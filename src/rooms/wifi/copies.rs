@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::stats;
 use super::types::MacAddr;
 use super::wire::{Given, Row};
 use super::{NAMES, TABLES};
@@ -28,10 +29,16 @@ pub(super) async fn replace(
     mirror: Mirror,
     rows: &[TableRow<Row>],
 ) -> Result<(), StoreError> {
+    // A name that went while nobody followed the table is known by what was there before.
+    let named: Vec<i64> = match mirror.name == GIVEN.name && stats::is_published(db).await? {
+        true => sqlx::query_scalar("select mac from wifi_given").fetch_all(&mut *db).await?,
+        false => Vec::new(),
+    };
     for row in mirror.sweep(db, rows).await? {
         write(db, &row.row, row.version).await?;
     }
-    Ok(())
+    let named: Vec<MacAddr> = named.into_iter().map(MacAddr::of_key).collect();
+    stats::note(db, &named).await
 }
 
 /// One row changed. Gives the version under which it stands now, if it won.
@@ -45,7 +52,12 @@ pub(super) async fn put(
     let Some(version) = mirror.winner(db, key, version).await? else { return Ok(None) };
     match row {
         Some(row) => write(db, row, version).await?,
-        None => mirror.delete(db, key).await?,
+        None => {
+            mirror.delete(db, key).await?;
+            if let Ok(mac) = String::from_utf8_lossy(key).parse() {
+                stats::note(db, &[mac]).await?;
+            }
+        }
     }
     Ok(Some(version))
 }
@@ -108,7 +120,7 @@ async fn write_given(
     .bind(version.partition)
     .bind(version.offset)
     .bind(version.ts_ms)
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    stats::note(db, &[mac]).await
 }

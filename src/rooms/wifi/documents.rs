@@ -6,6 +6,7 @@ use super::copies::name_key;
 use super::debezium::Change;
 use super::fold::Delta;
 use super::names::{Collection, Document};
+use super::stats;
 use super::types::MacAddr;
 use crate::store::StoreError;
 
@@ -23,17 +24,27 @@ async fn apply(
     id: &str,
     change: Change,
 ) -> Result<(), StoreError> {
-    match Document::changed(find(db, collection, id).await?, change) {
-        Some(document) => put(db, collection, id, &document).await,
+    let before = find(db, collection, id).await?;
+    let mac_before = before.as_ref().and_then(mac_of);
+    let after = Document::changed(before, change);
+    let mac_after = after.as_ref().and_then(mac_of);
+    match after {
+        Some(document) => put(db, collection, id, &document).await?,
         None => {
             sqlx::query("delete from wifi_document where collection = ? and document_id = ?")
                 .bind(collection.name())
                 .bind(id)
-                .execute(db)
+                .execute(&mut *db)
                 .await?;
-            Ok(())
         }
     }
+    let renamed: Vec<MacAddr> = mac_before.into_iter().chain(mac_after).collect();
+    stats::note(db, &renamed).await
+}
+
+/// The device that a document is about.
+fn mac_of(document: &Document) -> Option<MacAddr> {
+    document.mac.as_deref().and_then(|mac| mac.parse().ok())
 }
 
 type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<bool>);
@@ -66,7 +77,7 @@ async fn put(
     id: &str,
     document: &Document,
 ) -> Result<(), StoreError> {
-    let mac = document.mac.as_deref().and_then(|mac| mac.parse::<MacAddr>().ok());
+    let mac = mac_of(document);
     let device_name = document.device_name(collection);
     sqlx::query(
         "insert or replace into wifi_document

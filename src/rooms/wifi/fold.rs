@@ -4,6 +4,8 @@
 //! stream are text or hexadecimal: what could be either is kept as it was written until the stream
 //! has shown which it is (`encoding`).
 
+use std::hash::{Hash, Hasher};
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::debezium::Change;
@@ -51,7 +53,7 @@ impl Tally {
         Tally { count: 1, first_ms: event_ms, last_ms: event_ms }
     }
 
-    fn merge(&mut self, other: Tally) {
+    pub(super) fn merge(&mut self, other: Tally) {
         self.count += other.count;
         self.first_ms = self.first_ms.min(other.first_ms);
         self.last_ms = self.last_ms.max(other.last_ms);
@@ -76,7 +78,7 @@ impl Device {
         }
     }
 
-    fn merge(&mut self, other: Device) {
+    pub(super) fn merge(&mut self, other: Device) {
         self.probes.merge(other.probes);
         self.wildcard_count += other.wildcard_count;
         self.signal_dbm = match (self.signal_dbm, other.signal_dbm) {
@@ -103,16 +105,74 @@ impl Name {
     }
 }
 
+/// A device in one hour since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    pub mac: MacAddr,
+    hour: u32,
+}
+
+impl Slot {
+    fn of(mac: MacAddr, event_ms: i64) -> Slot {
+        // The engine lets no event through from before 1970 or after 9999.
+        Slot { mac, hour: u32::try_from(event_ms / HOUR_MS).unwrap_or(0) }
+    }
+
+    pub fn hour(self) -> i64 {
+        i64::from(self.hour)
+    }
+}
+
+/// One number, so that the hot path hashes one.
+impl Hash for Slot {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_i64(self.mac.key() ^ i64::from(self.hour) << 44);
+    }
+}
+
+/// How long a randomised address is kept after it was last heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    hours: Option<i64>,
+}
+
+impl Retention {
+    /// 0 days keep it for ever.
+    pub fn of_days(days: u32) -> Retention {
+        Retention { hours: (days > 0).then_some(i64::from(days) * 24) }
+    }
+
+    pub fn hours(self) -> Option<i64> {
+        self.hours
+    }
+
+    /// The stretch of time, as long as the retention, that an event of this device lies in: what
+    /// is heard in one stretch is never parted by a silence that is longer.
+    pub fn era(self, slot: Slot) -> u16 {
+        match self.hours {
+            // Eras of a day come round after 179 years.
+            Some(hours) if slot.mac.is_randomised() => (slot.hour() / hours) as u16,
+            _ => 0,
+        }
+    }
+}
+
+/// A network that a device looked for in one era.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sought {
+    pub mac: MacAddr,
+    pub era: u16,
+    pub name: Name,
+}
+
 /// Networks whose judgement is remembered within a batch.
 const JUDGED_LIMIT: usize = 10_000;
 
 /// The summary of a batch of frames.
 #[derive(Debug, Default)]
 pub struct Delta {
-    pub devices: FxHashMap<MacAddr, Device>,
-    pub names: FxHashMap<(MacAddr, Name), Tally>,
-    /// Probes by device and hour since the epoch.
-    pub hours: FxHashMap<(MacAddr, i64), i64>,
+    pub devices: FxHashMap<Slot, Device>,
+    pub names: FxHashMap<Sought, Tally>,
     pub evidence: Evidence,
     /// The least and the greatest time of capture of any frame.
     pub span_ms: Option<(i64, i64)>,
@@ -127,17 +187,13 @@ pub struct Delta {
 
 impl Delta {
     pub fn entries(&self) -> usize {
-        self.devices.len()
-            + self.names.len()
-            + self.hours.len()
-            + self.hits.len()
-            + self.documents.len()
+        // A device's slot is a row of its own and one of the device.
+        2 * self.devices.len() + self.names.len() + self.hits.len() + self.documents.len()
     }
 
     pub fn clear(&mut self) {
         self.devices.clear();
         self.names.clear();
-        self.hours.clear();
         self.evidence.clear();
         self.span_ms = None;
         self.hits.clear();
@@ -146,11 +202,18 @@ impl Delta {
     }
 
     /// Adds an event, by the watch list as it is now and the networks that are never news.
-    pub fn add(&mut self, event: &Event, at: At, lookout: &Lookout, local: &FxHashSet<Ssid>) {
+    pub fn add(
+        &mut self,
+        event: &Event,
+        at: At,
+        retention: Retention,
+        lookout: &Lookout,
+        local: &FxHashSet<Ssid>,
+    ) {
         match event {
             Event::Probe { captured_ms, probe } => {
                 self.add_span((*captured_ms, *captured_ms));
-                self.add_probe(probe, at);
+                self.add_probe(probe, at, retention);
                 self.look_out(probe, at, lookout, local);
             }
             Event::Frame { captured_ms } => self.add_span((*captured_ms, *captured_ms)),
@@ -200,24 +263,22 @@ impl Delta {
         });
     }
 
-    fn add_probe(&mut self, probe: &Probe, at: At) {
-        self.add_device(probe.mac, Device::of(at.event_ms, probe));
+    fn add_probe(&mut self, probe: &Probe, at: At, retention: Retention) {
+        let slot = Slot::of(probe.mac, at.event_ms);
+        self.add_device(slot, Device::of(at.event_ms, probe));
         if !probe.ssid.is_wildcard() {
-            self.add_name((probe.mac, Name::of(probe.ssid)), Tally::of(at.event_ms));
+            let (mac, era, name) = (probe.mac, retention.era(slot), Name::of(probe.ssid));
+            self.add_name(Sought { mac, era, name }, Tally::of(at.event_ms));
         }
-        *self.hours.entry((probe.mac, at.event_ms / HOUR_MS)).or_default() += 1;
         self.evidence.add(probe.ssid, at.event_ms);
     }
 
     pub fn absorb(&mut self, other: Delta) {
-        for (mac, device) in other.devices {
-            self.add_device(mac, device);
+        for (slot, device) in other.devices {
+            self.add_device(slot, device);
         }
         for (name, tally) in other.names {
             self.add_name(name, tally);
-        }
-        for (hour, count) in other.hours {
-            *self.hours.entry(hour).or_default() += count;
         }
         self.evidence.merge(other.evidence);
         if let Some(span_ms) = other.span_ms {
@@ -229,12 +290,12 @@ impl Delta {
         }
     }
 
-    fn add_device(&mut self, mac: MacAddr, device: Device) {
-        self.devices.entry(mac).and_modify(|known| known.merge(device)).or_insert(device);
+    fn add_device(&mut self, slot: Slot, device: Device) {
+        self.devices.entry(slot).and_modify(|known| known.merge(device)).or_insert(device);
     }
 
-    fn add_name(&mut self, name: (MacAddr, Name), tally: Tally) {
-        self.names.entry(name).and_modify(|known| known.merge(tally)).or_insert(tally);
+    fn add_name(&mut self, sought: Sought, tally: Tally) {
+        self.names.entry(sought).and_modify(|known| known.merge(tally)).or_insert(tally);
     }
 
     fn add_change(&mut self, document: (Collection, String), change: Change) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::copies::name_key;
-use super::lookup::{self, Found, Wanted};
+use super::lookup::{self, Count, Found, Wanted};
 use super::types::MacAddr;
 use super::wire::Given;
 use super::{NAMES, namebook};
@@ -76,6 +76,12 @@ impl Target {
         self.devices.iter().map(|said| said.mac).collect()
     }
 
+    /// What to know of a device that made its address up, before much is said of it.
+    pub fn caveat(&self) -> Option<&'static str> {
+        let is_made_up = self.devices.iter().any(|said| said.mac.is_randomised());
+        is_made_up.then_some("It made its address up, and may come back under another one.")
+    }
+
     /// The beginning of a sentence about it.
     pub fn text(&self) -> Text {
         match self.devices.as_slice() {
@@ -97,7 +103,7 @@ impl Target {
 pub enum Matches {
     One(Target),
     /// Some of those that fit, and how many do.
-    Several(Vec<Said>, i64),
+    Several(Vec<Said>, Count),
     /// None, and the names most like it.
     None(Vec<String>),
 }
@@ -275,17 +281,15 @@ impl Offer {
 }
 
 pub async fn offers(db: &mut SqliteConnection, offer: Offer) -> Result<Vec<Said>, StoreError> {
-    let recent = match offer {
-        Offer::Unnamed | Offer::Heard | Offer::Unwatched => {
-            "select mac from wifi_device order by last_ms desc, mac limit ?"
-        }
-        Offer::Said | Offer::Ignored | Offer::Watched => {
-            "select mac from wifi_given order by record_ts_ms desc, mac limit ?"
-        }
-    };
-    let keys: Vec<i64> = sqlx::query_scalar(recent).bind(RECENT_LIMIT).fetch_all(&mut *db).await?;
-    let mut macs: Vec<MacAddr> = keys.into_iter().map(MacAddr::of_key).collect();
-    if matches!(offer, Offer::Said | Offer::Ignored | Offer::Watched) {
+    let mut macs: Vec<MacAddr>;
+    if matches!(offer, Offer::Unnamed | Offer::Heard | Offer::Unwatched) {
+        let recent = lookup::newest(db, RECENT_LIMIT, 0).await?;
+        macs = recent.iter().map(lookup::DeviceRow::mac).collect();
+    } else {
+        let recent = "select mac from wifi_given order by record_ts_ms desc, mac limit ?";
+        let keys: Vec<i64> =
+            sqlx::query_scalar(recent).bind(RECENT_LIMIT).fetch_all(&mut *db).await?;
+        macs = keys.into_iter().map(MacAddr::of_key).collect();
         let soon = on_the_way(db).await?;
         macs.extend(soon.into_keys().filter(|mac| !macs.contains(mac)).collect::<Vec<_>>());
     }

@@ -18,7 +18,11 @@ use crate::kernel::pipeline::At;
 use crate::kernel::when;
 use crate::store::{StoreError, alerts};
 
-/// Takes a step's hits in and gives the alerts of those whose turn has come, in their order.
+/// Hits whose turn comes in one step. Each takes some statements, and people wait for the writer.
+const STEP_HITS: usize = 500;
+
+/// Takes a step's hits in and gives the alerts of those whose turn has come, in their order. What is
+/// too much for one step stays for the next.
 pub(super) async fn release(
     db: &mut SqliteConnection,
     rules: &Rules,
@@ -32,7 +36,7 @@ pub(super) async fn release(
         if is_clear && hit.at.event_ms <= due.settled_ms {
             ready.push(*hit);
         } else {
-            hold(db, hit).await?;
+            hold(db, hit, false).await?;
         }
     }
     ready.retain(|hit| match hit.reading {
@@ -41,6 +45,9 @@ pub(super) async fn release(
         Reading::AsHex => encoding == Some(Encoding::Hex),
     });
     ready.sort_unstable_by_key(|hit| (hit.at, hit.reading));
+    for hit in ready.drain(STEP_HITS.min(ready.len())..) {
+        hold(db, &hit, true).await?;
+    }
     let mut teller = Teller::new(rules, due);
     let mut told = Vec::new();
     for hit in &ready {
@@ -84,6 +91,15 @@ pub(super) async fn days(
             .await?;
     }
     Ok(told)
+}
+
+/// Do hits wait whose turn has come?
+pub(super) async fn has_ready(db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let waiting: Option<i64> =
+        sqlx::query_scalar("select 1 from wifi_candidate where is_ready = 1 limit 1")
+            .fetch_optional(db)
+            .await?;
+    Ok(waiting.is_some())
 }
 
 /// When the next day ends that has something to tell.
@@ -236,7 +252,7 @@ fn key_of(hit: &Hit) -> (&'static str, MacAddr, Ssid) {
     (rules::rule_of(hit.interest), hit.mac, hit.ssid)
 }
 
-async fn hold(db: &mut SqliteConnection, hit: &Hit) -> Result<(), StoreError> {
+async fn hold(db: &mut SqliteConnection, hit: &Hit, is_ready: bool) -> Result<(), StoreError> {
     let (interest, watched) = match hit.interest {
         Interest::Watched => ("watched", None),
         Interest::Resembles(watched) => ("resembles", Some(watched)),
@@ -249,8 +265,8 @@ async fn hold(db: &mut SqliteConnection, hit: &Hit) -> Result<(), StoreError> {
     };
     sqlx::query(
         "insert into wifi_candidate
-            (event_ms, partition, offset, reading, mac, ssid, interest, watched)
-         values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (event_ms, partition, offset, reading, mac, ssid, interest, watched, is_ready)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(hit.at.event_ms)
     .bind(hit.at.partition)
@@ -260,6 +276,7 @@ async fn hold(db: &mut SqliteConnection, hit: &Hit) -> Result<(), StoreError> {
     .bind(hit.ssid.as_bytes().to_vec())
     .bind(interest)
     .bind(watched.map(|watched| watched.as_bytes().to_vec()))
+    .bind(is_ready)
     .execute(db)
     .await?;
     Ok(())
@@ -267,19 +284,23 @@ async fn hold(db: &mut SqliteConnection, hit: &Hit) -> Result<(), StoreError> {
 
 type Held = (i64, i32, i64, String, i64, Vec<u8>, String, Option<Vec<u8>>);
 
-/// Takes the held hits whose turn has come. While it is open what SSIDs are written in, those that
-/// it matters for stay.
+/// Takes the first held hits whose turn has come. While it is open what SSIDs are written in, those
+/// that it matters for stay.
 async fn take_due(
     db: &mut SqliteConnection,
     settled_ms: i64,
     encoding: Option<Encoding>,
 ) -> Result<Vec<Hit>, StoreError> {
     let rows: Vec<Held> = sqlx::query_as(
-        "delete from wifi_candidate where event_ms <= ? and (reading = 'sure' or ?)
+        "delete from wifi_candidate where (event_ms, partition, offset, reading) in
+            (select event_ms, partition, offset, reading from wifi_candidate
+              where is_ready = 1 or (event_ms <= ? and (reading = 'sure' or ?))
+              order by event_ms, partition, offset, reading limit ?)
          returning event_ms, partition, offset, reading, mac, ssid, interest, watched",
     )
     .bind(settled_ms)
     .bind(encoding.is_some())
+    .bind(i64::try_from(STEP_HITS).unwrap_or(i64::MAX))
     .fetch_all(db)
     .await?;
     rows.into_iter().map(stored_hit).collect()

@@ -1,5 +1,12 @@
 //! The SQL of questions about devices. Each runs inside one read transaction.
+//!
+//! Invariant: what a question costs does not grow with the number of devices, lists apart: an
+//! address is a key, a part of one is found by its three-digit pieces (`wifi_part`) and counted up
+//! to a bound, and who was heard last by the hours.
 
+use std::fmt;
+
+use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::namebook as names;
@@ -8,6 +15,8 @@ use super::week;
 use crate::kernel::time::HOUR_MS;
 use crate::store::StoreError;
 
+/// Devices that have a part of a MAC are counted up to here.
+const PART_LIMIT: i64 = 200;
 /// Devices offered when a part of a MAC fits several, and on one page of a list.
 pub const PAGE_LIMIT: i64 = 10;
 /// Networks that a card names; it says how many more there are.
@@ -94,12 +103,28 @@ impl Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     One(Box<Card>),
-    /// The most recently seen of these with their names, and how many there are in all.
-    Several(Vec<Listed>, i64),
+    /// The most recently seen of these with their names, and how many were found.
+    Several(Vec<Listed>, Count),
     /// A device of this name was never heard.
     Silent(String),
     /// Nothing, and the names most like it.
     Nothing(Vec<String>),
+}
+
+/// How many devices were found; counting stops at a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    All(i64),
+    MoreThan(i64),
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Count::All(count) => write!(out, "{count}"),
+            Count::MoreThan(count) => write!(out, "More than {count}"),
+        }
+    }
 }
 
 /// A device in a list.
@@ -123,6 +148,10 @@ pub async fn find(db: &mut SqliteConnection, wanted: &Wanted) -> Result<Found, S
         && let Some(found) = by_part(db, digits).await?
     {
         return Ok(found);
+    }
+    if typed.contains([':', '-']) && matches!(wanted, Wanted::Part { .. }) {
+        // Written as an address is: nobody meant a name.
+        return Ok(Found::Nothing(Vec::new()));
     }
     Ok(Found::Nothing(names::nearest(db, typed).await?))
 }
@@ -149,76 +178,84 @@ async fn by_name(
     }
 }
 
-async fn devices(
+pub(super) async fn devices(
     db: &mut SqliteConnection,
     macs: &[MacAddr],
 ) -> Result<Vec<DeviceRow>, StoreError> {
-    let mut rows: Vec<DeviceRow> = Vec::new();
-    for mac in macs {
-        let row = sqlx::query_as(&format!("{DEVICE_ROW} where mac = ?"))
-            .bind(mac.key())
-            .fetch_optional(&mut *db)
-            .await?;
-        rows.extend(row);
-    }
-    rows.sort_by_key(|row| (std::cmp::Reverse(row.last_ms), row.mac));
-    Ok(rows)
+    Ok(sqlx::query_as(&format!(
+        "{DEVICE_ROW} where mac in (select value from json_each(?)) order by last_ms desc, mac"
+    ))
+    .bind(keys(macs.iter().copied()))
+    .fetch_all(db)
+    .await?)
 }
 
+/// Addresses as SQL takes a list of any length.
+pub(super) fn keys(macs: impl Iterator<Item = MacAddr>) -> String {
+    Value::from(macs.map(MacAddr::key).collect::<Vec<i64>>()).to_string()
+}
+
+/// Those that have a part in their address: by its three-digit pieces, which every address that
+/// holds the part has all of. Two digits have no piece, and there so many fit that the bound is
+/// reached soon.
 async fn by_part(db: &mut SqliteConnection, digits: &str) -> Result<Option<Found>, StoreError> {
-    let total: i64 = sqlx::query_scalar(
-        "select count(*) from wifi_device where instr(printf('%012x', mac), ?) > 0",
-    )
-    .bind(digits)
-    .fetch_one(&mut *db)
-    .await?;
-    let rows: Vec<DeviceRow> = sqlx::query_as(&format!(
-        "{DEVICE_ROW} where instr(printf('%012x', mac), ?) > 0
-         order by last_ms desc, mac limit {PAGE_LIMIT}"
+    let letters = digits.as_bytes();
+    let pieces: Vec<&str> =
+        (3..=letters.len()).filter_map(|end| digits.get(end - 3..end)).collect();
+    let candidates = match pieces.is_empty() {
+        true => "select rowid from wifi_device where ?1 is not null and",
+        false => "select rowid from wifi_part where wifi_part match ?1 and",
+    };
+    let rows: Vec<(i64, i64)> = sqlx::query_as(&format!(
+        "with found (mac) as materialized
+            ({candidates} instr(printf('%012x', rowid), ?2) > 0 limit {PART_LIMIT} + 1)
+         select d.mac, count(*) over () from found join wifi_device d on d.mac = found.mac
+          order by d.last_ms desc, d.mac limit {PAGE_LIMIT}"
     ))
+    .bind(pieces.join(" "))
     .bind(digits)
     .fetch_all(&mut *db)
     .await?;
-    Ok(match total {
-        0 => None,
-        1 => Some(Found::One(Box::new(card(db, rows).await?))),
-        _ => Some(Found::Several(listed(db, rows).await?, total)),
-    })
+    let Some((_, count)) = rows.first() else { return Ok(None) };
+    let count = match *count {
+        count if count > PART_LIMIT => Count::MoreThan(PART_LIMIT),
+        count => Count::All(count),
+    };
+    let macs: Vec<MacAddr> = rows.iter().map(|(mac, _)| MacAddr::of_key(*mac)).collect();
+    let parts = devices(db, &macs).await?;
+    Ok(Some(match count {
+        Count::All(1) => Found::One(Box::new(card(db, parts).await?)),
+        count => Found::Several(listed(db, parts).await?, count),
+    }))
 }
 
 async fn listed(
     db: &mut SqliteConnection,
     rows: Vec<DeviceRow>,
 ) -> Result<Vec<Listed>, StoreError> {
-    let mut listed = Vec::with_capacity(rows.len());
-    for device in rows {
-        let (name, _) = names::name_of(db, device.mac()).await?;
-        listed.push(Listed { device, name });
-    }
-    Ok(listed)
+    let mut known = names::names_of(db, rows.iter().map(DeviceRow::mac)).await?;
+    let listed = |device: DeviceRow| Listed { name: known.remove(&device.mac()), device };
+    Ok(rows.into_iter().map(listed).collect())
 }
 
 async fn card(db: &mut SqliteConnection, parts: Vec<DeviceRow>) -> Result<Card, StoreError> {
-    let macs: Vec<String> = parts.iter().map(|part| part.mac.to_string()).collect();
-    // Whole numbers of our own, never anything typed.
-    let among = macs.join(", ");
+    let among = keys(parts.iter().map(DeviceRow::mac));
     let ssids: Vec<Vec<u8>> = sqlx::query_scalar(&format!(
-        "select ssid from wifi_ssid where mac in ({among})
+        "select ssid from wifi_ssid where mac in (select value from json_each(?))
           group by ssid order by max(last_ms) desc, ssid limit {CARD_SSIDS}"
     ))
+    .bind(&among)
     .fetch_all(&mut *db)
     .await?;
     let ssids = ssids.iter().map(|bytes| Ssid::of_bytes(bytes));
     let ssids: Result<Vec<Ssid>, _> = ssids.collect();
     let ssids = ssids.map_err(|error| StoreError::Unexpected(error.to_string()))?;
-    let ssid_count = sqlx::query_scalar(&format!(
-        "select count(distinct ssid) from wifi_ssid where mac in ({among})"
-    ))
-    .fetch_one(&mut *db)
-    .await?;
-    let undecided_count = sqlx::query_scalar(&format!(
-        "select count(distinct ssid) from wifi_undecided where mac in ({among})"
-    ))
+    let (ssid_count, undecided_count) = sqlx::query_as(
+        "with part (mac) as (select value from json_each(?))
+         select (select count(distinct ssid) from part join wifi_ssid using (mac)),
+                (select count(distinct ssid) from part join wifi_undecided using (mac))",
+    )
+    .bind(&among)
     .fetch_one(&mut *db)
     .await?;
     let last_ms = parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
@@ -239,15 +276,24 @@ async fn hours(
 ) -> Result<[i64; STRIP_HOURS], StoreError> {
     let mut strip = [0; STRIP_HOURS];
     let first = last_ms / HOUR_MS + 1 - i64::try_from(STRIP_HOURS).unwrap_or(0);
-    for (index, cell) in strip.iter_mut().enumerate() {
-        // Time comes first in the key: a look-up an hour, no scan.
-        let count: Option<i64> = sqlx::query_scalar(&format!(
-            "select sum(probe_count) from wifi_hour where hour = ? and mac in ({among})"
-        ))
-        .bind(first + i64::try_from(index).unwrap_or(0))
-        .fetch_one(&mut *db)
-        .await?;
-        *cell = count.unwrap_or(0);
+    // Time comes first in the key: a seek for each hour and address, no scan.
+    let counts: Vec<(i64, i64)> = sqlx::query_as(
+        "with recursive strip (hour) as
+            (select ?1 union all select hour + 1 from strip where hour < ?2)
+         select h.hour - ?1, h.probe_count
+           from strip cross join json_each(?3) cross join wifi_hour h
+             on h.hour = strip.hour and h.mac = json_each.value",
+    )
+    .bind(first)
+    .bind(last_ms / HOUR_MS)
+    .bind(among)
+    .fetch_all(db)
+    .await?;
+    for (index, count) in counts {
+        let cell = usize::try_from(index).ok().and_then(|index| strip.get_mut(index));
+        if let Some(cell) = cell {
+            *cell += count;
+        }
     }
     Ok(strip)
 }
@@ -269,24 +315,76 @@ pub async fn page(
     order: Order,
     page: i64,
 ) -> Result<(Vec<Listed>, i64), StoreError> {
+    let newest_ms = heard_last(db).await?.unwrap_or(0);
     let (condition, sorted) = match order {
-        Order::Newest => ("true", "last_ms desc, mac"),
-        Order::Busiest => ("true", "probe_count desc, mac"),
+        Order::Newest | Order::Busiest => ("?1 is not null", "probe_count desc, mac"),
         // A day before the newest probe: what "today" is when the capture is old.
-        Order::New => {
-            ("first_ms > (select max(last_ms) from wifi_device) - 86400000", "first_ms desc, mac")
-        }
+        Order::New => ("first_ms > ?1 - 86400000", "first_ms desc, mac"),
     };
     let total = sqlx::query_scalar(&format!("select count(*) from wifi_device where {condition}"))
+        .bind(newest_ms)
         .fetch_one(&mut *db)
         .await?;
-    let rows = sqlx::query_as(&format!(
-        "{DEVICE_ROW} where {condition} order by {sorted} limit {PAGE_LIMIT} offset ?"
+    let offset = page.saturating_mul(PAGE_LIMIT);
+    let rows = match order {
+        Order::Newest => newest(db, PAGE_LIMIT, offset).await?,
+        Order::Busiest | Order::New => {
+            sqlx::query_as(&format!(
+                "{DEVICE_ROW} where {condition} order by {sorted} limit {PAGE_LIMIT} offset ?2"
+            ))
+            .bind(newest_ms)
+            .bind(offset)
+            .fetch_all(&mut *db)
+            .await?
+        }
+    };
+    Ok((listed(db, rows).await?, total))
+}
+
+/// A page of the devices heard last: hour after hour, and at the end those whose hours are no
+/// longer kept.
+pub(super) async fn newest(
+    db: &mut SqliteConnection,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<DeviceRow>, StoreError> {
+    let last_heard = "from wifi_hour h cross join wifi_device d
+         on d.mac = h.mac and d.last_ms / 3600000 = h.hour";
+    let mut rows: Vec<DeviceRow> = sqlx::query_as(&format!(
+        "select d.* {last_heard} order by h.hour desc, d.last_ms desc, d.mac
+          limit ? offset ?"
     ))
-    .bind(page.saturating_mul(PAGE_LIMIT))
+    .bind(limit)
+    .bind(offset)
     .fetch_all(&mut *db)
     .await?;
-    Ok((listed(db, rows).await?, total))
+    let missing = limit - i64::try_from(rows.len()).unwrap_or(limit);
+    if missing == 0 {
+        return Ok(rows);
+    }
+    let before: i64 =
+        sqlx::query_scalar(&format!("select count(*) {last_heard}")).fetch_one(&mut *db).await?;
+    let older: Vec<DeviceRow> = sqlx::query_as(&format!(
+        "{DEVICE_ROW} d where not exists
+            (select 1 from wifi_hour h where h.hour = d.last_ms / 3600000 and h.mac = d.mac)
+          order by last_ms desc, mac limit ? offset ?"
+    ))
+    .bind(missing)
+    .bind((offset - before).max(0))
+    .fetch_all(db)
+    .await?;
+    rows.extend(older);
+    Ok(rows)
+}
+
+/// When any device was last heard.
+async fn heard_last(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select max(d.last_ms) from wifi_hour h join wifi_device d on d.mac = h.mac
+          where h.hour = (select max(hour) from wifi_hour)",
+    )
+    .fetch_one(db)
+    .await?)
 }
 
 /// Who looked for a network: MAC, how often, when last; and how many devices did.

@@ -20,15 +20,18 @@ pub mod debezium;
 mod documents;
 pub mod encoding;
 mod evidence;
+mod expiry;
 pub mod fold;
 pub mod given;
 mod hits;
 pub mod lookout;
 pub mod lookup;
+mod merge;
 mod namebook;
 pub mod names;
 mod presence;
 pub mod rules;
+mod stats;
 pub mod tshark;
 pub mod types;
 mod vendor;
@@ -38,7 +41,7 @@ pub mod week;
 pub mod wire;
 
 use encoding::Encoding;
-use fold::{Delta, Event};
+use fold::{Delta, Event, Retention};
 use lookout::Lookout;
 use names::Collection;
 use rules::Rules;
@@ -46,7 +49,7 @@ use types::Ssid;
 use wire::Row;
 
 /// The topics of the Wi-Fi room.
-pub static TOPICS: [TopicSpec; 5] = [
+pub static TOPICS: [TopicSpec; 6] = [
     TopicSpec {
         name: PCAP,
         kind: TopicKind::Stream,
@@ -92,6 +95,15 @@ pub static TOPICS: [TopicSpec; 5] = [
         check: wire::check_watch,
         value_line: wire::no_value_line,
     },
+    TopicSpec {
+        name: stats::TOPIC,
+        kind: TopicKind::Table,
+        kafka_partitions: 6,
+        format: Format::Avro(include_str!("../../../schemas/pcap-stats.avsc")),
+        stall_after_ms: None,
+        check: wire::check_stats,
+        value_line: wire::no_value_line,
+    },
 ];
 
 /// The stream of frames, by default name.
@@ -113,6 +125,7 @@ pub fn room() -> Room {
         free_text: Some(chat::routes::free_text),
         chat: &chat::WifiChat,
         status: Some(|db| Box::pin(evidence::status(db))),
+        results: &[stats::TABLE],
     }
 }
 
@@ -130,16 +143,20 @@ fn fixed(setting: SsidEncoding) -> Option<Encoding> {
 pub struct Wifi {
     /// What SSIDs are written in; `None` finds out.
     pub ssid_encoding: Option<Encoding>,
+    /// How long randomised addresses are kept.
+    pub retention: Retention,
     pub rules: Rules,
 }
 
 impl Wifi {
-    fn of_config(config: &Config) -> Wifi {
+    /// As it is configured.
+    pub fn of_config(config: &Config) -> Wifi {
         let wifi = &config.wifi;
         // The configuration lets no other names through.
         let local = wifi.local_ssids.iter().filter_map(|name| Ssid::of_bytes(name.as_bytes()).ok());
         Wifi {
             ssid_encoding: fixed(wifi.ssid_encoding),
+            retention: Retention::of_days(wifi.random_retention_days),
             rules: Rules {
                 cooldown_ms: i64::from(wifi.cooldown_minutes) * MINUTE_MS,
                 absent_ms: i64::from(wifi.absent_minutes) * MINUTE_MS,
@@ -196,7 +213,7 @@ impl Pipeline for Wifi {
     }
 
     fn fold(&self, delta: &mut Delta, event: &Event, at: At, _late: bool, tables: &Lookout) {
-        delta.add(event, at, tables, &self.rules.local);
+        delta.add(event, at, self.retention, tables, &self.rules.local);
     }
 
     fn absorb(&self, delta: &mut Delta, other: Delta) {

@@ -4,6 +4,7 @@
 //! both are compared by their bytes and shown so that no byte can act.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -11,9 +12,16 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::text::shown;
 
 /// A device's address (EUI-48). Shown, and stored in conversations, in lower case with colons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MacAddr([u8; 6]);
+
+/// As one number: a fold hashes an address for every frame.
+impl Hash for MacAddr {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_i64(self.key());
+    }
+}
 
 /// A text that is no MAC address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -110,7 +118,7 @@ impl From<MacAddr> for String {
 
 /// What a network is called: 0 to 32 bytes without a promised encoding (IEEE 802.11). Kept in
 /// place, so that folding allocates nothing; stored in conversations as hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Ssid {
     bytes: [u8; Ssid::MAX_BYTES],
@@ -176,6 +184,13 @@ impl Ssid {
 
     pub fn hex(&self) -> String {
         self.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The bytes that count, and no more: most names are short.
+impl Hash for Ssid {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.as_bytes());
     }
 }
 

@@ -163,6 +163,15 @@ pub(super) fn check_watch(
     decode_watch(codec, key.unwrap_or_default(), value).map(drop)
 }
 
+pub(super) fn check_stats(
+    codec: &Codec,
+    _key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(), Poison> {
+    let decoded = value.map(|value| codec.decode_json(value)).transpose();
+    decoded.map(drop).map_err(|error| Poison::new(error.to_string()))
+}
+
 /// A line of tshark's; the index lines between its packets say nothing.
 pub(super) fn frame_line(line: &str) -> Result<Option<ValueLine>, String> {
     let ts_ms = match tshark::parse(line.as_bytes()).map_err(|poison| poison.reason)? {

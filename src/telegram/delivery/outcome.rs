@@ -18,11 +18,11 @@ use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::store::outbox::{self, Action, Class, Row, Target};
 use crate::store::parks::{self, Park};
-use crate::store::{Store, StoreError, Urgency, access, alerts, migration};
+use crate::store::{Store, StoreError, Urgency, access, migration};
 use crate::telegram::access::FixedAccess;
 use crate::telegram::client::CallError;
 use crate::telegram::meter::Meter;
-use crate::telegram::notices;
+use crate::telegram::{notices, out_of_reach};
 
 /// Waits between attempts; the last one repeats.
 const SCHEDULE: [Duration; 5] = [
@@ -188,7 +188,12 @@ async fn follow(
         }
         Outcome::MakeNew => outbox::make_new(db, row_id).await,
         Outcome::LeaveThread(reason) => leave_thread(db, place, &reason, now_ms).await,
-        Outcome::Unreachable(reason) => give_up(db, fixed, chat_id, &reason, now_ms).await,
+        Outcome::Unreachable(reason) => {
+            if out_of_reach::give_up(db, chat_id, &reason, now_ms).await? > 0 {
+                notices::tell_unreachable(db, fixed, chat_id, &reason, now_ms).await?;
+            }
+            Ok(())
+        }
         Outcome::Migrated(to) => {
             migration::follow(db, chat_id, to, now_ms).await?;
             Ok(())
@@ -211,29 +216,6 @@ async fn leave_thread(
     let say = Say { silent: true, ..Say::new(Text::of(words)) };
     let chat = Place { thread_id: None, ..place };
     outbox::tell(db, chat, Target::New, &say, now_ms).await?;
-    Ok(())
-}
-
-/// The chat is out of reach: its alerts end, and the owners are told. Alerts that had nowhere else
-/// to go stay on record as told to nobody.
-async fn give_up(
-    db: &mut SqliteConnection,
-    fixed: &FixedAccess,
-    chat_id: i64,
-    reason: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let ended = access::end_subscriptions(db, chat_id, reason, now_ms).await?;
-    let undelivered_since = outbox::oldest_alert(db, chat_id).await?;
-    outbox::drop_chat(db, chat_id, reason, now_ms).await?;
-    if let Some(since_ms) = undelivered_since
-        && access::subscriptions(db).await?.is_empty()
-    {
-        alerts::told_nobody_since(db, since_ms).await?;
-    }
-    if ended > 0 {
-        notices::tell_unreachable(db, fixed, chat_id, reason, now_ms).await?;
-    }
     Ok(())
 }
 

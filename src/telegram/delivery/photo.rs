@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::refusal::Refusal;
 use super::send;
 use crate::charts;
 use crate::engine::error_chain;
@@ -101,29 +102,28 @@ async fn upload(api: &BotApi, row: &Row, body: &Body, png: Vec<u8>) -> Result<Va
         let params = params(row, body, is_marked_up);
         api.call_with_file("sendPhoto", &params, file, CALL_TIMEOUT).await
     };
-    match call(true, png.clone()).await {
-        Err(CallError::Refused { code: 400, description, .. })
-            if description.contains("can't parse entities") =>
-        {
-            tracing::warn!(row.id, description, "markup was refused; sending plain text");
-            call(false, png).await
-        }
-        result => result,
+    let marked_up = call(true, png.clone()).await;
+    if !Refusal::Markup.met(&marked_up) {
+        return marked_up;
     }
+    tracing::warn!(row.id, "markup was refused; sending plain text");
+    call(false, png).await
 }
 
-/// What `sendMessage` takes, with the text as a caption.
 fn params(row: &Row, body: &Body, is_marked_up: bool) -> Value {
-    let mut params = send::params(row, body, None, is_marked_up);
+    let mut params = captioned(body, send::params(row, body, None, is_marked_up));
+    params["photo"] = attached(FILE).into();
+    params
+}
+
+/// What a text message takes, with the text as a caption.
+pub(super) fn captioned(body: &Body, mut params: Value) -> Value {
     let Some(fields) = params.as_object_mut() else { return params };
     fields.remove("link_preview_options");
-    let text = fields.remove("text");
-    if let Some(text) = text.filter(|_| !body.text.is_empty()) {
-        fields.insert("caption".to_owned(), text);
-    } else {
-        fields.remove("parse_mode");
-    }
-    fields.insert("photo".to_owned(), attached(FILE).into());
+    match fields.remove("text").filter(|_| !body.text.is_empty()) {
+        Some(text) => fields.insert("caption".to_owned(), text),
+        None => fields.remove("parse_mode"),
+    };
     params
 }
 

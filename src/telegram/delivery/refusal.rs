@@ -15,6 +15,10 @@ pub(super) enum Refusal {
     /// The forum topic is closed or gone.
     ThreadGone,
     TooLong,
+    /// The markup cannot be read.
+    Markup,
+    /// The message to change is a photo.
+    NoText,
     /// The tap was too long ago.
     TapTooOld,
     /// Anything else: about this message, and no other.
@@ -29,6 +33,8 @@ const MEANINGS: &[(&str, Refusal)] = &[
     ("topic_deleted", Refusal::ThreadGone),
     ("message is too long", Refusal::TooLong),
     ("message_too_long", Refusal::TooLong),
+    ("can't parse entities", Refusal::Markup),
+    ("there is no text in the message to edit", Refusal::NoText),
     ("query is too old", Refusal::TapTooOld),
     ("query id is invalid", Refusal::TapTooOld),
     ("chat not found", Refusal::Unreachable),
@@ -93,6 +99,8 @@ mod tests {
                 "Bad Request: query is too old and response timeout expired or query ID is invalid",
                 Refusal::TapTooOld,
             ),
+            (400, "Bad Request: can't parse entities: unmatched end tag", Refusal::Markup),
+            (400, "Bad Request: there is no text in the message to edit", Refusal::NoText),
             (400, "Bad Request: message to edit not found", Refusal::Other),
             (401, "Unauthorized", Refusal::NotOurTurn),
         ];

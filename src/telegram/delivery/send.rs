@@ -88,16 +88,28 @@ async fn message(
 
 async fn one(api: &BotApi, row: &Row, body: &Body, edits: Option<i32>) -> Result<Value, CallError> {
     let method = if edits.is_some() { "editMessageText" } else { "sendMessage" };
-    let marked_up = api.call(method, &params(row, body, edits, true), CALL_TIMEOUT).await;
-    match marked_up {
-        Err(CallError::Refused { code: 400, description, .. })
-            if description.contains("can't parse entities") =>
-        {
-            tracing::warn!(row.id, description, "markup was refused; sending plain text");
-            api.call(method, &params(row, body, edits, false), CALL_TIMEOUT).await
-        }
-        result => result,
+    let text = |is_marked_up| params(row, body, edits, is_marked_up);
+    let result = marked_up_or_plain(api, row, method, text).await;
+    if edits.is_none() || !Refusal::NoText.met(&result) {
+        return result;
     }
+    // It is a photo: its words are the caption, and the picture stays.
+    let caption = |is_marked_up| photo::captioned(body, text(is_marked_up));
+    marked_up_or_plain(api, row, "editMessageCaption", caption).await
+}
+
+async fn marked_up_or_plain(
+    api: &BotApi,
+    row: &Row,
+    method: &str,
+    params: impl Fn(bool) -> Value,
+) -> Result<Value, CallError> {
+    let marked_up = api.call(method, &params(true), CALL_TIMEOUT).await;
+    if !Refusal::Markup.met(&marked_up) {
+        return marked_up;
+    }
+    tracing::warn!(row.id, method, "markup was refused; sending plain text");
+    api.call(method, &params(false), CALL_TIMEOUT).await
 }
 
 /// What `sendMessage` and `editMessageText` take.

@@ -13,10 +13,12 @@ use super::send::Sent;
 use crate::clock;
 use crate::kernel::alert::Alert;
 use crate::kernel::chat::Place;
+use crate::kernel::effect::AlertsChange;
 use crate::kernel::text::Text;
 use crate::store::outbox::{self, Action, Row};
-use crate::store::{Store, Urgency, parks};
+use crate::store::{Store, Urgency, access, alerts, parks};
 use crate::telegram::access::FixedAccess;
+use crate::telegram::apply;
 use crate::telegram::client::CallError;
 
 /// Two people and a group.
@@ -240,4 +242,37 @@ async fn a_flood_limit_is_stored_for_the_next_process() {
     world.attempt(CHATS[0], Fate::Taken).await;
     world.restart().await;
     assert_eq!(world.rests.left(CHATS[0], true, 0), Duration::ZERO);
+}
+
+/// Telegram tells of a block twice, by an update and by the send that it refuses, and the update may
+/// be first: the alert that was being sent has reached nobody all the same.
+#[tokio::test]
+async fn an_alert_that_a_block_overtakes_is_on_record_as_told_to_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let place = Place::private(CHATS[0]);
+    let raised = store.write(Urgency::People, move |db| {
+        Box::pin(async move {
+            access::subscribe(db, place, 0).await?;
+            let alert = Alert::new("test", "1".to_owned(), 0, Text::of("dry"), Text::of("dry"));
+            alerts::record(db, &alert, alerts::Told::Sent, 1).await?;
+            outbox::alert(db, place, &alert, 1).await
+        })
+    });
+    raised.await.unwrap();
+    let heads = store.read(|db| Box::pin(async move { outbox::heads(db).await })).await.unwrap();
+    let row = heads.rows.into_iter().next().unwrap();
+
+    let update = store.write(Urgency::People, move |db| {
+        Box::pin(async move {
+            let blocked = AlertsChange::Unreachable { chat_id: CHATS[0], reason: "blocked" };
+            apply::change_alerts(db, blocked, 2).await
+        })
+    });
+    update.await.unwrap();
+    let outcome = outcome::judge(&row, sent(Fate::Blocked).unwrap());
+    outcome::store(&store, &FixedAccess::default(), &row, &outcome).await.unwrap();
+
+    let told = store.read(|db| Box::pin(async move { alerts::newest(db, 1).await })).await.unwrap();
+    assert!(told[0].brief().to_plain().ends_with("told to nobody"), "{told:?}");
 }

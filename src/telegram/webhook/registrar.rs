@@ -14,6 +14,7 @@ use crate::engine::{error_chain, jittered};
 use crate::kernel::time::LAST_EVENT_MS;
 use crate::store::intake::{self, DeliveryError, Way};
 use crate::store::{Store, StoreError, Urgency};
+use crate::telegram::access::FixedAccess;
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
 use crate::telegram::ingress::{self, ALLOWED_UPDATES};
 
@@ -44,6 +45,7 @@ pub enum Registration {
 pub struct Registrar {
     api: BotApi,
     store: Store,
+    fixed: FixedAccess,
     address: Address,
     secret: Secret,
     check_every: Duration,
@@ -79,6 +81,7 @@ impl Registrar {
     pub fn new(
         api: BotApi,
         store: Store,
+        fixed: FixedAccess,
         address: Address,
         secret: Secret,
         check_every: Duration,
@@ -87,6 +90,7 @@ impl Registrar {
         Registrar {
             api,
             store,
+            fixed,
             address,
             secret,
             check_every,
@@ -185,7 +189,7 @@ impl Registrar {
                 found = url,
                 "the webhook was changed by another program; I set it again"
             );
-            ingress::note_rival(&self.store).await?;
+            ingress::note_rival(&self.store, &self.fixed).await?;
             self.register(ours).await?;
         }
         self.note(&info).await?;

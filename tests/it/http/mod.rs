@@ -10,6 +10,7 @@ use crate::bot::{Bot, Life, OWNER, SOON, until};
 use crate::crash_once::hold;
 use crate::starting::refused;
 
+mod connections;
 mod exposition;
 
 use exposition::Page;

@@ -12,6 +12,7 @@ use windowsill::engine::Runner;
 use windowsill::kernel::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use windowsill::rooms::wifi::Wifi;
 use windowsill::rooms::wifi::encoding::Encoding;
+use windowsill::rooms::wifi::fold::Retention;
 use windowsill::rooms::wifi::rules::Rules;
 
 use super::bench::{BASE_MS, Bench, LAG_MS, one_life, rows};
@@ -82,7 +83,10 @@ fn room(weight: usize) -> Impatient<Wifi> {
         learning_ms: 24 * HOUR_MS,
         ..Rules::default()
     };
-    Impatient { room: Wifi { ssid_encoding: Some(Encoding::Hex), rules }, weight }
+    Impatient {
+        room: Wifi { ssid_encoding: Some(Encoding::Hex), rules, retention: Retention::of_days(30) },
+        weight,
+    }
 }
 
 fn bench(case: &Case) -> Bench {

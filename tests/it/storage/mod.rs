@@ -102,7 +102,7 @@ async fn a_full_disk_is_told_once_and_work_goes_on_by_itself_when_there_is_room(
     let per_second = (disk.failed() - before) / began.elapsed().as_secs();
     assert!(per_second < 40, "{per_second} calls fail in a second");
     logged(&bot, "ERROR", 1);
-    let said = "state.db: the disk is full: free some space on it, and work goes on by itself";
+    let said = "state.db: the disk is full: free some space on it; a running bot goes on by itself";
     assert!(bot.log().contains(said), "{}", bot.log());
 
     disk.heal();

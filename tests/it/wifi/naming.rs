@@ -114,7 +114,8 @@ async fn devices_are_ignored_and_watched_and_the_newer_word_counts() {
     bot.answers(OWNER, &format!("/ignore_device {PHONE}"), "is ignored now").await;
     bot.answers(OWNER, &format!("/ignore_device {PHONE}"), "is ignored already.").await;
     bot.answers(OWNER, &format!("/device {PHONE}"), "🙈 ignored").await;
-    bot.answers(OWNER, &format!("/watch_device {PHONE}"), "is watched now").await;
+    let watched = bot.answers(OWNER, &format!("/watch_device {PHONE}"), "is watched now").await;
+    assert!(watched.text.contains("may come back under another one"), "{}", watched.text);
     let card = bot.answers(OWNER, &format!("/device {PHONE}"), "👁 watched").await;
     assert!(!card.text.contains("ignored"), "{}", card.text);
     assert!(card.text.contains("a randomised address"), "{}", card.text);

@@ -4,15 +4,15 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use windowsill::charts::{HEIGHT_PX, WIDTH_PX};
 use windowsill::demo::botapi::{Effect, Fault, Handle};
 
-use super::street::{BEGIN_MS, Seen, Tshark};
+use super::street::{BEGIN_MS, Seen, Tshark, colons};
 use super::{ask, fold, write};
 use crate::bot::state::State;
 use crate::bot::{Bot, OWNER, SOON};
-use crate::support::{run, windowsill};
+use crate::support::{run, run_with_input, windowsill};
 
 const DEVICE: &str = "/device 40:ec:99:1f:3e:75";
 const CARD: &str = "📡 Wi-Fi probe stats for 40:ec:99:1f:3e:75";
@@ -42,7 +42,7 @@ fn hostile_networks() -> String {
     probes(&ssids)
 }
 
-fn json(dir: &Path, args: &[&str]) -> Vec<Value> {
+fn json_of(dir: &Path, args: &[&str]) -> Vec<Value> {
     run(dir, &[&["ask", "--json"], args].concat()).expect_code(0).json_lines()
 }
 
@@ -60,8 +60,8 @@ fn ask_keeps_the_pictures_and_names_them_as_the_bot_api_does() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &few_networks()).expect_code(0);
     fold(dir.path());
-    let plain = json(dir.path(), &[DEVICE]);
-    let kept = json(dir.path(), &[DEVICE, "--pictures", "shots/new"]);
+    let plain = json_of(dir.path(), &[DEVICE]);
+    let kept = json_of(dir.path(), &[DEVICE, "--pictures", "shots/new"]);
     for answer in [&plain, &kept] {
         let [photo] = answer.as_slice() else { panic!("{answer:?}") };
         assert_eq!(photo["method"], "sendPhoto");
@@ -75,7 +75,7 @@ fn ask_keeps_the_pictures_and_names_them_as_the_bot_api_does() {
     assert!(shown.starts_with("[picture: shots/new/picture-2.png]\n📡"), "{shown}");
     assert!(is_picture(&dir.path().join("shots/new/picture-2.png")));
     assert!(ask(dir.path(), DEVICE).starts_with(CARD));
-    assert_eq!(json(dir.path(), &["/devices"])[0]["method"], "sendMessage");
+    assert_eq!(json_of(dir.path(), &["/devices"])[0]["method"], "sendMessage");
     // A folder that cannot be made is the caller's to hear of.
     let refused = windowsill(dir.path(), &["ask", DEVICE, "--pictures", "shots/new/picture-1.png"]);
     let refused = crate::support::Ran::new({ refused }.output().unwrap()).expect_code(1);
@@ -88,11 +88,42 @@ fn a_text_too_long_for_a_caption_follows_its_picture() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &hostile_networks()).expect_code(0);
     fold(dir.path());
-    let answer = json(dir.path(), &[DEVICE]);
+    let answer = json_of(dir.path(), &[DEVICE]);
     let [photo, text] = answer.as_slice() else { panic!("{answer:?}") };
     assert_eq!((&photo["method"], &photo["caption"]), (&"sendPhoto".into(), &Value::Null));
     assert_eq!(text["method"], "sendMessage");
     assert!(text["text"].as_str().unwrap().contains("Unique SSIDs : 20"), "{text}");
+}
+
+/// F31: devices that call themselves what no font writes, or what is not meant to be read.
+#[test]
+fn whatever_a_device_is_called_there_is_a_picture_of_it() {
+    let names =
+        ["客厅电视", "تلفون آنا", "\u{202e}evil\u{0}", "<b>&\u{1b}[31m", &"🎉".repeat(64), "…"];
+    let dir = tempfile::tempdir().unwrap();
+    let (mut heard, mut records) = (Vec::new(), Vec::new());
+    for (number, name) in (1u8..).zip(names) {
+        let mac = [0x40, 0xec, 0x99, 0x1f, 0x3e, number];
+        heard.push(Seen { ms: BEGIN_MS, mac, ssid: b"home".to_vec(), dbm: -60 });
+        let document = json!({"_id": name, "mac": colons(&mac), "name": name}).to_string();
+        let key = json!({"id": json!({"$oid": number.to_string()}).to_string()}).to_string();
+        let record = json!({"key": key, "value": {"op": "c", "after": document}});
+        records.push(record.to_string());
+    }
+    let topic = ["topic", "write", "unifi.ace.device"];
+    run_with_input(dir.path(), &topic, &records.join("\n")).expect_code(0);
+    write(dir.path(), &Tshark::V4_0.prints(&heard)).expect_code(0);
+    fold(dir.path());
+    for (seen, picture) in heard.iter().zip(1..) {
+        let asked = format!("/device {}", colons(&seen.mac));
+        let [photo] = json_of(dir.path(), &[&asked, "--pictures", "shots"]).try_into().unwrap();
+        let caption = photo["caption"].as_str().unwrap().to_owned();
+        assert!(
+            !caption.starts_with("📡 Wi-Fi probe stats for <code>"),
+            "it has a name: {caption}"
+        );
+        assert!(is_picture(&dir.path().join(format!("shots/picture-{picture}.png"))), "{caption}");
+    }
 }
 
 /// A bot that has heard a device, and lets these chats in.
@@ -215,5 +246,22 @@ async fn a_picture_that_cannot_be_drawn_leaves_its_words_and_the_bot() {
     bot.started().await;
     assert!(!bot.answers(OWNER, DEVICE, CARD).await.photo);
     assert!(bot.answers(OWNER, DEVICE, CARD).await.photo);
+    bot.stop().await;
+}
+
+/// A button of a card changes it in place: its words, below the same picture.
+#[tokio::test]
+async fn a_card_that_is_changed_keeps_its_picture() {
+    let bot = with_device(&[], &few_networks()).await;
+    let card = bot.answers(OWNER, DEVICE, CARD).await;
+    bot.handle().press_label(OWNER, OWNER, "🙈 Ignore").unwrap();
+    let changed = |handle: &Handle| {
+        let card = handle.messages(OWNER).into_iter().find(|message| message.id == card.id)?;
+        card.text.contains("ignored").then_some(card)
+    };
+    let card = bot.handle().wait_for(SOON, "the changed card", changed).await.unwrap();
+    assert!(card.photo && card.edited && card.buttons.len() > 1, "{card:?}");
+    let news = |text: &String| text.contains("Wi-Fi probe stats");
+    assert_eq!(bot.said(OWNER).iter().filter(|text| news(text)).count(), 1);
     bot.stop().await;
 }

@@ -111,7 +111,10 @@ pub fn publish(mark: Mark, target: &Target) -> Result<Publish, Text> {
     if records.is_empty() {
         return Err(target.text().plain(mark.state()).plain(" already."));
     }
-    let saved = target.text().plain(mark.state()).plain(" now").plain(mark.meaning());
+    let mut saved = target.text().plain(mark.state()).plain(" now").plain(mark.meaning());
+    if let Some(caveat) = target.caveat().filter(|_| mark == Mark::Watch) {
+        saved = saved.line().italic(caveat);
+    }
     Ok(records::devices(records, saved, &target.shown()))
 }
 

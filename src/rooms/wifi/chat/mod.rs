@@ -49,11 +49,11 @@ pub enum Command {
     NameDevice(String),
     #[command(description = "no alert is about a Wi-Fi device any more")]
     IgnoreDevice(String),
-    #[command(description = "alerts may be about it again")]
+    #[command(description = "alerts may be about a Wi-Fi device again")]
     UnignoreDevice(String),
     #[command(description = "tell when a Wi-Fi device has gone and when it is back")]
     WatchDevice(String),
-    #[command(description = "do not tell when it comes and goes")]
+    #[command(description = "do not tell when a Wi-Fi device comes and goes")]
     UnwatchDevice(String),
     #[command(description = "forget what was said here of a Wi-Fi device")]
     ForgetDevice(String),

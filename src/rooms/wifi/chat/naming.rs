@@ -177,6 +177,9 @@ impl Asking<Form> for NameForm {
                 if let Some(unifi) = target.devices.first().and_then(|said| said.unifi.as_ref()) {
                     text = text.line().italic("UniFi calls it: ").data(unifi);
                 }
+                if let Some(caveat) = target.caveat() {
+                    text = text.line().italic(caveat);
+                }
                 Say::new(text).with(vec![ways_out(version)]).asking("name")
             }
             NameForm::Confirm { target, name, .. } => {

@@ -10,7 +10,9 @@ use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::rooms::wifi::given::{Said, Who};
-use crate::rooms::wifi::lookup::{Card, Found, Listed, Order, PAGE_LIMIT, STRIP_HOURS, Wanted};
+use crate::rooms::wifi::lookup::{
+    Card, Count, Found, Listed, Order, PAGE_LIMIT, STRIP_HOURS, Wanted,
+};
 use crate::rooms::wifi::types::{MacAddr, Ssid};
 use crate::rooms::wifi::vendor;
 
@@ -24,7 +26,11 @@ pub fn device(wanted: &Wanted, found: &Found, said: &[Said], snapshot: &Snapshot
         Found::Several(rows, total) => {
             let text = Text::of(format!("{total} devices have "))
                 .code(named(wanted))
-                .plain(" in their address. Which one?");
+                .plain(" in their address.");
+            let text = match total {
+                Count::All(_) => text.plain(" Which one?"),
+                Count::MoreThan(_) => text.plain(" Send more of it, or choose among these:"),
+            };
             Say::new(text).with(choices(rows, snapshot))
         }
         Found::Silent(name) => {
@@ -97,7 +103,8 @@ fn card(card: &Card, said: &[Said], snapshot: &Snapshot) -> Say {
         let who = if others.is_empty() { Who::Mac(first.mac) } else { Who::NameOf(first.mac) };
         keyboard.extend(actions(first, who, snapshot));
     }
-    Say::new(text).showing(picture::of(card, snapshot)).with(keyboard)
+    let name = said.first().and_then(Said::name);
+    Say::new(text).with(keyboard).showing(picture::of(card, name, snapshot))
 }
 
 /// What can be done about a device, or about all of one name.
@@ -126,7 +133,7 @@ fn heading(card: &Card, said: &[Said]) -> Text {
     let mut makers: Vec<&str> = Vec::new();
     for part in &card.parts {
         let maker = match part.mac().is_randomised() {
-            true => Some("a randomised address: the device made it up"),
+            true => Some("a randomised address, made up: after a long silence it begins anew"),
             false => vendor::of(part.mac()),
         };
         makers.extend(maker.filter(|maker| !makers.contains(maker)));

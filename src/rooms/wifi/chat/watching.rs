@@ -161,7 +161,7 @@ impl Asking<Form> for WatchForm {
             WatchForm::Ssid => {
                 let text = Text::of("Which network is to be watched? Please send its name.")
                     .line()
-                    .italic("Blanks around it go into quotation marks; ")
+                    .italic("Blanks at its ends go into quotation marks; ")
                     .code("hex:436f68")
                     .italic(" stands for bytes that cannot be typed.");
                 Say::new(text).with(vec![vec![cancel(version)]]).asking("network's name")

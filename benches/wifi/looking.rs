@@ -1,0 +1,226 @@
+//! Look-ups by several people while the pipeline folds what is appended.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use windowsill::clock::SystemClock;
+use windowsill::config::Config;
+use windowsill::engine::{EngineSettings, Runner, Workshop};
+use windowsill::kernel::record::NewRecord;
+use windowsill::kernel::topic::TopicKind;
+use windowsill::log::codec::Codec;
+use windowsill::log::embedded::EmbeddedLog;
+use windowsill::log::topics::Topics;
+use windowsill::rooms;
+use windowsill::rooms::wifi::Wifi;
+use windowsill::rooms::wifi::lookup::{self, Found, Wanted};
+use windowsill::store::{Store, StoreReader, positions};
+
+use super::Flags;
+use super::street::{addresses, colons, probes, record};
+
+/// The feeder lets no more records wait than this.
+const AHEAD: i64 = 400_000;
+
+/// A kind of look-up: its share in thousandths and what its p99 may be.
+struct Kind {
+    name: &'static str,
+    share: usize,
+    aim_ms: f64,
+    ask: fn(&mut fastrand::Rng, &[u64], usize, bool) -> String,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind { name: "exact", share: 600, aim_ms: 1.0, ask: exact },
+    Kind { name: "prefix", share: 300, aim_ms: 1.0, ask: prefix },
+    Kind { name: "part of a MAC", share: 95, aim_ms: 50.0, ask: part },
+    Kind { name: "nearest name", share: 5, aim_ms: 50.0, ask: name },
+];
+
+/// An address that is nobody's: the street has no group addresses.
+fn nobodys(random: &mut fastrand::Rng) -> u64 {
+    random.u64(..1 << 48) | 0x0100_0000_0000
+}
+
+fn one(random: &mut fastrand::Rng, macs: &[u64], hit: bool) -> String {
+    colons(if hit { macs[random.usize(..macs.len())] } else { nobodys(random) })
+}
+
+fn exact(random: &mut fastrand::Rng, macs: &[u64], _: usize, hit: bool) -> String {
+    one(random, macs, hit)
+}
+
+/// Two to four bytes from the left, as an address is written.
+fn prefix(random: &mut fastrand::Rng, macs: &[u64], _: usize, hit: bool) -> String {
+    let length = [5, 8, 11][random.usize(..3)];
+    one(random, macs, hit)[..length].to_owned()
+}
+
+/// Four to eight digits from anywhere; eight where nothing is to be found.
+fn part(random: &mut fastrand::Rng, macs: &[u64], _: usize, hit: bool) -> String {
+    let digits = one(random, macs, hit).replace(':', "");
+    let length = if hit { random.usize(4..=8) } else { 8 };
+    let from = random.usize(..=12 - length);
+    digits[from..from + length].to_owned()
+}
+
+/// A name with two letters the wrong way round, or letters that are no name.
+fn name(random: &mut fastrand::Rng, _: &[u64], named: usize, hit: bool) -> String {
+    if !hit {
+        return (0..9).map(|_| random.char('q'..='z')).collect();
+    }
+    let mut letters = given(random.usize(..named)).into_bytes();
+    letters.swap(2, 3);
+    String::from_utf8(letters).unwrap()
+}
+
+fn given(number: usize) -> String {
+    const WHOSE: [&str; 8] = ["Robin", "Sam", "Kim", "Alex", "Maria", "Jonas", "Wanda", "Noor"];
+    const WHAT: [&str; 6] = ["Kindle", "phone", "laptop", "watch", "tablet", "camera"];
+    format!("{}'s {} {number}", WHOSE[number % 8], WHAT[number / 8 % 6])
+}
+
+pub(crate) fn run(flags: &Flags) {
+    let dir = tempfile::tempdir().unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(look(flags, dir.path()));
+}
+
+async fn look(flags: &Flags, dir: &Path) {
+    let macs = addresses(flags.known);
+    let workshop = workshop(dir).await;
+    fill(&workshop, flags, &macs).await;
+    let runner = Runner::new(Wifi::of_config(&Config::default()), workshop.clone());
+    let filled = runner.catch_up().await.unwrap();
+    println!(
+        "{} devices known, {} of them named ({:.0} records/s until then)",
+        flags.known, flags.named, filled.records_per_second
+    );
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let folding = tokio::spawn(async move { runner.run(stopped).await });
+    let ended = Arc::new(AtomicBool::new(false));
+    let feeding = tokio::spawn(feed(workshop.clone(), macs.clone(), flags.rate, ended.clone()));
+    wait_for_more(&workshop.store.reader(), folded(&workshop.store.reader()).await).await;
+    let (began, before) = (Instant::now(), folded(&workshop.store.reader()).await);
+    println!(
+        "{:<16} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "look-up", "count", "found", "p50 ms", "p99 ms", "max ms", "aim p99"
+    );
+    let mut failed = false;
+    for kind in &KINDS {
+        failed |= !ask(kind, flags, &macs, &workshop.store.reader()).await;
+    }
+    let (took_s, after) = (began.elapsed().as_secs_f64(), folded(&workshop.store.reader()).await);
+    println!("meanwhile {:.0} records/s were folded", (after - before) as f64 / took_s);
+    ended.store(true, Ordering::Relaxed);
+    feeding.await.unwrap();
+    stop.send_replace(true);
+    folding.await.unwrap().unwrap();
+    println!("{}", if failed { "MISSED an aim" } else { "every aim was met" });
+}
+
+async fn workshop(dir: &Path) -> Workshop {
+    let log = EmbeddedLog::open(&dir.join("log.db")).await.unwrap();
+    let topics = Topics::of_config(rooms::topics(), &Config::default()).unwrap();
+    topics.create(&log).await.unwrap();
+    Workshop {
+        log: Arc::new(log),
+        store: Store::open(dir).await.unwrap(),
+        topics,
+        clock: Arc::new(SystemClock),
+        settings: EngineSettings {
+            clock_lag_ms: 2_000,
+            alert_max_age_ms: 12 * 3_600_000,
+            time_zone: chrono_tz::UTC,
+        },
+    }
+}
+
+async fn fill(workshop: &Workshop, flags: &Flags, macs: &[u64]) {
+    for chunk in probes(macs, macs.len(), false).chunks(20_000) {
+        workshop.log.append("pcap", chunk.iter().map(record).collect()).await.unwrap();
+    }
+    let spec = rooms::topics().iter().find(|spec| spec.name == "device-names").unwrap();
+    assert_eq!(spec.kind, TopicKind::Table);
+    let codec = Codec::of(spec.format).unwrap();
+    let names = macs.iter().take(flags.named).enumerate().map(|(number, mac)| NewRecord {
+        key: Some(colons(*mac).into_bytes()),
+        value: Some(codec.encode(&json!({"name": given(number), "ignored": false})).unwrap()),
+        ts_ms: 1,
+        ..NewRecord::default()
+    });
+    workshop.log.append("device-names", names.collect()).await.unwrap();
+}
+
+/// Appends the visits of one part of the devices after the other, at a rate.
+async fn feed(workshop: Workshop, macs: Vec<u64>, rate: usize, ended: Arc<AtomicBool>) {
+    let batch = 20_000;
+    let visits: Vec<Vec<NewRecord>> = macs
+        .chunks(macs.len().div_ceil(50))
+        .map(|some| probes(some, batch, false).iter().map(record).collect())
+        .collect();
+    let began = Instant::now();
+    let mut appended = 0;
+    for visit in visits.iter().cycle() {
+        if ended.load(Ordering::Relaxed) {
+            return;
+        }
+        workshop.log.append("pcap", visit.clone()).await.unwrap();
+        appended += visit.len();
+        let due = Duration::from_secs_f64(appended as f64 / rate as f64);
+        tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
+        let known = i64::try_from(macs.len()).unwrap();
+        let reader = workshop.store.reader();
+        while known + i64::try_from(appended).unwrap() - folded(&reader).await > AHEAD {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn folded(store: &StoreReader) -> i64 {
+    let (_, positions) =
+        store.read(|db| Box::pin(async move { positions::load(db, "wifi").await })).await.unwrap();
+    positions.iter().filter(|at| at.topic == "pcap").map(|at| at.next_offset).sum()
+}
+
+async fn wait_for_more(store: &StoreReader, than: i64) {
+    while folded(store).await == than {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Asks, and says whether the aim was met.
+async fn ask(kind: &Kind, flags: &Flags, macs: &[u64], store: &StoreReader) -> bool {
+    let mut random = fastrand::Rng::with_seed(13);
+    let mut took = Vec::new();
+    let mut found = 0;
+    for number in 0..(flags.lookups * kind.share / 1000).max(20) {
+        let hit = number % 2 == 0;
+        let typed = (kind.ask)(&mut random, macs, flags.named, hit);
+        let wanted = Wanted::of(&typed);
+        let began = Instant::now();
+        let answer =
+            store.read(move |db| Box::pin(async move { lookup::find(db, &wanted).await })).await;
+        took.push(began.elapsed());
+        let is_found = match answer.unwrap() {
+            Found::One(_) | Found::Several(..) | Found::Silent(_) => true,
+            Found::Nothing(nearest) => !nearest.is_empty(),
+        };
+        assert!(!hit || is_found, "{typed} was not found");
+        found += usize::from(is_found);
+    }
+    took.sort_unstable();
+    let at = |part: usize| took[(took.len() - 1) * part / 100].as_secs_f64() * 1000.0;
+    println!(
+        "{:<16} {:>9} {found:>9} {:>9.3} {:>9.3} {:>9.3} {:>9}",
+        kind.name,
+        took.len(),
+        at(50),
+        at(99),
+        at(100),
+        kind.aim_ms
+    );
+    at(99) < kind.aim_ms
+}

@@ -1,0 +1,182 @@
+//! Result tables: rows of the views on their way to compacted topics, for whoever reads those.
+//!
+//! Invariant: what stands in the log under a row's key is, in the end, the row's newest state. A
+//! row that changed often while the log was away goes out once; a state that stands in the log
+//! already does not go out again, after a rebuild either. A crash between append and mark appends
+//! the same state twice.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::SqliteConnection;
+use tokio::sync::watch;
+
+use super::publisher::Retry;
+use super::resolve::prepare;
+use super::{EngineError, Workshop};
+use crate::crash;
+use crate::kernel::record::NewRecord;
+use crate::log::topics::Topic;
+use crate::store::results::{self, Done, Waiting};
+use crate::store::{Store, StoreError, Urgency};
+
+/// Rows in one append.
+const BATCH: i64 = 500;
+/// What changes within this time goes out once.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A result table, as its room tells of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultTable {
+    pub topic: &'static str,
+    /// The pipeline whose views its rows are.
+    pub pipeline: &'static str,
+    /// Whether it is published where `topics.<topic>.publish` says nothing.
+    pub by_default: bool,
+    /// Notes every row that there is; for a table that was not published until now.
+    pub note_all: NoteAll,
+    /// The newest state of rows by their keys, in that order; `None` where there is none any more.
+    pub read: ReadRows,
+}
+
+pub type NoteAll = for<'a> fn(&'a mut SqliteConnection) -> BoxFuture<'a, Result<(), StoreError>>;
+
+pub type ReadRows = for<'a> fn(
+    &'a mut SqliteConnection,
+    &'a [String],
+) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>>;
+
+/// Makes the store know which of these tables are published.
+pub async fn settle(
+    store: &Store,
+    tables: Vec<ResultTable>,
+    published: impl Fn(&ResultTable) -> bool,
+) -> Result<(), StoreError> {
+    let wanted: Vec<(ResultTable, bool)> =
+        tables.into_iter().map(|table| (table, published(&table))).collect();
+    let settle = store.write(Urgency::People, move |db| {
+        Box::pin(async move {
+            for (table, is_wanted) in wanted {
+                if !is_wanted {
+                    results::end(db, table.topic).await?;
+                } else if results::begin(db, table.topic, table.pipeline).await? {
+                    (table.note_all)(db).await?;
+                }
+            }
+            Ok(())
+        })
+    });
+    settle.await
+}
+
+/// Publishes what changes until `stop` turns true.
+pub async fn run(
+    workshop: Workshop,
+    tables: Vec<ResultTable>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), EngineError> {
+    let mut changes = workshop.store.changes();
+    let mut retry = Retry::new("results", stop.clone());
+    while !*stop.borrow() {
+        changes.mark_unchanged();
+        match publish(&workshop, &tables).await {
+            Ok(()) => retry.succeeded(),
+            Err(error) => {
+                retry.after(error).await?;
+                continue;
+            }
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            _ = changes.changed() => {}
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Publishes all that waits.
+pub async fn publish(workshop: &Workshop, tables: &[ResultTable]) -> Result<(), EngineError> {
+    for table in tables {
+        let topic = workshop.topics.get(table.topic)?.clone();
+        while publish_batch(workshop, *table, &topic).await? {}
+    }
+    Ok(())
+}
+
+/// Publishes the rows that have waited longest. Says whether there were any.
+async fn publish_batch(
+    workshop: &Workshop,
+    table: ResultTable,
+    topic: &Topic,
+) -> Result<bool, EngineError> {
+    let (rows, states) = workshop
+        .store
+        .read(move |db| {
+            Box::pin(async move {
+                let rows = results::waiting(db, table.topic, BATCH).await?;
+                let keys: Vec<String> = rows.iter().map(|row| row.record_key.clone()).collect();
+                let states = (table.read)(db, &keys).await?;
+                Ok((rows, states))
+            })
+        })
+        .await?;
+    if rows.is_empty() {
+        return Ok(false);
+    }
+    prepare(workshop, topic).await?;
+    let now_ms = workshop.clock.now_ms();
+    let mut records = Vec::new();
+    let mut done = Vec::with_capacity(rows.len());
+    for (row, state) in rows.into_iter().zip(states) {
+        let (record, mark) = step(topic, row, state, now_ms);
+        records.extend(record);
+        done.push(mark);
+    }
+    if !records.is_empty() {
+        workshop.log.append(&topic.log_name, records).await?;
+        crash::point("after-results-append");
+    }
+    workshop
+        .store
+        .write(Urgency::Bulk, move |db| {
+            Box::pin(async move { results::mark(db, table.topic, &done).await })
+        })
+        .await?;
+    Ok(true)
+}
+
+/// What has to be appended for a row, if anything has, and how it is marked then.
+fn step(
+    topic: &Topic,
+    row: Waiting,
+    state: Option<Value>,
+    now_ms: i64,
+) -> (Option<NewRecord>, Done) {
+    let Waiting { record_key, changed, value, published } = row;
+    // A row that the views do not keep is not compared later either.
+    let is_kept = value.is_none();
+    let state = match value {
+        Some(text) => serde_json::from_str(&text).ok(),
+        None => state,
+    };
+    let encoded = match state.map(|state| topic.codec.encode(&state)).transpose() {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            // Our own view and our own schema disagree: what stands in the log stays there.
+            tracing::error!(topic = topic.spec.name, %error, "a result does not fit its schema");
+            return (None, Done { record_key, changed, published });
+        }
+    };
+    let digest = encoded.as_ref().map(|bytes| Sha256::digest(bytes).to_vec());
+    let is_new = digest != published;
+    let key = Some(record_key.clone().into_bytes());
+    let record = NewRecord { key, value: encoded, ts_ms: now_ms, ..NewRecord::default() };
+    let published = digest.filter(|_| is_kept);
+    (is_new.then_some(record), Done { record_key, changed, published })
+}

@@ -1,0 +1,252 @@
+//! Merging a delta into the Wi-Fi views.
+//!
+//! Invariant: any split of the log into deltas gives the same rows. Of a device's networks the
+//! first 1,000 by (first seen, value) are kept, and which these are and when each was first looked
+//! for is exact; a network that was beyond the limit and comes back in, because an older record
+//! came late, counts from then on.
+//!
+//! Rows go in by the order of their keys: neighbours share a page.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use sqlx::SqliteConnection;
+
+use super::expiry;
+use super::fold::{Delta, Device, Name, Retention, Slot, Tally};
+use super::stats;
+use super::types::{MacAddr, Ssid};
+use crate::store::StoreError;
+use crate::store::bulk::BulkStatement;
+
+/// Networks that are kept of a device.
+const SSID_LIMIT: i64 = 1_000;
+/// A literal number, so that the partial index `wifi_device_full` serves it.
+const FULL_DEVICES: &str = "select mac from wifi_device where ssid_count > 1000";
+
+static MERGE_DEVICES: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into wifi_device
+            (mac, probe_count, wildcard_count, first_ms, last_ms, signal_min_dbm, signal_max_dbm)",
+        7,
+        "on conflict (mac) do update set
+            probe_count = probe_count + excluded.probe_count,
+            wildcard_count = wildcard_count + excluded.wildcard_count,
+            first_ms = min(first_ms, excluded.first_ms),
+            last_ms = max(last_ms, excluded.last_ms),
+            signal_min_dbm = coalesce(min(signal_min_dbm, excluded.signal_min_dbm),
+                                      signal_min_dbm, excluded.signal_min_dbm),
+            signal_max_dbm = coalesce(max(signal_max_dbm, excluded.signal_max_dbm),
+                                      signal_max_dbm, excluded.signal_max_dbm)",
+    )
+});
+
+static MERGE_HOURS: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into wifi_hour (hour, mac, probe_count)",
+        3,
+        "on conflict (hour, mac) do update set probe_count = probe_count + excluded.probe_count",
+    )
+});
+
+static MERGE_SSIDS: LazyLock<BulkStatement> = LazyLock::new(|| names_into("wifi_ssid"));
+static MERGE_UNDECIDED: LazyLock<BulkStatement> = LazyLock::new(|| names_into("wifi_undecided"));
+
+fn names_into(table: &str) -> BulkStatement {
+    BulkStatement::new(
+        &format!("insert into {table} (mac, ssid, probe_count, first_ms, last_ms)"),
+        5,
+        "on conflict (mac, ssid) do update set
+            probe_count = probe_count + excluded.probe_count,
+            first_ms = min(first_ms, excluded.first_ms),
+            last_ms = max(last_ms, excluded.last_ms)",
+    )
+}
+
+/// A device's network, as a row.
+pub(super) type NameRow = (MacAddr, Ssid, Tally);
+
+/// A device from one long silence to the next.
+#[derive(Debug, Clone)]
+pub(super) struct Chain {
+    pub(super) mac: MacAddr,
+    pub(super) device: Device,
+    pub(super) first_hour: i64,
+    pub(super) last_hour: i64,
+    /// Its hours among the delta's slots.
+    slots: Range<usize>,
+    /// How many chains of the same device come before it in the delta.
+    round: usize,
+}
+
+impl Chain {
+    fn extend(&mut self, hour: i64, device: &Device) {
+        self.device.merge(*device);
+        self.last_hour = hour;
+        self.slots.end += 1;
+    }
+}
+
+/// A delta by devices, in the order of their addresses.
+pub(super) struct Chains {
+    slots: Vec<(Slot, Device)>,
+    chains: Vec<Chain>,
+    /// To which round the eras of devices belong that have several chains.
+    later_eras: FxHashMap<(MacAddr, u16), usize>,
+    pub(super) rounds: usize,
+}
+
+impl Chains {
+    pub(super) fn of(delta: &Delta, retention: Retention) -> Chains {
+        let mut slots: Vec<(Slot, Device)> =
+            delta.devices.iter().map(|(slot, device)| (*slot, *device)).collect();
+        slots.sort_unstable_by_key(|(slot, _)| *slot);
+        let mut chains: Vec<Chain> = Vec::with_capacity(slots.len());
+        let mut later_eras = FxHashMap::default();
+        for (index, (slot, device)) in slots.iter().enumerate() {
+            let (mac, hour) = (slot.mac, slot.hour());
+            let round = match chains.last_mut().filter(|chain| chain.mac == mac) {
+                Some(chain) if !expiry::is_over(retention, mac, chain.last_hour, hour) => {
+                    chain.extend(hour, device);
+                    chain.round
+                }
+                last => {
+                    let round = last.map_or(0, |chain| chain.round + 1);
+                    chains.push(Chain {
+                        mac,
+                        device: *device,
+                        first_hour: hour,
+                        last_hour: hour,
+                        slots: index..index + 1,
+                        round,
+                    });
+                    round
+                }
+            };
+            if round > 0 {
+                later_eras.insert((mac, retention.era(*slot)), round);
+            }
+        }
+        let rounds = chains.iter().map(|chain| chain.round + 1).max().unwrap_or(0);
+        Chains { slots, chains, later_eras, rounds }
+    }
+
+    /// The chains of one round: at most one of a device.
+    pub(super) fn round(&self, round: usize) -> Vec<&Chain> {
+        self.chains.iter().filter(|chain| chain.round == round).collect()
+    }
+
+    fn round_of(&self, mac: MacAddr, era: u16) -> usize {
+        // Nearly always there is nothing to look up.
+        if self.later_eras.is_empty() {
+            return 0;
+        }
+        self.later_eras.get(&(mac, era)).copied().unwrap_or(0)
+    }
+
+    /// The networks that the chains of a round looked for, but for the devices left out: those
+    /// that are sure, and those that could be text or hexadecimal.
+    pub(super) fn names(
+        &self,
+        delta: &Delta,
+        round: usize,
+        left_out: &FxHashSet<MacAddr>,
+    ) -> (Vec<NameRow>, Vec<NameRow>) {
+        let (mut sure, mut undecided) = (Vec::with_capacity(delta.names.len()), Vec::new());
+        for (sought, tally) in &delta.names {
+            let is_here = self.round_of(sought.mac, sought.era) == round;
+            if !is_here || !left_out.is_empty() && left_out.contains(&sought.mac) {
+                continue;
+            }
+            match sought.name {
+                Name::Sure(ssid) => sure.push((sought.mac, ssid, *tally)),
+                Name::Undecided(ssid) => undecided.push((sought.mac, ssid, *tally)),
+            }
+        }
+        (sure, undecided)
+    }
+}
+
+pub(super) async fn devices(
+    db: &mut SqliteConnection,
+    delta: &Chains,
+    chains: &[&Chain],
+) -> Result<(), StoreError> {
+    MERGE_DEVICES
+        .run(db, chains, |query, chain| {
+            let device = &chain.device;
+            query
+                .bind(chain.mac.key())
+                .bind(device.probes.count)
+                .bind(device.wildcard_count)
+                .bind(device.probes.first_ms)
+                .bind(device.probes.last_ms)
+                .bind(device.signal_dbm.map(|(weakest, _)| weakest))
+                .bind(device.signal_dbm.map(|(_, strongest)| strongest))
+        })
+        .await?;
+    let mut hours: Vec<(i64, MacAddr, i64)> = Vec::with_capacity(chains.len());
+    for chain in chains {
+        let own = &delta.slots[chain.slots.clone()];
+        hours.extend(own.iter().map(|(slot, seen)| (slot.hour(), slot.mac, seen.probes.count)));
+    }
+    hours.sort_unstable();
+    MERGE_HOURS
+        .run(db, &hours, |query, (hour, mac, count)| query.bind(*hour).bind(mac.key()).bind(*count))
+        .await?;
+    let macs: Vec<MacAddr> = chains.iter().map(|chain| chain.mac).collect();
+    stats::note(db, &macs).await
+}
+
+/// Adds networks, and drops what is beyond a device's limit.
+pub(super) async fn ssids(
+    db: &mut SqliteConnection,
+    names: Vec<NameRow>,
+) -> Result<(), StoreError> {
+    add_names(db, &MERGE_SSIDS, names).await?;
+    let full: Vec<i64> = sqlx::query_scalar(FULL_DEVICES).fetch_all(&mut *db).await?;
+    for mac in full {
+        sqlx::query(
+            "delete from wifi_ssid where mac = ?1 and ssid in
+                (select ssid from wifi_ssid where mac = ?1 order by first_ms, ssid
+                 limit -1 offset ?2)",
+        )
+        .bind(mac)
+        .bind(SSID_LIMIT)
+        .execute(&mut *db)
+        .await?;
+        sqlx::query("update wifi_device set ssid_count = ?, ssids_complete = 0 where mac = ?")
+            .bind(SSID_LIMIT)
+            .bind(mac)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Adds networks that wait for the stream to show their encoding.
+pub(super) async fn undecided(
+    db: &mut SqliteConnection,
+    names: Vec<NameRow>,
+) -> Result<(), StoreError> {
+    add_names(db, &MERGE_UNDECIDED, names).await
+}
+
+async fn add_names(
+    db: &mut SqliteConnection,
+    statement: &BulkStatement,
+    mut names: Vec<NameRow>,
+) -> Result<(), StoreError> {
+    names.sort_unstable_by_key(|(mac, ssid, _)| (*mac, *ssid));
+    statement
+        .run(db, &names, |query, (mac, ssid, tally)| {
+            query
+                .bind(mac.key())
+                .bind(ssid.as_bytes().to_vec())
+                .bind(tally.count)
+                .bind(tally.first_ms)
+                .bind(tally.last_ms)
+        })
+        .await
+}

@@ -1,0 +1,181 @@
+//! Rows of result tables on their way to the log: which changed, and what stands there.
+//!
+//! Invariant: a row waits exactly while `changed` says so, and a change that comes while an older
+//! one is being published waits on. Rows of a table that nobody publishes are not noted at all.
+
+use std::sync::LazyLock;
+
+use sqlx::SqliteConnection;
+
+use super::StoreError;
+use super::bulk::BulkStatement;
+
+/// A row that waits.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Waiting {
+    pub record_key: String,
+    pub changed: i64,
+    pub value: Option<String>,
+    pub published: Option<Vec<u8>>,
+}
+
+/// A waiting row whose newest state is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    pub record_key: String,
+    pub changed: i64,
+    /// What stands in the log; `None`: nothing, or nobody has to remember.
+    pub published: Option<Vec<u8>>,
+}
+
+static NOTE: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into result_row (topic, record_key, changed)",
+        3,
+        "on conflict (topic, record_key) do update set changed = excluded.changed, value = null",
+    )
+});
+
+/// Is the table published?
+pub async fn is_published(db: &mut SqliteConnection, topic: &str) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("select exists (select 1 from result_table where topic = ?)")
+        .bind(topic)
+        .fetch_one(db)
+        .await?)
+}
+
+/// Rows changed, if the table is published. `key` makes a row's key.
+pub async fn note<R>(
+    db: &mut SqliteConnection,
+    topic: &'static str,
+    rows: &[R],
+    key: impl for<'r> Fn(&'r R) -> String,
+) -> Result<(), StoreError> {
+    if rows.is_empty() || !is_published(db, topic).await? {
+        return Ok(());
+    }
+    let changed = next_change(db, topic).await?;
+    NOTE.run(db, rows, |query, row| query.bind(topic).bind(key(row)).bind(changed)).await
+}
+
+/// A row has this state, if the table is published.
+pub async fn put(
+    db: &mut SqliteConnection,
+    topic: &str,
+    record_key: &str,
+    value: &serde_json::Value,
+) -> Result<(), StoreError> {
+    if !is_published(db, topic).await? {
+        return Ok(());
+    }
+    let changed = next_change(db, topic).await?;
+    sqlx::query(
+        "insert into result_row (topic, record_key, changed, value) values (?, ?, ?, ?)
+         on conflict (topic, record_key) do update set
+            changed = excluded.changed, value = excluded.value",
+    )
+    .bind(topic)
+    .bind(record_key)
+    .bind(changed)
+    .bind(value.to_string())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Every row that was published may be another one now: the views of its pipeline begin anew.
+pub async fn doubt(db: &mut SqliteConnection, pipeline: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "update result_row set changed = 1 + (select coalesce(max(changed), 0) from result_row)
+          where value is null
+            and topic in (select topic from result_table where pipeline = ?)",
+    )
+    .bind(pipeline)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Begins to publish a table. Says whether it was not published before.
+pub async fn begin(
+    db: &mut SqliteConnection,
+    topic: &str,
+    pipeline: &str,
+) -> Result<bool, StoreError> {
+    let begun = sqlx::query(
+        "insert into result_table (topic, pipeline) values (?, ?) on conflict do nothing",
+    )
+    .bind(topic)
+    .bind(pipeline)
+    .execute(db)
+    .await?;
+    Ok(begun.rows_affected() > 0)
+}
+
+/// Publishes a table no longer; what stands in the log stays there.
+pub async fn end(db: &mut SqliteConnection, topic: &str) -> Result<(), StoreError> {
+    for statement in
+        ["delete from result_row where topic = ?", "delete from result_table where topic = ?"]
+    {
+        sqlx::query(statement).bind(topic).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// The rows that have waited longest; none while the table's pipeline is being rebuilt, as its
+/// views are not whole then.
+pub async fn waiting(
+    db: &mut SqliteConnection,
+    topic: &str,
+    limit: i64,
+) -> Result<Vec<Waiting>, StoreError> {
+    Ok(sqlx::query_as(
+        "select record_key, changed, value, published from result_row
+          where topic = ?1 and changed is not null
+            and not exists (select 1 from result_table t join past p on p.pipeline = t.pipeline
+                             where t.topic = ?1)
+          order by changed, record_key limit ?2",
+    )
+    .bind(topic)
+    .bind(limit)
+    .fetch_all(db)
+    .await?)
+}
+
+/// These are in the log.
+pub async fn mark(db: &mut SqliteConnection, topic: &str, rows: &[Done]) -> Result<(), StoreError> {
+    for row in rows {
+        sqlx::query(
+            "update result_row set published = ?3, value = iif(changed = ?4, null, value),
+                    changed = nullif(changed, ?4)
+              where topic = ?1 and record_key = ?2",
+        )
+        .bind(topic)
+        .bind(&row.record_key)
+        .bind(&row.published)
+        .bind(row.changed)
+        .execute(&mut *db)
+        .await?;
+        if row.published.is_some() {
+            continue;
+        }
+        sqlx::query(
+            "delete from result_row where topic = ? and record_key = ? and changed is null",
+        )
+        .bind(topic)
+        .bind(&row.record_key)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn next_change(db: &mut SqliteConnection, topic: &str) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select coalesce(max(changed), 0) + 1 from result_row
+          where topic = ? and changed is not null",
+    )
+    .bind(topic)
+    .fetch_one(db)
+    .await?)
+}
