@@ -330,6 +330,9 @@ pub enum DeadLetters {
 
 #[derive(Debug, Args)]
 pub struct Fold {
+    /// Go on behind records that a log of others let go before they were processed.
+    #[arg(long)]
+    pub accept_loss: bool,
     /// Print what was done as JSON.
     #[arg(long)]
     pub json: bool,

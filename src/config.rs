@@ -4,6 +4,7 @@
 //! a threshold must not mean that no alert ever comes. Later sources win: defaults, the file, the
 //! environment, flags.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,18 +13,20 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod load;
+mod properties;
 mod provider;
 mod render;
 mod value;
 
 pub use error::ConfigError;
 pub use load::Sources;
+pub use properties::Properties;
 pub use render::render;
 pub use value::{
     NetworkName, RegistryUrl, Secret, SsidEncoding, TimeZone, TopicFormat, WebhookUrl,
 };
 
-use value::{address, ids, optional_path, optional_text, path, text};
+use value::{address, ids, optional_path, optional_text, path, text, truth};
 
 /// A key as `windowsill config` explains it.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +91,8 @@ section! {
         pub embedded_log: EmbeddedLog,
         /// Where schemas have their ids.
         pub schema_registry: SchemaRegistry,
+        /// A Kafka cluster as the event log instead.
+        pub kafka: Kafka,
         /// Houseplants.
         pub plants: Plants,
         /// Wi-Fi probes.
@@ -191,6 +196,25 @@ section! {
 }
 
 section! {
+    /// The `[kafka]` section.
+    pub struct Kafka {
+        /// `host:port` of a broker, or of some with commas between them. Set, the event log is this
+        /// cluster; without it the log is a file in the data directory.
+        #[serde(deserialize_with = "optional_text")]
+        pub brokers: Option<String>,
+        /// Create topics that are missing. If not, a missing one is an error at the start.
+        #[serde(deserialize_with = "truth")]
+        pub create_topics: bool,
+        /// Put before the names of topics that have no name of their own in `[topics]`.
+        #[serde(deserialize_with = "text")]
+        pub topic_prefix: String,
+        /// Properties of librdkafka, such as `"sasl.username"`; they win over the bot's own. One
+        /// that ends in `_file` names a file that holds the value.
+        pub properties: Properties,
+    }
+}
+
+section! {
     /// The `[plants]` section.
     pub struct Plants {
         /// A plant is dry when more than this many of its readings within six hours are low.
@@ -257,6 +281,7 @@ impl Default for Config {
             http: Http::default(),
             embedded_log: EmbeddedLog::default(),
             schema_registry: SchemaRegistry::default(),
+            kafka: Kafka::default(),
             plants: Plants::default(),
             wifi: Wifi::default(),
             topics: BTreeMap::new(),
@@ -312,6 +337,17 @@ impl Default for SchemaRegistry {
     }
 }
 
+impl Default for Kafka {
+    fn default() -> Kafka {
+        Kafka {
+            brokers: None,
+            create_topics: true,
+            topic_prefix: String::new(),
+            properties: Properties::default(),
+        }
+    }
+}
+
 impl Default for Http {
     fn default() -> Http {
         Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
@@ -344,9 +380,15 @@ impl Config {
     }
 
     /// The name in force of the topic that is called so by default.
-    pub fn topic_name<'a>(&'a self, default_name: &'a str) -> &'a str {
+    pub fn topic_name<'a>(&'a self, default_name: &'a str) -> Cow<'a, str> {
         let set = self.topics.get(default_name).and_then(|topic| topic.name.as_deref());
-        set.unwrap_or(default_name)
+        match set {
+            Some(name) => Cow::Borrowed(name),
+            None if self.kafka.brokers.is_some() && !self.kafka.topic_prefix.is_empty() => {
+                Cow::Owned(format!("{}{default_name}", self.kafka.topic_prefix))
+            }
+            None => Cow::Borrowed(default_name),
+        }
     }
 
     /// The time after which the topic counts as stalled, if that is set.
@@ -375,6 +417,7 @@ const SECTIONS: &[(&str, &[Key])] = &[
     ("http", Http::KEYS),
     ("embedded_log", EmbeddedLog::KEYS),
     ("schema_registry", SchemaRegistry::KEYS),
+    ("kafka", Kafka::KEYS),
     ("plants", Plants::KEYS),
     ("wifi", Wifi::KEYS),
 ];

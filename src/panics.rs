@@ -6,13 +6,18 @@
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::Cell;
 use std::io::Write;
+use std::panic::{UnwindSafe, catch_unwind};
 
 const WITHHELD: &str = "its words are left out, as they may quote somebody";
 
 /// From here on panics are told like that. `RUST_BACKTRACE=1` adds where they came from.
 pub fn keep_discreet() {
     std::panic::set_hook(Box::new(|panic| {
+        if is_expected() {
+            return;
+        }
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("a thread");
@@ -25,6 +30,24 @@ pub fn keep_discreet() {
             let _ = writeln!(err, "{backtrace}");
         }
     }));
+}
+
+thread_local! {
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does what may panic in somebody else's code for no fault of the program's. `None`: it did, and
+/// nothing is told of it.
+pub fn expected<T>(work: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+    EXPECTED.set(true);
+    let done = catch_unwind(work);
+    EXPECTED.set(false);
+    done.ok()
+}
+
+/// Is the panic of this thread one that `expected` catches?
+pub fn is_expected() -> bool {
+    EXPECTED.get()
 }
 
 fn words(payload: &(dyn Any + Send)) -> &'static str {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::bot;
 use super::house::{self, Failure};
+use super::log::OpenLog;
 use crate::charts;
 use crate::cli::Ask;
 use crate::config::Config;
@@ -35,8 +36,13 @@ pub(super) async fn ask(config: &Config, options: &Ask) -> Result<Exit, Failure>
         return Err(Failure::new(Exit::Errors, reason));
     }
     let reader = StoreReader::open(&config.data_dir).await?;
-    let log = house::open_log(config).await?;
-    let owner = match DemoClock::load(&log).await? {
+    let topics = house::topics(config)?;
+    let log = OpenLog::open(config, &topics).await?;
+    let demo = match log.embedded() {
+        Some(file) => DemoClock::load(file).await?,
+        None => None,
+    };
+    let owner = match demo {
         Some(_) => PAGE_USER,
         None => owner(&reader, config).await?,
     };
@@ -48,8 +54,8 @@ pub(super) async fn ask(config: &Config, options: &Ask) -> Result<Exit, Failure>
         time_zone: config.time_zone.get(),
         clock: house::clock_of(&log, config).await?,
         me: Me::default(),
-        topics: house::topics(config)?,
-        log: Arc::new(log),
+        topics,
+        log: log.events(),
         // What is asked here is no answer to a question that stands open in the chat.
         follows_conversations: false,
     };

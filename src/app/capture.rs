@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::house::{self, Failure};
+use super::log::OpenLog;
 use super::tasks::asked_to_stop;
 use crate::cli;
 use crate::config::Config;
@@ -26,7 +27,7 @@ impl From<CaptureError> for Failure {
 pub(super) async fn capture(config: &Config, options: cli::Capture) -> Result<Exit, Failure> {
     let topics = house::topics(config)?;
     let found = topic::find(&topics, TOPIC)?;
-    let log = house::open_log_with(config, &topics).await?;
+    let log = OpenLog::open_with(config, &topics).await?;
     let clock = house::clock_of(&log, config).await?;
     let writing = WriteOptions {
         format: LineFormat::Value,
@@ -40,8 +41,10 @@ pub(super) async fn capture(config: &Config, options: cli::Capture) -> Result<Ex
         monitor: !options.no_monitor,
     };
     let stop = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
+    let events = log.events();
     let mut report = std::io::stderr();
-    let written = capture::capture(&log, found, &options, &writing, stop, &mut report).await;
+    let written =
+        capture::capture(events.as_ref(), found, &options, &writing, stop, &mut report).await;
     log.close().await;
     let written = written?;
     let is_whole = written.rejected == 0 && !written.interrupted;

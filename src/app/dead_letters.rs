@@ -1,6 +1,7 @@
 //! `windowsill dead-letters`: looks into the state and appends to the log, beside a running bot.
 
 use super::house::{self, Failure};
+use super::log::OpenLog;
 use crate::cli::DeadLetters;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -40,10 +41,14 @@ pub(super) async fn run(config: &Config, verb: DeadLetters) -> Result<Exit, Fail
                 None if ids.is_empty() => Which::Streams,
                 None => Which::Ids(ids),
             };
-            let log = house::open_log_with(config, &topics).await?;
+            let log = OpenLog::open_with(config, &topics).await?;
+            let events = log.events();
             let (dir, mut report) = (&config.data_dir, std::io::stderr());
-            let done = dead_letters::replay(dir, &store, &log, &topics, which, &mut report).await?;
-            Ok(if done.refused > 0 { Exit::Errors } else { Exit::Done })
+            let done =
+                dead_letters::replay(dir, &store, events.as_ref(), &topics, which, &mut report)
+                    .await;
+            log.close().await;
+            Ok(if done?.refused > 0 { Exit::Errors } else { Exit::Done })
         }
     }
 }

@@ -10,7 +10,7 @@ use super::intake::Source;
 use super::tasks::{Tasks, asked_to_stop};
 use crate::cli::Demo;
 use crate::clock;
-use crate::config::{Config, Secret};
+use crate::config::{self, Config, Secret};
 use crate::demo::botapi::{BotApiServer, Options, PAGE_USER};
 use crate::demo::clock::DemoClock;
 use crate::demo::feed::{self, Feed, FeedError};
@@ -24,7 +24,7 @@ use crate::kernel::text::Text;
 use crate::log::EventLog;
 use crate::log::embedded::EmbeddedLog;
 use crate::store::outbox::{self, Class, Target};
-use crate::store::{Store, StoreError, Urgency, lock};
+use crate::store::{Store, StoreError, Urgency, lock, make_dir};
 use crate::telegram::client::BotApi;
 
 /// The bot's number; the rest of its token is new at each start.
@@ -40,6 +40,8 @@ impl From<ReplayError> for Failure {
 pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Failure> {
     config.telegram.owners = vec![PAGE_USER];
     config.telegram.allowed_chats.clear();
+    // Simulated plants live in a file of their own.
+    config.kafka = config::Kafka::default();
     // Before anything is shown: who sees the address may stop it.
     let asked = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     if lock::is_held(&config.data_dir) {
@@ -106,7 +108,10 @@ struct Simulated {
 /// Begins a simulation in an empty folder, or goes on with the one that is there.
 async fn simulate(config: &Config, options: &Demo) -> Result<Simulated, Failure> {
     let topics = house::topics(config)?;
-    let log = house::open_log_with(config, &topics).await?;
+    lock::expect_whole(&config.data_dir)?;
+    make_dir(&config.data_dir)?;
+    let log = EmbeddedLog::open(&config.log_path()).await?;
+    topics.create(&log).await?;
     let Some(stored) = DemoClock::load(&log).await? else {
         refuse_real_folder(&log, config).await?;
         let clock = DemoClock::begin(options.speed, options.seed);

@@ -5,19 +5,43 @@ use std::io::Write;
 use serde_json::json;
 
 use super::house::{Failure, House};
+use crate::cli::Fold;
 use crate::config::Config;
-use crate::engine::{EngineError, FoldSummary, error_chain, publisher, results};
+use crate::engine::{EngineError, FoldSummary, PassedOver, error_chain, publisher, results};
 use crate::exit::Exit;
 use crate::rooms::{self, Pipe};
 
-pub(super) async fn fold(config: &Config, as_json: bool) -> Result<Exit, Failure> {
+pub(super) async fn fold(config: &Config, options: &Fold) -> Result<Exit, Failure> {
     let house = House::open(config, None).await?;
     let pipelines = house.pipelines(config);
+    if options.accept_loss {
+        for pipeline in &pipelines {
+            accept_loss(pipeline.as_ref()).await?;
+        }
+    }
     let summaries = catch_up(&house, &pipelines).await?;
     drop(pipelines);
     house.close().await;
-    print(&summaries, as_json);
+    print(&summaries, options.json);
     Ok(Exit::Done)
+}
+
+/// Says what is passed over; nobody may be there to read it.
+async fn accept_loss(pipeline: &dyn Pipe) -> Result<(), Failure> {
+    let lost = pipeline.accept_loss().await.map_err(|error| failed(pipeline, &error))?;
+    for PassedOver { topic, partition, from_offset, first_offset } in lost {
+        let _ = writeln!(
+            std::io::stderr(),
+            "{topic} partition {partition}: offsets {from_offset} to {} are gone and passed over",
+            first_offset - 1
+        );
+    }
+    Ok(())
+}
+
+fn failed(pipeline: &dyn Pipe, error: &EngineError) -> Failure {
+    let reason = format!("pipeline {}: {}", pipeline.name(), error_chain(error));
+    Failure::new(Exit::Errors, reason)
 }
 
 /// Folds what the log holds, one pipeline after the other, and does what follows from it.
@@ -27,10 +51,8 @@ pub(super) async fn catch_up(
 ) -> Result<Vec<FoldSummary>, Failure> {
     let mut summaries = Vec::with_capacity(pipelines.len());
     for pipeline in pipelines {
-        let summary = pipeline.catch_up().await.map_err(|error| {
-            let reason = format!("pipeline {}: {}", pipeline.name(), error_chain(&error));
-            Failure::new(Exit::Errors, reason)
-        })?;
+        let summary =
+            pipeline.catch_up().await.map_err(|error| failed(pipeline.as_ref(), &error))?;
         summaries.push(summary);
     }
     let publish = async {

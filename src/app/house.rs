@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::log::OpenLog;
 use super::upkeep::{self, Upkeep};
 use crate::clock::{self, Clock, SystemClock};
 use crate::config::Config;
@@ -15,13 +16,10 @@ use crate::kernel::chat::Place;
 use crate::kernel::time::HOUR_MS;
 use crate::log::LogError;
 use crate::log::codec::WriterSchema;
-use crate::log::embedded::EmbeddedLog;
 use crate::log::embedded::upkeep::Keep;
 use crate::log::topics::{Topics, TopicsError};
 use crate::rooms::{self, Pipe};
-use crate::store::{
-    DirLock, Store, StoreError, Urgency, access, lock, make_dir, schemas, state_path,
-};
+use crate::store::{DirLock, Store, StoreError, Urgency, access, lock, schemas, state_path};
 
 /// How long closing the files may take.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -53,7 +51,9 @@ impl From<StoreError> for Failure {
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Failure {
         let exit = match error {
-            LogError::OtherKind { .. } => Exit::Usage,
+            LogError::OtherKind { .. } | LogError::Missing(_) | LogError::Settings(_) => {
+                Exit::Usage
+            }
             _ => Exit::Errors,
         };
         Failure::new(exit, crate::engine::error_chain(&error))
@@ -63,7 +63,7 @@ impl From<LogError> for Failure {
 /// A data directory that this process owns.
 pub(super) struct House {
     pub(super) workshop: Workshop,
-    pub(super) log: Arc<EmbeddedLog>,
+    pub(super) log: OpenLog,
     keep: Keep,
     _lock: DirLock,
 }
@@ -82,7 +82,8 @@ impl House {
             true => Some(Store::open(&config.data_dir).await?),
             false => None,
         };
-        let log = Arc::new(open_log_with(config, &topics).await?);
+        let log = OpenLog::open(config, &topics).await?;
+        expect_topics(&log, &topics).await?;
         let store = match known {
             Some(store) => store,
             None => Store::open(&config.data_dir).await?,
@@ -101,7 +102,7 @@ impl House {
             alert_max_age_ms: i64::from(config.alert_max_age_hours) * HOUR_MS,
             time_zone: config.time_zone.get(),
         };
-        let workshop = Workshop { log: log.clone(), store, topics, clock, settings };
+        let workshop = Workshop { log: log.events(), store, topics, clock, settings };
         let keep = upkeep::keep(&config.embedded_log);
         Ok(House { workshop, log, keep, _lock: lock })
     }
@@ -176,42 +177,22 @@ pub(super) fn topics(config: &Config) -> Result<Topics, Failure> {
     })
 }
 
-/// A command that only looks does not create what it looks at.
-pub(super) fn expect_log(config: &Config) -> Result<(), Failure> {
-    lock::expect_whole(&config.data_dir)?;
-    if config.log_path().is_file() {
-        return Ok(());
+/// The topics of the contract must be there before anything else is done. A cluster that does not
+/// answer now is waited for by whoever reads and appends.
+async fn expect_topics(log: &OpenLog, topics: &Topics) -> Result<(), Failure> {
+    match topics.create(log.events().as_ref()).await {
+        Err(LogError::Unavailable(reason)) if log.embedded().is_none() => {
+            tracing::warn!(reason, "the event log does not answer yet; going on without it");
+            Ok(())
+        }
+        created => Ok(created?),
     }
-    let reason = format!(
-        "there is no event log in {} yet; `windowsill run`, `demo` or `topic write` begins one",
-        config.data_dir.display()
-    );
-    Err(Failure::new(Exit::Errors, reason))
-}
-
-/// Opens the event log of the data directory, creating the directory if it is missing.
-pub(super) async fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
-    lock::expect_whole(&config.data_dir)?;
-    make_dir(&config.data_dir)?;
-    Ok(EmbeddedLog::open(&config.log_path()).await?)
-}
-
-/// Opens the event log with every topic of the contract in it.
-pub(super) async fn open_log_with(
-    config: &Config,
-    topics: &Topics,
-) -> Result<EmbeddedLog, Failure> {
-    let log = open_log(config).await?;
-    topics.create(&log).await?;
-    Ok(log)
 }
 
 /// The clock that a folder's pipelines go by: the demo's where `demo` made it.
-pub(super) async fn clock_of(
-    log: &EmbeddedLog,
-    config: &Config,
-) -> Result<Arc<dyn Clock>, Failure> {
+pub(super) async fn clock_of(log: &OpenLog, config: &Config) -> Result<Arc<dyn Clock>, Failure> {
     if lock::is_held(&config.data_dir)
+        && let Some(log) = log.embedded()
         && let Some(stored) = DemoClock::load(log).await?
     {
         return Ok(Arc::new(stored));
@@ -220,15 +201,17 @@ pub(super) async fn clock_of(
 }
 
 /// The same where no demo is running: its time stands still.
-async fn clock_at_rest(log: &EmbeddedLog, config: &Config) -> Result<Arc<dyn Clock>, Failure> {
+async fn clock_at_rest(log: &OpenLog, config: &Config) -> Result<Arc<dyn Clock>, Failure> {
+    let Some(log) = log.embedded() else { return Ok(Arc::new(SystemClock)) };
     let Some(stored) = DemoClock::load(log).await? else { return Ok(Arc::new(SystemClock)) };
     let readings = config.topic_name(feed::READINGS);
-    let ended_ms = stored.ended_at_ms(log, readings).await?;
+    let ended_ms = stored.ended_at_ms(log, &readings).await?;
     Ok(Arc::new(stored.resumed(ended_ms.unwrap_or(stored.origin_ms), 0)))
 }
 
 /// `run` keeps out of a folder that `demo` made: its pipelines live in another time.
-pub(super) async fn refuse_demo_folder(log: &EmbeddedLog, config: &Config) -> Result<(), Failure> {
+pub(super) async fn refuse_demo_folder(log: &OpenLog, config: &Config) -> Result<(), Failure> {
+    let Some(log) = log.embedded() else { return Ok(()) };
     if DemoClock::load(log).await?.is_none() {
         return Ok(());
     }

@@ -22,12 +22,14 @@ mod demo;
 mod fold;
 mod house;
 mod intake;
+mod log;
 mod rebuild;
 mod run;
 mod tasks;
 mod upkeep;
 
 use house::Failure;
+use log::OpenLog;
 use tasks::asked_to_stop;
 
 impl From<TopicError> for Failure {
@@ -61,7 +63,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Capture(options) => capture::capture(&config, options).await,
         Command::Run => run::run(&config).await,
         Command::Demo(options) => demo::demo(config, &options).await,
-        Command::Fold(options) => fold::fold(&config, options.json).await,
+        Command::Fold(options) => fold::fold(&config, &options).await,
         Command::DeadLetters(verb) => dead_letters::run(&config, verb).await,
         Command::Backup(options) => backup::backup(&config, &options).await,
         Command::Restore { dir } => backup::restore(&config, &dir).await,
@@ -98,6 +100,9 @@ fn start_logging(filter: &str) -> Result<(), String> {
 /// Logs where a panic happened. Its words only if they are the program's own: composed ones may
 /// quote what somebody wrote.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    if crate::panics::is_expected() {
+        return;
+    }
     let own = panic.payload().downcast_ref::<&'static str>().copied();
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     tracing::error!(place, words = own.unwrap_or("(left out)"), "a panic: a bug in windowsill");
@@ -113,25 +118,28 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
     let find = |name: &str| topic::find(&topics, name);
     match verb {
         Topic::List { json } => {
-            house::expect_log(config)?;
-            let log = house::open_log_with(config, &topics).await?;
-            topic::list(&log, json, &mut std::io::stdout().lock()).await?;
+            log::expect_there(config)?;
+            let log = OpenLog::open_with(config, &topics).await?;
+            topic::list(log.events().as_ref(), json, &mut std::io::stdout().lock()).await?;
             log.close().await;
             Ok(Exit::Done)
         }
         Topic::Read { topic: name, from, follow } => {
             let found = find(&name)?;
             if !follow {
-                house::expect_log(config)?;
+                log::expect_there(config)?;
             }
-            let log = house::open_log_with(config, &topics).await?;
+            let log = OpenLog::open_with(config, &topics).await?;
             let options = ReadOptions { begin: from, follow };
-            topic::read(&log, &topics, found, options, &mut std::io::stdout().lock()).await?;
+            let events = log.events();
+            topic::read(events.as_ref(), &topics, found, options, &mut std::io::stdout().lock())
+                .await?;
+            log.close().await;
             Ok(Exit::Done)
         }
         Topic::Write { topic: name, format } => {
             let found = find(&name)?;
-            let log = house::open_log_with(config, &topics).await?;
+            let log = OpenLog::open_with(config, &topics).await?;
             let clock = house::clock_of(&log, config).await?;
             if let Err(error) = topics.prepare(found).await {
                 // Lines of bytes need no schema; any other is rejected, and this is why.
@@ -146,7 +154,9 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
             let asked =
                 asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
             let (input, mut report) = (std::io::stdin(), std::io::stderr());
-            let written = topic::write(&log, found, input, &options, asked, &mut report).await?;
+            let events = log.events();
+            let written =
+                topic::write(events.as_ref(), found, input, &options, asked, &mut report).await?;
             log.close().await;
             let is_all = written.rejected == 0 && !written.interrupted;
             Ok(if is_all { Exit::Done } else { Exit::Errors })

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::fold;
-use super::house::{self, Failure, House};
+use super::house::{Failure, House};
+use super::log;
 use crate::cli::Rebuild;
 use crate::config::Config;
 use crate::crash;
@@ -29,7 +30,7 @@ const BAR_WIDTH: usize = 40;
 type Pipes = Arc<Vec<Box<dyn Pipe>>>;
 
 pub(super) async fn rebuild(config: &Config, options: &Rebuild) -> Result<Exit, Failure> {
-    house::expect_log(config)?;
+    log::expect_there(config)?;
     let house = House::open(config, None).await?;
     let store = house.workshop.store.clone();
     let pipes: Pipes = Arc::new(house.pipelines(config));

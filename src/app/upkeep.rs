@@ -4,11 +4,11 @@
 //! was folded becomes a dead letter, which `/status` counts.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::log::OpenLog;
 use crate::clock;
 use crate::config;
 use crate::engine::{Workshop, error_chain};
@@ -39,7 +39,7 @@ pub(super) enum UpkeepError {
 
 /// Keeps the event log of a data directory.
 pub(super) struct Upkeep {
-    log: Arc<EmbeddedLog>,
+    log: OpenLog,
     workshop: Workshop,
     /// The topics that each pipeline folds, by default name.
     folded: Vec<(&'static str, Vec<&'static str>)>,
@@ -51,7 +51,7 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     pub(super) fn new(
-        log: Arc<EmbeddedLog>,
+        log: OpenLog,
         workshop: Workshop,
         pipelines: &[Box<dyn Pipe>],
         keep: Keep,
@@ -87,15 +87,8 @@ impl Upkeep {
 
     /// One pass over the log.
     pub(super) async fn pass(&mut self) -> Result<(), UpkeepError> {
-        let clock = &self.workshop.clock;
-        let now_ms = self.clock.read(clock.now_ms(), clock.monotonic_ms());
-        let progress = self.progress().await?;
-        let report = self.log.upkeep(now_ms, &self.keep, &progress).await?;
-        if report != Report::default() {
-            tracing::debug!(?report, "the event log was kept");
-        }
-        for lost in &report.lost {
-            self.tell(lost).await?;
+        if let Some(file) = self.log.embedded().cloned() {
+            self.keep_small(&file).await?;
         }
         if self.forgot.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
             self.forget_letters().await?;
@@ -104,13 +97,29 @@ impl Upkeep {
         Ok(())
     }
 
+    /// Others keep a cluster; the file is ours to keep.
+    async fn keep_small(&mut self, file: &EmbeddedLog) -> Result<(), UpkeepError> {
+        let clock = &self.workshop.clock;
+        let now_ms = self.clock.read(clock.now_ms(), clock.monotonic_ms());
+        let progress = self.progress(file).await?;
+        let report = file.upkeep(now_ms, &self.keep, &progress).await?;
+        if report != Report::default() {
+            tracing::debug!(?report, "the event log was kept");
+        }
+        for lost in &report.lost {
+            self.tell(file, lost).await?;
+        }
+        Ok(())
+    }
+
     /// Old dead letters of records that the log no longer holds are forgotten.
     async fn forget_letters(&self) -> Result<(), UpkeepError> {
         let mut held = Vec::new();
+        let log = &self.workshop.log;
         for topic in self.workshop.topics.iter() {
-            held.push((topic.spec.name.to_owned(), self.log.bounds(&topic.log_name).await?));
+            held.push((topic.spec.name.to_owned(), log.bounds(&topic.log_name).await?));
         }
-        let log_id = self.log.id().to_owned();
+        let log_id = log.id().await?;
         let before_ms = clock::now_ms() - LETTER_MS;
         let forget = self.workshop.store.write(Urgency::Bulk, move |db| {
             Box::pin(async move { dead_letters::forget(db, &log_id, &held, before_ms).await })
@@ -119,7 +128,7 @@ impl Upkeep {
     }
 
     /// How far every topic that a pipeline folds is folded by all of them.
-    async fn progress(&self) -> Result<Progress, UpkeepError> {
+    async fn progress(&self, file: &EmbeddedLog) -> Result<Progress, UpkeepError> {
         let mut folded: HashMap<(String, i32), i64> = HashMap::new();
         let topics = &self.workshop.topics;
         for (pipeline, names) in &self.folded {
@@ -128,10 +137,10 @@ impl Upkeep {
             let (_, stored) = read.read(move |db| Box::pin(positions::load(db, pipeline))).await?;
             for name in names {
                 let log_name = &topics.get(name)?.log_name;
-                for partition in 0..self.log.partitions(log_name).await? {
+                for partition in 0..file.partitions(log_name).await? {
                     let known = stored.iter().find(|position| {
                         let is_here = position.topic == *name && position.partition == partition;
-                        is_here && position.log_id == self.log.id()
+                        is_here && position.log_id == file.log_id()
                     });
                     let offset = known.map_or(0, |position| position.next_offset);
                     let least = folded.entry((log_name.clone(), partition)).or_insert(offset);
@@ -142,7 +151,7 @@ impl Upkeep {
         Ok(Progress { folded, topics: topics.clone() })
     }
 
-    async fn tell(&self, lost: &Lost) -> Result<(), StoreError> {
+    async fn tell(&self, file: &EmbeddedLog, lost: &Lost) -> Result<(), StoreError> {
         let Lost { topic, partition, from_offset, next_offset } = lost;
         let reason = format!(
             "offsets {from_offset} to {} had to make room before they were processed: the topic \
@@ -154,7 +163,7 @@ impl Upkeep {
         let now_ms = clock::now_ms();
         let letter = DeadLetter {
             origin: Origin {
-                log_id: self.log.id().to_owned(),
+                log_id: file.log_id().to_owned(),
                 topic: name.to_owned(),
                 partition: *partition,
                 offset: *from_offset,

@@ -90,6 +90,8 @@ impl Config {
         }
         let mut config: Config = figment.extract().map_err(ConfigError::new)?;
         read_secret_files(&figment, &mut config, sources)?;
+        read_property_files(&figment, &mut config, sources)?;
+        check_kafka(&figment, &config)?;
         check_webhook(&figment, &config)?;
         check_topics(&figment, &config)?;
         config.origins = super::key_paths()
@@ -136,6 +138,32 @@ fn read_secret_files(
     Ok(())
 }
 
+fn read_property_files(
+    figment: &Figment,
+    config: &mut Config,
+    sources: &Sources,
+) -> Result<(), ConfigError> {
+    config.kafka.properties.read_files(&sources.working_dir).map_err(|(name, reason)| {
+        let origin = origin_of(figment, "kafka.properties").unwrap_or_default();
+        ConfigError::Refused { origin, key: format!("kafka.properties.{name}"), reason }
+    })
+}
+
+fn check_kafka(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
+    let Some(brokers) = &config.kafka.brokers else { return Ok(()) };
+    let is_address = |broker: &str| {
+        let parts = broker.trim().rsplit_once(':');
+        parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    if brokers.split(',').all(is_address) {
+        return Ok(());
+    }
+    let key = "kafka.brokers".to_owned();
+    let origin = origin_of(figment, &key).unwrap_or_default();
+    let reason = format!("{brokers:?}, expected host:port, or some of them with commas between");
+    Err(ConfigError::Refused { origin, key, reason })
+}
+
 /// What the types of the webhook's keys do not say by themselves.
 fn check_webhook(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
     let webhook = &config.webhook;
@@ -176,7 +204,7 @@ fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
             return refused(key, format!("there is no such topic, expected one of {expected}"));
         }
         let allowed = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
-        let name = topic.name.as_deref().unwrap_or(default_name);
+        let name = config.topic_name(default_name);
         if name.is_empty() || name.len() > TOPIC_NAME_CHARS || !name.chars().all(allowed) {
             let expected = "expected letters, digits, '.', '_' and '-'";
             return refused(key, format!("{name:?} is not a topic's name, {expected}"));
@@ -189,6 +217,13 @@ fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
         if let Err(reason) = format_of(spec, config) {
             return refused(format!("topics.{:?}.format", spec.name), reason);
         }
+    }
+    let prefix = &config.kafka.topic_prefix;
+    let allowed = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+    if prefix.len() > TOPIC_NAME_CHARS / 2 || !prefix.chars().all(allowed) {
+        let expected = "expected a short one of letters, digits, '.', '_' and '-'";
+        let reason = format!("{prefix:?} begins no topic's name, {expected}");
+        return refused("kafka.topic_prefix".to_owned(), reason);
     }
     for (index, name) in known.iter().enumerate() {
         let taken = |other: &&str| config.topic_name(other) == config.topic_name(name);

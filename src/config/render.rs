@@ -62,6 +62,13 @@ fn toml(value: &Value) -> String {
             let items: Vec<String> = items.iter().map(toml).collect();
             format!("[{}]", items.join(", "))
         }
+        Value::Object(pairs) if pairs.is_empty() => "{}".to_owned(),
+        Value::Object(pairs) => {
+            let pair =
+                |(name, value): (&String, &Value)| format!("{} = {}", text(name), toml(value));
+            let pairs: Vec<String> = pairs.iter().map(pair).collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
         other => other.to_string(),
     }
 }

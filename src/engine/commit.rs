@@ -60,10 +60,10 @@ pub(super) struct Committed<D> {
 pub(super) async fn store<V: Views>(
     room: Arc<V>,
     workshop: Workshop,
+    log_id: Arc<str>,
     mut step: Step<V::Delta>,
     commit: Commit,
 ) -> Result<Committed<V::Delta>, StoreError> {
-    let log_id = workshop.log.id().to_owned();
     let settings = workshop.settings;
     let written = workshop
         .store

@@ -19,6 +19,7 @@ mod clockwork;
 mod commit;
 mod fold;
 mod lag;
+mod lost;
 mod past;
 mod phase;
 pub mod publisher;
@@ -33,6 +34,7 @@ mod tables;
 mod watchdog;
 
 pub use lag::{Lag, LogEnds};
+pub use lost::PassedOver;
 pub use phase::Phase;
 pub use runner::{FoldSummary, Runner};
 pub(crate) use runner::{died, error_chain, jittered};
@@ -70,6 +72,20 @@ pub enum EngineError {
         stored_ms: i64,
         found_ms: i64,
     },
+    /// Others' log let records go that were not folded yet.
+    #[error(
+        "topic {topic} no longer holds offsets {offset} to {last} of partition {partition}, which \
+         pipeline {pipeline} had not read yet (their retention was over?). `windowsill fold \
+         --accept-loss` goes on behind them",
+        last = first_offset - 1
+    )]
+    Vanished {
+        pipeline: &'static str,
+        topic: String,
+        partition: i32,
+        offset: i64,
+        first_offset: i64,
+    },
     /// The machine's clock cannot be gone by.
     #[error(
         "the machine's clock is {} behind our last commit: it is wrong now, or it was wrong then; \
@@ -88,8 +104,23 @@ impl EngineError {
         match self {
             EngineError::Log(error) => error.is_transient(),
             EngineError::Store(error) => error.is_transient(),
-            EngineError::OtherLog { .. } | EngineError::OtherPast { .. } => false,
+            EngineError::OtherLog { .. }
+            | EngineError::OtherPast { .. }
+            | EngineError::Vanished { .. } => false,
             EngineError::Panicked { .. } | EngineError::ClockBehind { .. } => true,
+        }
+    }
+
+    /// Has somebody to see to it outside, while a restart would help nobody?
+    pub fn waits_for_somebody(&self) -> bool {
+        match self {
+            EngineError::Log(error) => error.waits_for_somebody(),
+            EngineError::OtherLog { .. }
+            | EngineError::OtherPast { .. }
+            | EngineError::Vanished { .. } => true,
+            EngineError::Store(_)
+            | EngineError::Panicked { .. }
+            | EngineError::ClockBehind { .. } => false,
         }
     }
 }

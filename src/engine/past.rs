@@ -43,6 +43,7 @@ impl Past {
     pub(super) async fn load<V: Views>(
         room: &V,
         workshop: &Workshop,
+        log_id: &str,
     ) -> Result<Option<Past>, EngineError> {
         let name = room.name();
         // Through the writer's queue, behind whatever is on its way to the store.
@@ -52,8 +53,8 @@ impl Past {
             .await?;
         let mut stretches = BTreeMap::new();
         for (row, position, dead) in stored {
-            if row.log_id != workshop.log.id() {
-                let found = workshop.log.id().to_owned();
+            if row.log_id != log_id {
+                let found = log_id.to_owned();
                 return Err(EngineError::OtherLog { pipeline: name, stored: row.log_id, found });
             }
             let stream = room.streams().iter().position(|topic| *topic == row.topic);

@@ -19,6 +19,8 @@ pub enum Phase {
     Waiting(String),
     /// A session failed for this reason; another one begins after a pause.
     Pausing(String),
+    /// It must not go on for this reason until somebody has seen to it; it looks again by itself.
+    Halted(String),
 }
 
 /// The phase as it is shown: the session's own, unless records of a topic wait.
@@ -48,7 +50,7 @@ impl Board {
     /// The session has come to this phase.
     pub(super) fn enter(&self, phase: Phase) {
         self.change(|state| {
-            if matches!(phase, Phase::ReadingTables | Phase::Pausing(_)) {
+            if matches!(phase, Phase::ReadingTables | Phase::Pausing(_) | Phase::Halted(_)) {
                 // The readers of the session before are gone.
                 state.waits.clear();
             }

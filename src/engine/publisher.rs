@@ -4,12 +4,14 @@
 //! followed by the newer one. An edit that can never be encoded is set aside and told; it holds up
 //! nothing.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::resolve::keep;
+use super::resolve::prepare;
 use super::{EngineError, Workshop, error_chain, jittered};
 use crate::clock;
 use crate::crash;
@@ -22,6 +24,8 @@ use crate::store::{Urgency, dead_letters};
 /// The first and the longest wait after the log refused.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// How long an append may still take when everything is to end.
+const LAST_APPEND: Duration = Duration::from_secs(3);
 
 /// Carries confirmed edits to their topics until `stop` turns true.
 pub async fn run(workshop: Workshop, stop: watch::Receiver<bool>) -> Result<(), EngineError> {
@@ -69,7 +73,8 @@ async fn carry(
     let mut retry = Retry::new(what, stop.clone());
     while !*stop.borrow() {
         changes.mark_unchanged();
-        match append(&workshop).await {
+        let Some(appended) = until_stopped(append(&workshop), &mut stop).await else { break };
+        match appended {
             Ok(None) => retry.succeeded(),
             Ok(Some(appended)) => {
                 // They are in the log: only the mark is tried again, or each attempt would append
@@ -96,6 +101,21 @@ async fn carry(
     Ok(())
 }
 
+/// An append that is under way when everything is to end gets a moment longer: one that is in the
+/// log and not marked is appended again. `None`: it took too long.
+async fn until_stopped<T>(
+    work: impl Future<Output = T>,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return Some(done),
+        _ = stop.changed() => {}
+    }
+    tokio::time::timeout(LAST_APPEND, work).await.ok()
+}
+
 /// The pause after a fault that may pass.
 pub(super) struct Retry {
     what: &'static str,
@@ -115,7 +135,7 @@ impl Retry {
 
     /// Waits, longer each time; any other fault is given back.
     pub(super) async fn after(&mut self, error: EngineError) -> Result<(), EngineError> {
-        if !error.is_transient() {
+        if !error.is_transient() && !error.waits_for_somebody() {
             return Err(error);
         }
         // A trouble that lasts is told once.
@@ -149,10 +169,33 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
         let log_topic = topic.map_or(letter.origin.topic.as_str(), |topic| &topic.log_name);
         records.push(letter.record(log_topic)?);
     }
+    workshop.topics.create(workshop.log.as_ref()).await?;
     let log_name = &workshop.topics.get(log::dead_letters::TOPIC)?.log_name;
-    workshop.log.append(log_name, records).await?;
+    match workshop.log.append(log_name, records.clone()).await {
+        Err(error) if error.is_of_record() => {
+            append_one_by_one(workshop, log_name, records).await?;
+        }
+        appended => drop(appended?),
+    }
     crash::point("after-append");
     Ok(Some(Appended::Letters(waiting.iter().map(|buried| buried.id).collect())))
+}
+
+/// One of them is refused: it stays in our own store alone, and the others go their way.
+async fn append_one_by_one(
+    workshop: &Workshop,
+    log_name: &str,
+    records: Vec<NewRecord>,
+) -> Result<(), EngineError> {
+    for record in records {
+        match workshop.log.append(log_name, vec![record]).await {
+            Err(error) if error.is_of_record() => {
+                tracing::warn!(%error, "a dead letter stays in the store alone");
+            }
+            appended => drop(appended?),
+        }
+    }
+    Ok(())
 }
 
 /// Appends the oldest edits, those of one topic.
@@ -162,16 +205,31 @@ async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineErr
     if let Some(first) = pending.first()
         && let Ok(topic) = workshop.topics.get(&first.topic)
     {
-        let learnt = workshop.topics.prepare(topic).await.map_err(LogError::from)?;
-        keep(workshop, learnt.into_iter().collect()).await;
+        prepare(workshop, topic).await?;
     }
     let (topic, batch) = match encoded(workshop, &pending) {
         Encoded::Nothing => return Ok(None),
         Encoded::Never { edit_id, reason } => return Ok(Some(Appended::Never { edit_id, reason })),
         Encoded::Batch(topic, batch) => (topic, batch),
     };
-    let (ids, records): (Vec<i64>, Vec<NewRecord>) = batch.into_iter().unzip();
-    let places = workshop.log.append(&topic.log_name, records).await?;
+    workshop.topics.create(workshop.log.as_ref()).await?;
+    let (mut ids, mut records): (Vec<i64>, Vec<NewRecord>) = batch.into_iter().unzip();
+    let oldest = pending.first().map_or(0, |first| first.edit_id);
+    let of_oldest = pending.iter().take_while(|waiting| waiting.edit_id == oldest).count();
+    let mut appended = workshop.log.append(&topic.log_name, records.clone()).await;
+    if appended.as_ref().is_err_and(LogError::is_of_record) && ids.len() > of_oldest {
+        // One of several edits is refused: the oldest is tried by itself.
+        ids.truncate(of_oldest);
+        records.truncate(of_oldest);
+        appended = workshop.log.append(&topic.log_name, records).await;
+    }
+    let places = match appended {
+        Err(error) if error.is_of_record() => {
+            let (edit_id, reason) = (oldest, error.to_string());
+            return Ok(Some(Appended::Never { edit_id, reason }));
+        }
+        appended => appended?,
+    };
     crash::point("after-append");
     Ok(Some(Appended::Edits(ids.into_iter().zip(places).collect())))
 }

@@ -104,13 +104,13 @@ impl Held {
         topic: &str,
     ) -> Result<Held, EngineError> {
         let log = workshop.log.as_ref();
-        if position.log_id != log.id() {
+        if position.log_id != log.id().await? {
             return Ok(Held::NOTHING);
         }
         // A log that was put back from a copy may end before the place where we stood.
         let is_cut_short = bounds.next_offset < position.next_offset;
         if !is_cut_short {
-            match check_past(pipeline, workshop, topic, position).await {
+            match check_past(pipeline, workshop, topic, &[position]).await {
                 Ok(()) => {}
                 Err(EngineError::OtherPast { .. }) => return Ok(Held::NOTHING),
                 Err(error) => return Err(error),

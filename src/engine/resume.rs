@@ -6,28 +6,29 @@ use std::sync::Arc;
 use super::fold::Place;
 use super::{EngineError, Views, Workshop};
 use crate::kernel::time::PartitionTime;
-use crate::log::{Fetched, Start};
+use crate::log::{Bounds, Fetched, LogError, Start};
 use crate::store::Urgency;
 use crate::store::positions::{self, Position};
 
 /// Times of the partitions, where to read each topic from, and the watermark.
 type Resumed = (BTreeMap<Place, PartitionTime>, Vec<(String, Vec<Start>)>, Option<i64>);
 
-/// The positions must be those of this log: before anything of another log enters the views.
+/// The positions must be those of this log: before anything of another log enters the views. Gives
+/// the log's identity and the positions.
 pub(super) async fn check_identity<V: Views>(
     room: &V,
     workshop: &Workshop,
-) -> Result<(), EngineError> {
+) -> Result<(Arc<str>, Vec<Position>), EngineError> {
     let name = room.name();
+    let found = workshop.log.id().await?;
     let (_, stored) =
         workshop.store.write(Urgency::Bulk, move |db| Box::pin(positions::load(db, name))).await?;
-    match stored.into_iter().find(|position| position.log_id != workshop.log.id()) {
-        None => Ok(()),
-        Some(other) => Err(EngineError::OtherLog {
-            pipeline: name,
-            stored: other.log_id,
-            found: workshop.log.id().to_owned(),
-        }),
+    match stored.iter().find(|position| position.log_id != found) {
+        None => Ok((found.into(), stored)),
+        Some(other) => {
+            let stored = other.log_id.clone();
+            Err(EngineError::OtherLog { pipeline: name, stored, found })
+        }
     }
 }
 
@@ -45,46 +46,100 @@ pub(super) async fn resume<V: Views>(
     for (stream, topic_name) in room.streams().iter().enumerate() {
         let topic = workshop.topics.get(topic_name)?;
         let mut from = Vec::new();
-        for partition in 0..workshop.log.partitions(&topic.log_name).await? {
+        let mut known_here = Vec::new();
+        for bounds in workshop.log.bounds(&topic.log_name).await? {
+            let partition = bounds.partition;
             let known = stored
                 .iter()
                 .find(|position| position.topic == *topic_name && position.partition == partition);
             let greatest_ms = known.and_then(|position| position.greatest_event_ms);
             times.insert((stream, partition), PartitionTime { greatest_ms, at_end: false });
             if let Some(position) = known {
-                check_past(name, workshop, &topic.log_name, position).await?;
+                expect_held(name, workshop, &topic.log_name, position, bounds)?;
+                known_here.push(position);
             }
             let offset = known.map_or(0, |position| position.next_offset);
             from.push(Start { partition, offset });
         }
+        check_past(name, workshop, &topic.log_name, &known_here).await?;
         topics.push((topic.log_name.clone(), from));
     }
     Ok((times, topics, row.watermark_ms))
 }
 
-/// The record before the position must be the one that was folded there, where it still exists: a
-/// log that was put back from an older copy and has grown since ends beyond our position, too.
-pub(super) async fn check_past(
+/// The log must reach to the position, and not begin behind it: one of others may have let go what
+/// was not read yet. Ours would have told.
+fn expect_held(
     pipeline: &'static str,
     workshop: &Workshop,
     topic: &str,
     position: &Position,
+    bounds: Bounds,
 ) -> Result<(), EngineError> {
-    let (offset, partition) = (position.next_offset - 1, position.partition);
-    let Some(stored_ms) = position.last_ts_ms.filter(|_| offset >= 0) else { return Ok(()) };
-    let mut reader = workshop.log.read(topic, vec![Start { partition, offset }]).await?;
-    let Fetched::Batch(batch) = reader.next().await? else { return Ok(()) };
-    for record in batch.records() {
-        let record = record?;
-        if record.offset > offset {
-            break;
-        }
-        if record.offset == offset && record.ts_ms != stored_ms {
+    expect_not_shorter(topic, position, bounds)?;
+    if workshop.log.is_ours() || bounds.first_offset <= position.next_offset {
+        return Ok(());
+    }
+    Err(EngineError::Vanished {
+        pipeline,
+        topic: topic.to_owned(),
+        partition: bounds.partition,
+        offset: position.next_offset,
+        first_offset: bounds.first_offset,
+    })
+}
+
+/// A topic that ends before what was read of it is another one.
+pub(super) fn expect_not_shorter(
+    topic: &str,
+    position: &Position,
+    bounds: Bounds,
+) -> Result<(), LogError> {
+    if position.next_offset <= bounds.next_offset {
+        return Ok(());
+    }
+    Err(LogError::BeyondEnd {
+        topic: topic.to_owned(),
+        partition: bounds.partition,
+        offset: position.next_offset,
+        next_offset: bounds.next_offset,
+    })
+}
+
+/// The record before each position must be the one that was folded there, where it still exists: a
+/// topic that was made anew, or a log that was put back from an older copy, and has grown since,
+/// ends beyond our position, too.
+pub(super) async fn check_past(
+    pipeline: &'static str,
+    workshop: &Workshop,
+    topic: &str,
+    positions: &[&Position],
+) -> Result<(), EngineError> {
+    let told = positions.iter().filter(|at| at.next_offset > 0 && at.last_ts_ms.is_some());
+    let mut left: BTreeMap<i32, &Position> = told.map(|at| (at.partition, *at)).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let from = left.values();
+    let from = from.map(|at| Start { partition: at.partition, offset: at.next_offset - 1 });
+    let mut reader = workshop.log.read(topic, from.collect()).await?;
+    while !left.is_empty() {
+        let batch = match reader.next().await? {
+            Fetched::End { partition, .. } => {
+                left.remove(&partition);
+                continue;
+            }
+            Fetched::Batch(batch) => batch,
+        };
+        let Some(position) = left.remove(&batch.partition) else { continue };
+        let Some(first) = batch.records().next() else { continue };
+        let (record, stored_ms) = (first?, position.last_ts_ms.unwrap_or_default());
+        if record.offset == position.next_offset - 1 && record.ts_ms != stored_ms {
             return Err(EngineError::OtherPast {
                 pipeline,
                 topic: topic.to_owned(),
-                partition,
-                offset,
+                partition: position.partition,
+                offset: record.offset,
                 stored_ms,
                 found_ms: record.ts_ms,
             });

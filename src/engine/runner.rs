@@ -14,12 +14,15 @@ use super::phase::Board;
 use super::resolve::{Patience, Resolver};
 use super::session::{Ended, Session};
 use super::{EngineError, Phase, Views, Workshop};
+use crate::clock;
 use crate::kernel::time::SteadyClock;
-use crate::store::StoreError;
+use crate::store::{StoreError, Urgency, standstill};
 
 /// The first and the longest wait before a failed session is begun again.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// How often a pipeline that stands still looks whether somebody has seen to it.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a pass over the log came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -42,6 +45,16 @@ pub(super) struct Kept {
     pub(super) careful: Careful,
     /// A session that begins again must not believe a jumped clock sooner than the last would have.
     pub(super) clock: SteadyClock,
+    standing: Standing,
+}
+
+/// Whether the pipeline is known to go on. An earlier life may have left it standing still.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Standing {
+    #[default]
+    Unknown,
+    Going,
+    Halted(String),
 }
 
 /// Runs one pipeline.
@@ -77,40 +90,24 @@ impl<V: Views> Runner<V> {
         self.room.name()
     }
 
-    /// Folds until `stop` turns true. A transient fault begins the session again; any other ends
-    /// the runner with the reason.
+    /// Folds until `stop` turns true. A transient fault begins the session again; one that waits
+    /// for somebody outside makes it stand still; any other ends the runner with the reason.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), EngineError> {
         let mut kept = Kept::default();
         let mut wait = FIRST_RETRY;
         while !*stop.borrow() {
             let began = Instant::now();
-            self.board.enter(Phase::ReadingTables);
-            let opened = tokio::select! {
-                biased;
-                opened = self.session(&kept, Patience::Endless) => opened,
-                // A log that another process holds can keep us waiting.
-                _ = stop.changed() => continue,
-            };
-            let error = match opened {
-                Ok(mut session) => {
-                    self.board.enter(session.phase());
-                    match session.run(&mut stop).await {
-                        Ok(Ended::Stopped) => return Ok(()),
-                        Ok(Ended::PastIsOver) => {
-                            kept.clock = session.clock();
-                            continue;
-                        }
-                        Err(error) => {
-                            session.settle().await;
-                            kept.clock = session.clock();
-                            error
-                        }
-                    }
-                }
+            let error = match self.live(&mut kept, &mut stop).await {
+                Ok(Ended::Stopped) => return Ok(()),
+                Ok(Ended::PastIsOver) => continue,
                 Err(error) => error,
             };
             if let Some((place, below)) = self.culprit(&error) {
                 kept.careful.insert(place, below);
+                continue;
+            }
+            if error.waits_for_somebody() {
+                self.stand_still(&mut kept, error_chain(&error), &mut stop).await?;
                 continue;
             }
             if !error.is_transient() {
@@ -140,6 +137,72 @@ impl<V: Views> Runner<V> {
         Ok(())
     }
 
+    /// One session from its opening to its end.
+    async fn live(
+        &self,
+        kept: &mut Kept,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Ended, EngineError> {
+        if !matches!(kept.standing, Standing::Halted(_)) {
+            self.board.enter(Phase::ReadingTables);
+        }
+        let mut session = tokio::select! {
+            biased;
+            opened = self.session(kept, Patience::Endless) => opened?,
+            // A log that another process holds, or that is away, can keep us waiting.
+            _ = stop.changed() => return Ok(Ended::Stopped),
+        };
+        self.goes_on(kept).await?;
+        self.board.enter(session.phase());
+        let ended = session.run(stop).await;
+        if ended.is_err() {
+            session.settle().await;
+        }
+        kept.clock = session.clock();
+        ended
+    }
+
+    /// Waits for somebody, who is told once: on the console, in `/status`, in the owners' chats.
+    async fn stand_still(
+        &self,
+        kept: &mut Kept,
+        reason: String,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), StoreError> {
+        let pipeline = self.room.name();
+        self.board.enter(Phase::Halted(reason.clone()));
+        let now = Standing::Halted(reason.clone());
+        if kept.standing != now {
+            tracing::error!(pipeline, reason, "the pipeline stands still; look-ups go on");
+            let stored = self.workshop.store.write(Urgency::People, move |db| {
+                Box::pin(
+                    async move { standstill::begin(db, pipeline, &reason, clock::now_ms()).await },
+                )
+            });
+            stored.await?;
+            kept.standing = now;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            _ = stop.changed() => {}
+        }
+        Ok(())
+    }
+
+    /// A session has opened: whatever the pipeline stood still for is over.
+    async fn goes_on(&self, kept: &mut Kept) -> Result<(), StoreError> {
+        if kept.standing == Standing::Going {
+            return Ok(());
+        }
+        let pipeline = self.room.name();
+        let over = self.workshop.store.write(Urgency::People, move |db| {
+            Box::pin(async move { standstill::end(db, pipeline).await })
+        });
+        over.await?;
+        kept.standing = Standing::Going;
+        Ok(())
+    }
+
     /// Folds everything that the log holds now, closes what the clock allows, and says what that
     /// was.
     pub async fn catch_up(&self) -> Result<FoldSummary, EngineError> {
@@ -148,6 +211,7 @@ impl<V: Views> Runner<V> {
         let mut summary = FoldSummary::default();
         loop {
             let mut session = self.session(&kept, Patience::None).await?;
+            self.goes_on(&mut kept).await?;
             let result = session.catch_up().await;
             session.settle().await;
             kept.clock = session.clock();

@@ -23,7 +23,7 @@ use super::watchdog::Watchdog;
 use super::{EngineError, Phase, Views, Workshop, tables};
 use crate::crash;
 use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
-use crate::log::{Batch, Fetched};
+use crate::log::{Batch, Fetched, LogError};
 use crate::store::StoreError;
 
 /// A step is cut at this many rows to write while nobody waits.
@@ -57,6 +57,8 @@ pub(super) enum Ended {
 pub(super) struct Session<V: Views> {
     room: Arc<V>,
     workshop: Workshop,
+    /// The identity of the log that this session reads.
+    log_id: Arc<str>,
     careful: Careful,
     tables: V::Tables,
     gone: Gone,
@@ -95,19 +97,21 @@ impl<V: Views> Session<V> {
         resolver: Resolver,
         kept: Kept,
     ) -> Result<Session<V>, EngineError> {
-        check_identity(room.as_ref(), &workshop).await?;
+        workshop.topics.create(workshop.log.as_ref()).await?;
+        let (log_id, known) = check_identity(room.as_ref(), &workshop).await?;
         let mut in_memory = V::Tables::default();
         let mut gone = Gone::new();
         let mut table_topics = Vec::new();
         for (table, name) in room.tables().iter().enumerate() {
+            tables::expect_same(room.name(), &workshop, name, &known).await?;
             let follow =
-                tables::first_pass(&room, &workshop, &resolver, table, &mut in_memory, &mut gone)
+                tables::first_pass(&room, &resolver, &log_id, table, &mut in_memory, &mut gone)
                     .await?;
             table_topics.push((workshop.topics.get(name)?.log_name.clone(), follow));
         }
         let live_tables = Sources::open(workshop.log.as_ref(), table_topics, &resolver).await?;
         let (times, mut streams, watermark_ms) = resume(room.as_ref(), &workshop).await?;
-        let past = Past::load(room.as_ref(), &workshop).await?;
+        let past = Past::load(room.as_ref(), &workshop, &log_id).await?;
         if let Some(past) = &past {
             past.select(&mut streams);
         }
@@ -118,6 +122,7 @@ impl<V: Views> Session<V> {
         Ok(Session {
             room,
             workshop,
+            log_id,
             careful: kept.careful,
             tables: in_memory,
             gone,
@@ -226,11 +231,24 @@ impl<V: Views> Session<V> {
         tokio::select! {
             biased;
             landed = land(&mut self.in_flight) => self.landed(landed)?,
-            fetched = self.live_tables.next() => self.follow_table(fetched?).await?,
-            fetched = self.streams.next(), if has_room && !is_paused => self.take(fetched?)?,
+            fetched = self.live_tables.next() => match fetched {
+                Ok(fetched) => self.follow_table(fetched).await?,
+                Err(error) => return self.end_with(error).await,
+            },
+            fetched = self.streams.next(), if has_room && !is_paused => match fetched {
+                Ok(fetched) => self.take(fetched)?,
+                Err(error) => return self.end_with(error).await,
+            },
             () = tokio::time::sleep(tick) => {}
         }
         Ok(())
+    }
+
+    /// Nothing more can be read. What was read by then is stored: where connections are cut again and
+    /// again, each session still comes a bit further.
+    async fn end_with(&mut self, error: LogError) -> Result<(), EngineError> {
+        self.drain().await?;
+        Err(error.into())
     }
 
     /// Stores what is folded.
@@ -255,7 +273,9 @@ impl<V: Views> Session<V> {
             Fetched::End { .. } => Ok(()),
             Fetched::Batch(batch) => {
                 let (tables, gone) = (&mut self.tables, &mut self.gone);
-                tables::follow(&self.room, &self.workshop, table, &batch, tables, gone).await
+                let log_id = &self.log_id;
+                tables::follow(&self.room, &self.workshop, log_id, table, &batch, tables, gone)
+                    .await
             }
         }
     }
@@ -297,7 +317,7 @@ impl<V: Views> Session<V> {
             pipeline: self.room.as_ref(),
             tables: &self.tables,
             codec: &self.workshop.topics.get(topic)?.codec,
-            log_id: self.workshop.log.id(),
+            log_id: &self.log_id,
             topic,
             stream,
             verdicts,
@@ -394,10 +414,11 @@ impl<V: Views> Session<V> {
         let entries = self.room.entries(&step.delta) + step.letter_entries;
         let room = Arc::clone(&self.room);
         let workshop = self.workshop.clone();
+        let log_id = Arc::clone(&self.log_id);
         self.in_flight = Some(tokio::spawn(async move {
             let began = Instant::now();
             crash::point("before-step-commit");
-            let committed = commit::store(room, workshop, step, commit).await?;
+            let committed = commit::store(room, workshop, log_id, step, commit).await?;
             crash::point("after-step-commit");
             Ok((committed, entries, began.elapsed()))
         }));

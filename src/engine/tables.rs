@@ -9,11 +9,12 @@ use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 use super::resolve::Resolver;
+use super::resume::{check_past, expect_not_shorter};
 use super::{EngineError, TableRow, Version, Views, Workshop};
 use crate::kernel::record::RecordRef;
 use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
 use crate::log::topics::Topic;
-use crate::log::{Batch, Fetched, LogReader, Start};
+use crate::log::{Batch, Fetched, LogError, LogReader, Start};
 use crate::store::dead_letters;
 use crate::store::positions::{self, Position};
 use crate::store::{StoreError, Urgency, publication};
@@ -63,22 +64,54 @@ struct Reached {
     last_ts_ms: Option<i64>,
 }
 
+impl Reached {
+    fn after(batch: &Batch) -> Result<Reached, LogError> {
+        let mut last_ts_ms = None;
+        for record in batch.records() {
+            last_ts_ms = Some(record?.ts_ms);
+        }
+        Ok(Reached { next_offset: batch.next_offset, last_ts_ms })
+    }
+}
+
+/// The table's topic must be the one that was read before: the sweep would forget every row that a
+/// topic made anew does not have.
+pub(super) async fn expect_same(
+    pipeline: &'static str,
+    workshop: &Workshop,
+    topic_name: &str,
+    known: &[Position],
+) -> Result<(), EngineError> {
+    let topic = &workshop.topics.get(topic_name)?.log_name;
+    let known: Vec<&Position> = known.iter().filter(|at| at.topic == topic_name).collect();
+    for bounds in workshop.log.bounds(topic).await? {
+        let read = known.iter().find(|at| at.partition == bounds.partition);
+        if let Some(read) = read {
+            expect_not_shorter(topic, read, bounds)?;
+        }
+    }
+    if workshop.log.is_ours() {
+        return Ok(());
+    }
+    check_past(pipeline, workshop, topic, &known).await
+}
+
 /// Reads a table from its beginning to its end and swaps it in; `tables` knows nothing of it yet.
 /// Returns the positions from which to follow it.
 pub(super) async fn first_pass<V: Views>(
     room: &std::sync::Arc<V>,
-    workshop: &Workshop,
     resolver: &Resolver,
+    log_id: &str,
     table: usize,
     tables: &mut V::Tables,
     gone: &mut Gone,
 ) -> Result<Vec<Start>, EngineError> {
+    let workshop = resolver.workshop();
     let topic = workshop.topics.get(room.tables()[table])?;
     let partitions = workshop.log.partitions(&topic.log_name).await?;
     let from = (0..partitions).map(|partition| Start { partition, offset: 0 }).collect();
     let mut reader = workshop.log.read(&topic.log_name, from).await?;
     let mut newest: HashMap<Vec<u8>, (Option<V::Row>, Version)> = HashMap::new();
-    let log_id = workshop.log.id();
     let mut beside = Beside::default();
     let reached = read_to_end(reader.as_mut(), partitions, (resolver, topic), |batch| {
         for entry in entries(room.as_ref(), table, log_id, topic, batch, &mut beside.replayed)? {
@@ -105,7 +138,7 @@ pub(super) async fn first_pass<V: Views>(
     for row in &rows {
         room.set_row(tables, table, &row.key, Some(&row.row));
     }
-    swap_in(room, workshop, table, rows, beside, &reached).await?;
+    swap_in(room, workshop, log_id, table, rows, beside, &reached).await?;
     let follow = reached
         .iter()
         .map(|(partition, at)| Start { partition: *partition, offset: at.next_offset });
@@ -131,9 +164,7 @@ async fn read_to_end(
             Fetched::Batch(batch) => {
                 resolver.resolve(topic, &batch).await?;
                 take(&batch)?;
-                let at =
-                    Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
-                reached.insert(batch.partition, at);
+                reached.insert(batch.partition, Reached::after(&batch)?);
             }
             Fetched::End { partition, next_offset } => {
                 ended.insert(partition);
@@ -149,16 +180,16 @@ async fn read_to_end(
 async fn swap_in<V: Views>(
     room: &std::sync::Arc<V>,
     workshop: &Workshop,
+    log_id: &str,
     table: usize,
     rows: Vec<TableRow<V::Row>>,
     beside: Beside,
     reached: &HashMap<i32, Reached>,
 ) -> Result<(), EngineError> {
     let topic_name = room.tables()[table];
-    let log_id = workshop.log.id().to_owned();
     let moves: Vec<Position> = reached
         .iter()
-        .map(|(partition, at)| table_position(topic_name, &log_id, *partition, *at))
+        .map(|(partition, at)| table_position(topic_name, log_id, *partition, *at))
         .collect();
     let room = std::sync::Arc::clone(room);
     let now_ms = crate::clock::now_ms();
@@ -182,6 +213,7 @@ async fn swap_in<V: Views>(
 pub(super) async fn follow<V: Views>(
     room: &std::sync::Arc<V>,
     workshop: &Workshop,
+    log_id: &str,
     table: usize,
     batch: &Batch,
     tables: &mut V::Tables,
@@ -190,9 +222,8 @@ pub(super) async fn follow<V: Views>(
     let topic = workshop.topics.get(room.tables()[table])?;
     let mut changes = Vec::new();
     let mut deleted = HashMap::new();
-    let log_id = workshop.log.id().to_owned();
     let mut beside = Beside::default();
-    for entry in entries(room.as_ref(), table, &log_id, topic, batch, &mut beside.replayed)? {
+    for entry in entries(room.as_ref(), table, log_id, topic, batch, &mut beside.replayed)? {
         match entry {
             Entry::Poison(letter) => beside.letters.push(letter),
             Entry::Row(key, row, version) => {
@@ -204,8 +235,8 @@ pub(super) async fn follow<V: Views>(
             }
         }
     }
-    let at = Reached { next_offset: batch.next_offset, last_ts_ms: Some(batch.last_ts_ms) };
-    let position = table_position(topic.spec.name, &log_id, batch.partition, at);
+    let at = Reached::after(batch)?;
+    let position = table_position(topic.spec.name, log_id, batch.partition, at);
     let writing = std::sync::Arc::clone(room);
     let applied = workshop
         .store

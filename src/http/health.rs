@@ -66,6 +66,9 @@ async fn missing(operations: &Operations) -> Vec<String> {
             Phase::ReadingTables => missing.push(format!("pipeline {name} reads its tables")),
             Phase::Waiting(reason) => missing.push(format!("pipeline {name} waits: {reason}")),
             Phase::Pausing(reason) => missing.push(format!("pipeline {name} pauses: {reason}")),
+            Phase::Halted(reason) => {
+                missing.push(format!("pipeline {name} stands still: {reason}"));
+            }
         }
     }
     missing

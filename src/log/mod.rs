@@ -14,6 +14,7 @@ pub mod batch;
 pub mod codec;
 pub mod dead_letters;
 pub mod embedded;
+pub mod kafka;
 pub mod registry;
 pub mod topics;
 pub mod varint;
@@ -38,6 +39,12 @@ pub enum LogError {
     /// The topic does not exist.
     #[error("topic {0:?} does not exist")]
     UnknownTopic(String),
+    /// Topics are missing, and we may not make them.
+    #[error(
+        "these topics do not exist, and kafka.create_topics is false: {0}. Create them, or let \
+         windowsill do it"
+    )]
+    Missing(String),
     /// The topic exists, and is not what the program would make of it.
     #[error(
         "topic {topic:?} of the log is a {found}, expected a {expected}; give it another name, in \
@@ -51,7 +58,8 @@ pub enum LogError {
     /// its end.
     #[error(
         "topic {topic:?} ends at offset {next_offset} of partition {partition}, before {offset}: \
-         this log is older than what was read from it; put the newer one back"
+         it was made anew, or this log is older than what was read from it; put the newer one \
+         back, or let `windowsill rebuild --accept-loss` begin anew from this one"
     )]
     BeyondEnd { topic: String, partition: i32, offset: i64, next_offset: i64 },
     /// The log holds something that it never wrote: a damaged file.
@@ -75,12 +83,46 @@ pub enum LogError {
     /// A record is larger than a log accepts.
     #[error("a record of {size_bytes} bytes is over the limit of {limit_bytes} bytes")]
     TooLarge { size_bytes: usize, limit_bytes: usize },
+    /// The log will not take this, whoever asks and however often.
+    #[error("the log refuses this for topic {topic:?}: {reason}")]
+    Refused { topic: String, reason: String },
+    /// The log will not take it from us: a password or a permission is missing.
+    #[error("the log does not let us use topic {topic:?}: {reason}")]
+    Denied { topic: String, reason: String },
+    /// The topic got more partitions, or fewer, while it was read; reading begins anew with them.
+    #[error("topic {topic:?} has {found} partitions now; it had {known}")]
+    Resized { topic: String, known: i32, found: i32 },
+    /// The log cannot be used with what is configured.
+    #[error("{0}")]
+    Settings(String),
 }
 
 impl LogError {
     /// May the same call succeed later?
     pub fn is_transient(&self) -> bool {
-        matches!(self, LogError::Unavailable(_) | LogError::File(_) | LogError::Registry(_))
+        matches!(
+            self,
+            LogError::Unavailable(_)
+                | LogError::File(_)
+                | LogError::Resized { .. }
+                | LogError::Registry(_)
+        )
+    }
+
+    /// Is it about the records that were given, so that others would be taken?
+    pub fn is_of_record(&self) -> bool {
+        matches!(self, LogError::Refused { .. } | LogError::TooLarge { .. })
+    }
+
+    /// Has somebody to see to it outside, while a restart would help nobody?
+    pub fn waits_for_somebody(&self) -> bool {
+        matches!(
+            self,
+            LogError::UnknownTopic(_)
+                | LogError::Missing(_)
+                | LogError::BeyondEnd { .. }
+                | LogError::Denied { .. }
+        )
     }
 }
 
@@ -135,10 +177,24 @@ pub struct TopicStat {
     pub last_ts_ms: Option<i64>,
 }
 
+/// A topic as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    pub kind: TopicKind,
+    pub partitions: i32,
+    /// Kafka's word for how it is kept; `None` in the embedded log.
+    pub cleanup: Option<String>,
+}
+
 /// An event log: the embedded file, or a Kafka cluster.
 pub trait EventLog: Send + Sync {
-    /// The log's identity: positions belong to it and to no other.
-    fn id(&self) -> &str;
+    /// The log's identity as it is now: positions belong to it and to no other.
+    fn id(&self) -> LogFuture<'_, String>;
+    /// Is it ours alone? Then its topics are what we made them, and it lets nothing go that we have
+    /// not folded, or tells of it. Others' logs do as they are told by others.
+    fn is_ours(&self) -> bool;
+    /// What a topic is; `None` where there is none of that name.
+    fn describe(&self, topic: &str) -> LogFuture<'_, Option<Described>>;
     /// Creates the topic if it is missing; an existing one is left as it is.
     fn create(&self, topic: &str, kind: TopicKind, partitions: i32) -> LogFuture<'_, ()>;
     /// The topic's partitions are `0..n`; this is `n`.

@@ -6,12 +6,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 use super::codec::{Codec, CodecError};
 use super::registry::{Learnt, Registry, RegistryError};
-use super::{Batch, EventLog, LogError};
+use super::{Batch, Described, EventLog, LogError};
 use crate::config::{Config, TopicFormat};
 use crate::kernel::time::MINUTE_MS;
-use crate::kernel::topic::{Format, TopicSpec};
+use crate::kernel::topic::{Format, TopicKind, TopicSpec};
+
+/// Kafka's word for a table's way of being kept.
+const COMPACT: &str = "compact";
 
 /// Why the topics cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,23 +45,51 @@ pub struct Topic {
     pub codec: Arc<Codec>,
 }
 
+impl Topic {
+    /// What is wrong with the topic as the log has it: how others made it, or how it was kept.
+    pub fn misfit(&self, found: &Described) -> Option<String> {
+        let (name, expected) = (&self.log_name, self.spec.kind);
+        let Some(cleanup) = &found.cleanup else {
+            let found = found.kind.name();
+            return (found != expected.name())
+                .then(|| format!("topic {name} is a {found}, expected a {}", expected.name()));
+        };
+        match expected {
+            TopicKind::Table if cleanup != COMPACT => Some(format!(
+                "topic {name} has cleanup.policy={cleanup}, expected {COMPACT}: a row that is not \
+                 written again is lost when its retention is over"
+            )),
+            TopicKind::Stream if found.kind == TopicKind::Table => Some(format!(
+                "topic {name} has cleanup.policy={cleanup}, expected delete: of records with one \
+                 key only the newest stays"
+            )),
+            _ => None,
+        }
+    }
+}
+
 /// Every topic in use, by default name.
 #[derive(Debug, Clone)]
 pub struct Topics {
     by_name: Arc<BTreeMap<&'static str, Topic>>,
     registry: Option<Arc<Registry>>,
+    may_create: bool,
+    /// They were seen to be there, or made.
+    are_there: Arc<OnceCell<()>>,
 }
 
 impl Topics {
     /// The contract with this instance's names and partitions.
     pub fn of_config(specs: &[TopicSpec], config: &Config) -> Result<Topics, TopicsError> {
         let registry = Registry::of_config(&config.schema_registry)?.map(Arc::new);
+        let is_kafka = config.kafka.brokers.is_some();
         let mut by_name = BTreeMap::new();
         for spec in specs {
+            let usual = if is_kafka { spec.kafka_partitions } else { 1 };
             let topic = Topic {
                 spec: *spec,
-                log_name: config.topic_name(spec.name).to_owned(),
-                partitions: config.topic_partitions(spec.name).unwrap_or(1),
+                log_name: config.topic_name(spec.name).into_owned(),
+                partitions: config.topic_partitions(spec.name).unwrap_or(usual),
                 stall_after_ms: match config.stall_minutes(spec.name) {
                     None => spec.stall_after_ms,
                     Some(0) => None,
@@ -66,7 +99,12 @@ impl Topics {
             };
             by_name.insert(spec.name, topic);
         }
-        Ok(Topics { by_name: Arc::new(by_name), registry })
+        Ok(Topics {
+            by_name: Arc::new(by_name),
+            registry,
+            may_create: !is_kafka || config.kafka.create_topics,
+            are_there: Arc::default(),
+        })
     }
 
     /// The schema registry, if one is configured.
@@ -107,25 +145,35 @@ impl Topics {
         self.by_name.values()
     }
 
-    /// Creates the topics that are missing, if those that are there are of our kinds.
+    /// Creates the topics that are missing, if those that are there are of our kinds. Once done it
+    /// costs nothing: a topic that vanishes later is not made anew behind its readers' back.
     pub async fn create(&self, log: &dyn EventLog) -> Result<(), LogError> {
-        let present = log.topics().await?;
+        self.are_there.get_or_try_init(|| self.look_and_create(log)).await.map(|_| ())
+    }
+
+    async fn look_and_create(&self, log: &dyn EventLog) -> Result<(), LogError> {
+        let mut missing = Vec::new();
         for topic in self.iter() {
-            let other = present
-                .iter()
-                .find(|known| known.name == topic.log_name && known.kind != topic.spec.kind);
-            if let Some(other) = other {
+            let Some(found) = log.describe(&topic.log_name).await? else {
+                missing.push(topic);
+                continue;
+            };
+            let Some(misfit) = topic.misfit(&found) else { continue };
+            if log.is_ours() {
                 return Err(LogError::OtherKind {
                     topic: topic.log_name.clone(),
-                    found: other.kind.name(),
+                    found: found.kind.name(),
                     expected: topic.spec.kind.name(),
                 });
             }
+            tracing::warn!("{misfit}");
         }
-        for topic in self.iter() {
-            if !present.iter().any(|known| known.name == topic.log_name) {
-                log.create(&topic.log_name, topic.spec.kind, topic.partitions).await?;
-            }
+        if !self.may_create && !missing.is_empty() {
+            let names: Vec<&str> = missing.iter().map(|topic| topic.log_name.as_str()).collect();
+            return Err(LogError::Missing(names.join(", ")));
+        }
+        for topic in missing {
+            log.create(&topic.log_name, topic.spec.kind, topic.partitions).await?;
         }
         Ok(())
     }
@@ -156,6 +204,7 @@ fn default_format(format: Format, config: &Config) -> TopicFormat {
         Format::Raw => TopicFormat::Text,
         Format::Json => TopicFormat::Json,
         Format::Avro(_) if config.schema_registry.url.is_some() => TopicFormat::Confluent,
+        Format::Avro(_) if config.kafka.brokers.is_some() => TopicFormat::Json,
         Format::Avro(_) => TopicFormat::Avro,
     }
 }

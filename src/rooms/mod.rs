@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::engine::rebuild::Plan;
 use crate::engine::results::ResultTable;
-use crate::engine::{EngineError, FoldSummary, Phase, Runner, Views, Workshop};
+use crate::engine::{EngineError, FoldSummary, PassedOver, Phase, Runner, Views, Workshop};
 use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
@@ -101,6 +101,7 @@ pub trait Pipe: Send + Sync {
     fn phase(&self) -> watch::Receiver<Phase>;
     fn run(&self, stop: watch::Receiver<bool>) -> BoxFuture<'_, Result<(), EngineError>>;
     fn catch_up(&self) -> BoxFuture<'_, Result<FoldSummary, EngineError>>;
+    fn accept_loss(&self) -> BoxFuture<'_, Result<Vec<PassedOver>, EngineError>>;
     fn plan_rebuild(&self) -> BoxFuture<'_, Result<Plan, EngineError>>;
     fn empty<'a>(
         &'a self,
@@ -128,6 +129,10 @@ impl<V: Views> Pipe for Runner<V> {
 
     fn catch_up(&self) -> BoxFuture<'_, Result<FoldSummary, EngineError>> {
         Box::pin(Runner::catch_up(self))
+    }
+
+    fn accept_loss(&self) -> BoxFuture<'_, Result<Vec<PassedOver>, EngineError>> {
+        Box::pin(Runner::accept_loss(self))
     }
 
     fn plan_rebuild(&self) -> BoxFuture<'_, Result<Plan, EngineError>> {

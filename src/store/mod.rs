@@ -41,6 +41,7 @@ pub mod removal;
 pub mod results;
 pub mod schema;
 pub mod schemas;
+pub mod standstill;
 mod writer;
 
 pub use lock::{DirLock, make_dir};

@@ -122,7 +122,8 @@ pub async fn overview(
     db: &mut SqliteConnection,
 ) -> Result<Vec<(PipelineRow, Vec<Position>)>, StoreError> {
     let names: Vec<String> = sqlx::query_scalar(
-        "select name from pipeline union select pipeline from position order by 1",
+        "select name from pipeline union select pipeline from position
+         union select pipeline from standstill order by 1",
     )
     .fetch_all(&mut *db)
     .await?;

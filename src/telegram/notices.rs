@@ -12,7 +12,7 @@ use crate::kernel::text::Text;
 use crate::kernel::time::{HOUR_MS, SECOND_MS};
 use crate::store::dead_letters::{self, Summary, Untold};
 use crate::store::outbox::{self, Target};
-use crate::store::{StoreError, access};
+use crate::store::{StoreError, access, standstill};
 
 /// The first dead letter after a quiet time is told after this long, with what came meanwhile.
 const GATHER_MS: i64 = 2 * SECOND_MS;
@@ -134,6 +134,38 @@ pub async fn tell_dead_letters(
     let (kinds, total) = dead_letters::groups(db, untold.after_id, 0, KINDS_NAMED).await?;
     tell_owners(db, fixed, None, dead_letter_words(&kinds, total), now_ms).await?;
     dead_letters::mark_told(db, now_ms).await
+}
+
+/// When the owners are to be told of pipelines that stand still. `None`: nothing is to be told.
+pub async fn next_standstill(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+) -> Result<Option<i64>, StoreError> {
+    let since = standstill::untold(db).await?.into_iter().map(|halted| halted.since_at).min();
+    let Some(since_at) = since else { return Ok(None) };
+    let has_owner = Access::load(db, fixed).await?.has_owner();
+    Ok(has_owner.then_some(since_at))
+}
+
+/// Tells the owners of every pipeline that has come to stand still.
+pub async fn tell_standstill(
+    db: &mut SqliteConnection,
+    fixed: &FixedAccess,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if next_standstill(db, fixed).await?.is_none() {
+        return Ok(());
+    }
+    for halted in standstill::untold(db).await? {
+        let text = Text::of("⛔ ")
+            .bold(&halted.pipeline)
+            .plain(" stands still: ")
+            .data(&halted.reason)
+            .line()
+            .plain("Look-ups show what was known until then, and no alert comes from it.");
+        tell_owners(db, fixed, None, text, now_ms).await?;
+    }
+    standstill::mark_told(db, now_ms).await
 }
 
 fn dead_letter_words(kinds: &[Summary], total: i64) -> Text {

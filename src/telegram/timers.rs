@@ -137,7 +137,8 @@ async fn next_due(
     let deadline = conversation::next_deadline(db).await?;
     let queued = publication::next_queued(db).await?;
     let letters = notices::next_dead_letters(db, fixed, now_ms).await?;
-    Ok([deadline, queued, letters].into_iter().flatten().min())
+    let halted = notices::next_standstill(db, fixed).await?;
+    Ok([deadline, queued, letters, halted].into_iter().flatten().min())
 }
 
 async fn ring(
@@ -160,6 +161,7 @@ async fn ring(
         outbox::tell(db, place, Target::New, &Say::new(text), now_ms).await?;
     }
     publication::say_queued(db, now_ms).await?;
+    notices::tell_standstill(db, fixed, now_ms).await?;
     notices::tell_dead_letters(db, fixed, now_ms).await
 }
 

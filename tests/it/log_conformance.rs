@@ -12,6 +12,9 @@ use windowsill::log::batch::headers;
 use windowsill::log::embedded::EmbeddedLog;
 use windowsill::log::{EventLog, Fetched, LogError, LogReader, Start};
 
+use crate::kafka::broker::{self, Broker};
+use crate::kafka::prefixed::{Prefixed, prefix};
+
 mod appending;
 mod reading;
 
@@ -96,7 +99,8 @@ macro_rules! suite {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
-                    super::$module::$promise(&$fixture).await;
+                    let Some(fixture) = $fixture(stringify!($promise)) else { return };
+                    super::$module::$promise(&fixture).await;
                 }
             )*
         }
@@ -130,6 +134,28 @@ impl Embedded {
     fn new() -> Embedded {
         Embedded(tempfile::tempdir().unwrap())
     }
+
+    fn for_test(_test: &str) -> Option<Embedded> {
+        Some(Embedded::new())
+    }
+}
+
+/// A part of the shared broker: topics with a prefix of their own.
+struct Kafka {
+    broker: &'static Broker,
+    prefix: String,
+}
+
+impl Kafka {
+    fn new(test: &str) -> Option<Kafka> {
+        Some(Kafka { broker: broker::shared(test)?, prefix: prefix() })
+    }
+}
+
+impl Fixture for Kafka {
+    async fn open(&self) -> Arc<dyn EventLog> {
+        Arc::new(Prefixed::open(self.broker.address(), &self.prefix))
+    }
 }
 
 impl Fixture for Embedded {
@@ -138,7 +164,8 @@ impl Fixture for Embedded {
     }
 }
 
-suite!(embedded, super::Embedded::new());
+suite!(embedded, super::Embedded::for_test);
+suite!(kafka, super::Kafka::new);
 
 #[tokio::test]
 async fn values_beside_the_records_are_kept() {

@@ -28,6 +28,7 @@ mod house;
 mod http;
 mod injection;
 mod invites;
+mod kafka;
 mod kill_seeds;
 mod log_conformance;
 mod log_upkeep;

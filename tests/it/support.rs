@@ -19,7 +19,12 @@ pub(crate) fn run(dir: &Path, args: &[&str]) -> Ran {
 
 /// Runs it to its end with this standard input.
 pub(crate) fn run_with_input(dir: &Path, args: &[&str], input: &str) -> Ran {
-    let mut child = windowsill(dir, args).stdin(Stdio::piped()).spawn().unwrap();
+    run_with_input_and(windowsill(dir, args), input)
+}
+
+/// Runs a command to its end with this standard input.
+pub(crate) fn run_with_input_and(mut command: Command, input: &str) -> Ran {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
     // It may end before it has read everything; then the pipe is closed.

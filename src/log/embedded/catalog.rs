@@ -11,6 +11,7 @@ use crate::log::{Bounds, TopicStat};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Topic {
     pub id: i64,
+    pub kind: TopicKind,
     pub partitions: i32,
 }
 
@@ -18,11 +19,16 @@ pub(super) async fn find(
     conn: &mut SqliteConnection,
     name: &str,
 ) -> Result<Option<Topic>, sqlx::Error> {
-    let row: Option<(i64, i32)> = sqlx::query_as("select id, partitions from topic where name = ?")
-        .bind(name)
-        .fetch_optional(conn)
-        .await?;
-    Ok(row.map(|(id, partitions)| Topic { id, partitions }))
+    let row: Option<(i64, String, i32)> =
+        sqlx::query_as("select id, kind, partitions from topic where name = ?")
+            .bind(name)
+            .fetch_optional(conn)
+            .await?;
+    Ok(row.map(|(id, kind, partitions)| Topic { id, kind: kind_of(&kind), partitions }))
+}
+
+fn kind_of(name: &str) -> TopicKind {
+    if name == "table" { TopicKind::Table } else { TopicKind::Stream }
 }
 
 /// Leaves a topic that is there as it is.
@@ -82,7 +88,7 @@ pub(super) async fn stats(conn: &mut SqliteConnection) -> Result<Vec<TopicStat>,
     .await?;
     let stat = |(name, kind, partitions, records, first_ts_ms, last_ts_ms): Row| TopicStat {
         name,
-        kind: if kind == "table" { TopicKind::Table } else { TopicKind::Stream },
+        kind: kind_of(&kind),
         partitions,
         records,
         first_ts_ms,

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::condition::{Condition, FileFault, Use};
 use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
-use crate::log::{Bounds, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
+use crate::log::{Bounds, Described, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
 
 mod appender;
 mod catalog;
@@ -87,6 +87,11 @@ impl EmbeddedLog {
             // An error means that the task has ended already.
             let _ = waiting.await;
         }
+    }
+
+    /// The log's identity, which the file carries.
+    pub fn log_id(&self) -> &str {
+        &self.id
     }
 
     /// The condition of the file, for whoever reports it.
@@ -213,8 +218,24 @@ fn cursor(topic: &str, bounds: &[Bounds], start: Start) -> Result<Cursor, LogErr
 }
 
 impl EventLog for EmbeddedLog {
-    fn id(&self) -> &str {
-        &self.id
+    fn id(&self) -> LogFuture<'_, String> {
+        Box::pin(async { Ok(self.id.clone()) })
+    }
+
+    fn is_ours(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, topic: &str) -> LogFuture<'_, Option<Described>> {
+        let topic = topic.to_owned();
+        Box::pin(async move {
+            let found = self.find(&topic).await?;
+            Ok(found.map(|found| Described {
+                kind: found.kind,
+                partitions: found.partitions,
+                cleanup: None,
+            }))
+        })
     }
 
     fn create(&self, topic: &str, kind: TopicKind, partitions: i32) -> LogFuture<'_, ()> {

@@ -1,8 +1,8 @@
-//! The two databases: are they sound, do they belong together, what do they hold.
+//! The state and the event log: are they sound, do they belong together, what do they hold.
 
 use std::path::Path;
 
-use super::{Finding, Verdict, counted};
+use super::{Finding, Verdict, cluster, counted};
 use crate::config::{Config, EmbeddedLog};
 use crate::engine::error_chain;
 use crate::kernel::topic::TopicKind;
@@ -17,7 +17,7 @@ const LOG: &str = "log.db";
 const POSITIONS: &str = "positions";
 const OWNER: &str = "owner";
 const ALERTS: &str = "alerts";
-const TOPIC: &str = "topic";
+pub(super) const TOPIC: &str = "topic";
 const DAMAGED: &str =
     "stop the bot, keep the folder, and restore the newest backup into another one";
 
@@ -31,6 +31,12 @@ pub struct Files {
 pub async fn examine(config: &Config, topics: &Topics) -> Files {
     let mut findings = Vec::new();
     let state = examine_state(&state_path(&config.data_dir), &mut findings).await;
+    if config.kafka.brokers.is_some() {
+        cluster::examine(config, topics, state.as_ref(), &mut findings).await;
+        findings.push(owner(state.as_ref(), config));
+        findings.extend(state.as_ref().map(alerts));
+        return Files { findings, state };
+    }
     let log = examine_log(&config.log_path(), &mut findings).await;
     if let (Some(state), Some(log)) = (&state, &log) {
         findings.push(positions(state, log, topics));
@@ -110,7 +116,7 @@ async fn examine_log(path: &Path, findings: &mut Vec<Finding>) -> Option<LogFile
     }
 }
 
-fn positions(state: &StateFile, log: &LogFile, topics: &Topics) -> Finding {
+pub(super) fn positions(state: &StateFile, log: &LogFile, topics: &Topics) -> Finding {
     match inspect::misfits(state, log, topics).first() {
         None => Finding::ok(POSITIONS, "the state and the log belong together"),
         Some(misfit) => Finding::new(

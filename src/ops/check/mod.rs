@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::exit::Exit;
 
 pub mod clock;
+pub mod cluster;
 pub mod files;
 pub mod folder;
 pub mod registry;

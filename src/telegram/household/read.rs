@@ -11,7 +11,7 @@ use crate::rooms;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::{
     StoreError, access, alerts, clock as store_clock, conversation, dead_letters, group, intake,
-    invite as store_invite, outbox, parks, past, positions,
+    invite as store_invite, outbox, parks, past, positions, standstill,
 };
 use crate::telegram::code;
 
@@ -87,12 +87,15 @@ async fn people(db: &mut SqliteConnection) -> Result<People, StoreError> {
 
 async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts, StoreError> {
     let rebuilds = past::progress(db).await?;
+    let halted = standstill::all(db).await?;
     let mut pipelines = Vec::new();
     for (row, positions) in positions::overview(db).await? {
         let behind = asker.log_ends.as_ref().map(|ends| ends.behind(&positions));
         let rebuild = rebuilds.iter().find(|rebuild| rebuild.pipeline == row.name).cloned();
+        let halted = halted.iter().find(|halted| halted.pipeline == row.name);
+        let halted = halted.map(|halted| halted.reason.clone());
         let note = rooms::status(&row.name, db).await?;
-        pipelines.push(PipelineFacts { row, positions, behind, rebuild, note });
+        pipelines.push(PipelineFacts { row, positions, behind, rebuild, note, halted });
     }
     Ok(StatusFacts {
         pipelines,

@@ -42,6 +42,8 @@ pub struct PipelineFacts {
     pub rebuild: Option<Progress>,
     /// What its room has to tell of its own.
     pub note: Option<Text>,
+    /// Why it stands still, if it does.
+    pub halted: Option<String>,
 }
 
 impl StatusFacts {
@@ -151,7 +153,7 @@ fn clock_lines(clock: &ClockRow, snapshot: &Snapshot) -> Vec<Text> {
 const AT_END_MS: i64 = 5 * SECOND_MS;
 
 fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
-    let PipelineFacts { row, positions, behind, rebuild, note } = facts;
+    let PipelineFacts { row, positions, behind, rebuild, note, halted } = facts;
     let records: i64 = positions.iter().map(|position| position.records).sum();
     let late: i64 = positions.iter().map(|position| position.late).sum();
     let newest = positions.iter().filter_map(|position| position.greatest_event_ms).max();
@@ -163,7 +165,8 @@ fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
     // Records that came a moment ago are on their way.
     let was_at_end = row.caught_up_at.is_some_and(|at| snapshot.now_ms - at < AT_END_MS);
     let caught_up = match (rebuild, behind) {
-        (None, Some(_)) if was_at_end => "caught up".to_owned(),
+        (None, Some(_)) if was_at_end && halted.is_none() => "caught up".to_owned(),
+        _ if halted.is_some() => "standing still".to_owned(),
         (Some(progress), _) => format!("rebuilding ({} % done)", progress.per_cent()),
         (None, Some(0)) => "caught up".to_owned(),
         (None, Some(1)) => "1 record behind".to_owned(),
@@ -177,6 +180,9 @@ fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
     if let Some(watermark_ms) = row.watermark_ms {
         text =
             text.plain(format!(", watermark {}", when::moment(watermark_ms, snapshot.time_zone)));
+    }
+    if let Some(reason) = halted {
+        text = text.line().plain("  ⛔ ").data(reason);
     }
     match note {
         Some(note) => text.below(note.clone()),
@@ -233,7 +239,7 @@ mod tests {
             let name = "plants".to_owned();
             let row = PipelineRow { name, caught_up_at, ..PipelineRow::default() };
             let (positions, rebuild, note) = (Vec::new(), None, None);
-            let facts = PipelineFacts { row, positions, behind, rebuild, note };
+            let facts = PipelineFacts { row, positions, behind, rebuild, note, halted: None };
             pipeline(&facts, &snapshot()).to_plain()
         };
         for (behind, words) in [

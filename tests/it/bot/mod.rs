@@ -12,7 +12,10 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use windowsill::demo::botapi::{Handle, ShownMessage};
 
+use past::Log;
+
 use crate::botapi_world::{TOKEN, World};
+use crate::kafka::prefixed::prefix;
 
 mod hygiene;
 pub(crate) mod past;
@@ -33,6 +36,8 @@ pub(crate) struct Bot {
     folder: TempDir,
     settings: Vec<(String, String)>,
     life: Option<Life>,
+    /// Brokers and the prefix of topics, where the log is a cluster.
+    kafka: Option<(String, String)>,
     /// Bytes that earlier lives printed.
     printed_before: usize,
     /// Printed first when a test fails.
@@ -60,7 +65,15 @@ impl Bot {
             ("TELEGRAM_BOT_TOKEN".to_owned(), TOKEN.to_owned()),
             ("WINDOWSILL_HTTP__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
         ];
-        Bot { world, folder, settings, life: None, printed_before: 0, title: String::new() }
+        Bot {
+            world,
+            folder,
+            settings,
+            life: None,
+            kafka: None,
+            printed_before: 0,
+            title: String::new(),
+        }
     }
 
     /// Sets a variable for the lives to come; an empty one is as good as none.
@@ -73,6 +86,22 @@ impl Bot {
     pub(crate) fn set(&mut self, name: &str, value: impl ToString) {
         self.settings.retain(|(known, _)| known != name);
         self.settings.push((name.to_owned(), value.to_string()));
+    }
+
+    /// Its log is a cluster that may be shared: its topics have a prefix of their own.
+    pub(crate) fn on_kafka(&mut self, brokers: &str) {
+        let prefix = prefix();
+        self.set("WINDOWSILL_KAFKA__BROKERS", brokers);
+        self.set("WINDOWSILL_KAFKA__TOPIC_PREFIX", &prefix);
+        self.kafka = Some((brokers.to_owned(), prefix));
+    }
+
+    /// The bot's log, opened beside it; readings get so many partitions if they are not there yet.
+    pub(crate) async fn past(&self, partitions: i32) -> Log {
+        match &self.kafka {
+            Some((brokers, prefix)) => Log::on_kafka(brokers, prefix, partitions).await,
+            None => Log::open(&self.data_dir(), partitions).await,
+        }
     }
 
     /// Ends the process at the n-th visit of a point in the life that begins next.

@@ -3,14 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use windowsill::config::{Config, Topic};
 use windowsill::kernel::record::{Header, NewRecord};
 use windowsill::log::embedded::EmbeddedLog;
+use windowsill::log::kafka::KafkaLog;
 use windowsill::log::topics::Topics;
 use windowsill::log::{EventLog, Fetched, Start};
 use windowsill::rooms;
+
+use crate::kafka::prefixed::settings;
 
 pub(crate) const READINGS: &str = "houseplant-readings";
 pub(crate) const METADATA: &str = "houseplant-metadata";
@@ -32,10 +36,12 @@ pub(crate) struct Reading {
 
 /// An open log with the contract's topics.
 pub(crate) struct Log {
-    log: EmbeddedLog,
+    log: Arc<dyn EventLog>,
+    /// The same where it is a file.
+    file: Option<Arc<EmbeddedLog>>,
     topics: Topics,
-    /// An encoded reading; the plant's id and the moisture are put in.
-    template: Vec<u8>,
+    /// An encoded reading in the file; the plant's id and the moisture are put in.
+    template: Option<Vec<u8>>,
 }
 
 /// Where they stand in an encoded reading (contract: `{plant_id:int, moisture, temperature}`).
@@ -46,28 +52,69 @@ impl Log {
     /// Opens the log of a folder, and creates it with so many partitions for readings.
     pub(crate) async fn open(data_dir: &Path, partitions: i32) -> Log {
         std::fs::create_dir_all(data_dir).unwrap();
+        let file = Arc::new(EmbeddedLog::open(&data_dir.join("log.db")).await.unwrap());
+        Log::with(file.clone(), Some(file), Config::default(), partitions).await
+    }
+
+    /// The same on a cluster, with topics whose names begin so.
+    pub(crate) async fn on_kafka(brokers: &str, prefix: &str, partitions: i32) -> Log {
         let mut config = Config::default();
+        config.kafka.brokers = Some(brokers.to_owned());
+        config.kafka.topic_prefix = prefix.to_owned();
+        let log = KafkaLog::open(settings(brokers.to_owned()), Vec::new()).unwrap();
+        Log::with(Arc::new(log), None, config, partitions).await
+    }
+
+    async fn with(
+        log: Arc<dyn EventLog>,
+        file: Option<Arc<EmbeddedLog>>,
+        mut config: Config,
+        partitions: i32,
+    ) -> Log {
         let readings = Topic { partitions: Some(partitions), ..Topic::default() };
         config.topics.insert(READINGS.to_owned(), readings);
         let topics = Topics::of_config(rooms::topics(), &config).unwrap();
-        let log = EmbeddedLog::open(&data_dir.join("log.db")).await.unwrap();
-        topics.create(&log).await.unwrap();
+        topics.create(log.as_ref()).await.unwrap();
         let value = json!({"plant_id": 0, "moisture": 0, "temperature": 20});
         let template = topics.get(READINGS).unwrap().codec.encode(&value).unwrap();
-        Log { log, topics, template }
+        // On Kafka it is JSON, with nothing to put in.
+        let template = file.is_some().then_some(template);
+        Log { log, file, topics, template }
     }
 
-    /// The log's identity.
+    /// The log's identity, where it is a file.
     pub(crate) fn id(&self) -> &str {
-        self.log.id()
+        self.file.as_ref().unwrap().log_id()
+    }
+
+    /// What a topic is called in the log.
+    pub(crate) fn name(&self, topic: &str) -> &str {
+        &self.topics.get(topic).unwrap().log_name
+    }
+
+    /// The log itself.
+    pub(crate) fn events(&self) -> &dyn EventLog {
+        self.log.as_ref()
     }
 
     pub(crate) async fn append(&self, readings: &[Reading]) {
         let record = |reading: &Reading| {
             assert!(reading.plant_id < 64, "one byte of Avro");
-            let mut value = self.template.clone();
-            value[ID_AT] = reading.plant_id * 2;
-            value[MOISTURE_AT..MOISTURE_AT + 4].copy_from_slice(&reading.moisture.to_le_bytes());
+            let value = match self.template.clone() {
+                Some(mut value) => {
+                    value[ID_AT] = reading.plant_id * 2;
+                    value[MOISTURE_AT..MOISTURE_AT + 4]
+                        .copy_from_slice(&reading.moisture.to_le_bytes());
+                    value
+                }
+                None => {
+                    let Reading { plant_id, moisture, .. } = reading;
+                    let value = json!({
+                        "plant_id": plant_id, "moisture": moisture, "temperature": 20,
+                    });
+                    self.encode(READINGS, &value)
+                }
+            };
             NewRecord {
                 partition: Some(reading.partition),
                 key: Some(reading.plant_id.to_string().into_bytes()),
@@ -76,7 +123,7 @@ impl Log {
                 ..NewRecord::default()
             }
         };
-        self.log.append(READINGS, readings.iter().map(record).collect()).await.unwrap();
+        self.log.append(self.name(READINGS), readings.iter().map(record).collect()).await.unwrap();
     }
 
     /// The bytes of a value.
@@ -86,12 +133,12 @@ impl Log {
 
     /// Appends records as they are, poison or not.
     pub(crate) async fn append_raw(&self, topic: &str, records: Vec<NewRecord>) {
-        self.log.append(topic, records).await.unwrap();
+        self.log.append(self.name(topic), records).await.unwrap();
     }
 
     /// Folds what was written into the file.
     pub(crate) async fn close(&self) {
-        self.log.close().await;
+        self.file.as_ref().unwrap().close().await;
     }
 
     /// Writes who a plant is.
@@ -102,7 +149,7 @@ impl Log {
             ts_ms: windowsill::clock::now_ms(),
             ..NewRecord::default()
         };
-        self.log.append(METADATA, vec![record]).await.unwrap();
+        self.log.append(self.name(METADATA), vec![record]).await.unwrap();
     }
 
     /// Deletes the row of a table topic.
@@ -110,7 +157,7 @@ impl Log {
         let ts_ms = windowsill::clock::now_ms();
         let key = Some(key.as_bytes().to_vec());
         let tombstone = NewRecord { key, ts_ms, ..NewRecord::default() };
-        self.log.append(topic, vec![tombstone]).await.unwrap();
+        self.log.append(self.name(topic), vec![tombstone]).await.unwrap();
     }
 
     /// Writes which plant a sensor feeds.
@@ -122,7 +169,7 @@ impl Log {
             ts_ms: windowsill::clock::now_ms(),
             ..NewRecord::default()
         };
-        self.log.append(MAPPING, vec![record]).await.unwrap();
+        self.log.append(self.name(MAPPING), vec![record]).await.unwrap();
     }
 
     /// A reading of now, in which a sensor names itself.
@@ -135,7 +182,7 @@ impl Log {
             headers: vec![Header { name, value: Some(sensor_id.as_bytes().to_vec()) }],
             ..NewRecord::default()
         };
-        self.log.append(READINGS, vec![record]).await.unwrap();
+        self.log.append(self.name(READINGS), vec![record]).await.unwrap();
     }
 
     /// Every metadata record of a plant, oldest first, with its offset. Tombstones are passed over.
@@ -168,18 +215,21 @@ impl Log {
         self.log.append(topic, vec![record]).await.unwrap();
     }
 
-    /// Every record of a topic of one partition: offset, key and value.
+    /// Every record of a topic, partition after partition: offset, key and value.
     async fn rows(&self, topic: &str) -> Vec<(i64, Vec<u8>, Option<Value>)> {
-        let from = vec![Start { partition: 0, offset: 0 }];
-        let mut reader = self.log.read(topic, from).await.unwrap();
+        let name = self.name(topic);
         let codec = &self.topics.get(topic).unwrap().codec;
         let mut found = Vec::new();
-        while let Fetched::Batch(batch) = reader.next().await.unwrap() {
-            for record in batch.records() {
-                let record = record.unwrap();
-                let key = record.key.unwrap().to_vec();
-                let value = record.value.map(|value| codec.decode_json(value).unwrap());
-                found.push((record.offset, key, value));
+        for partition in 0..self.log.partitions(name).await.unwrap() {
+            let from = vec![Start { partition, offset: 0 }];
+            let mut reader = self.log.read(name, from).await.unwrap();
+            while let Fetched::Batch(batch) = reader.next().await.unwrap() {
+                for record in batch.records() {
+                    let record = record.unwrap();
+                    let key = record.key.unwrap().to_vec();
+                    let value = record.value.map(|value| codec.decode_json(value).unwrap());
+                    found.push((record.offset, key, value));
+                }
             }
         }
         found

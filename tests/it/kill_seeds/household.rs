@@ -65,7 +65,7 @@ impl Household {
         for user_id in [OWNER, LISTENER] {
             handle.say(user_id, user_id, "/start");
         }
-        let log = Log::open(&data_dir, plan.partitions).await;
+        let log = bot.past(plan.partitions).await;
         for (plant_id, low) in LOW.iter().enumerate() {
             log.describe(&plant(plant_id as i64, &name(plant_id as i64), *low)).await;
         }

@@ -18,7 +18,12 @@ pub(crate) mod plan;
 use household::Household;
 use plan::Plan;
 
+use crate::bot::Bot;
+use crate::kafka::broker;
+
 const SEEDS: u64 = 200;
+/// On Kafka, whose topics take a while to be made.
+const SEEDS_ON_KAFKA: u64 = 16;
 const SEEDS_SLOW: u64 = 1_000;
 /// Most of a run is waiting: for the pace at which a bot may write into a chat.
 const AT_ONCE: usize = 40;
@@ -27,7 +32,24 @@ const HITS_MIN: u64 = 20;
 
 #[test]
 fn whatever_point_it_is_killed_at_nothing_is_lost_and_nothing_is_said_falsely() {
-    let seeds = seeds();
+    let seeds = seeds(SEEDS);
+    let hits = live_through(&seeds, None);
+    if seeds.end - seeds.start >= SEEDS {
+        for point in windowsill::crash::POINTS {
+            let count = hits.get(*point).copied().unwrap_or(0);
+            assert!(count >= HITS_MIN, "{point} was hit {count} times only: {hits:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_holds_on_kafka() {
+    let Some(broker) = broker::shared("kill_seeds::the_same_holds_on_kafka") else { return };
+    live_through(&seeds(SEEDS_ON_KAFKA), Some(&broker.address()));
+}
+
+/// Runs the seeds side by side and tells how often each point was visited by death.
+fn live_through(seeds: &Range<u64>, brokers: Option<&str>) -> BTreeMap<String, u64> {
     let next = AtomicU64::new(seeds.start);
     let hits: Mutex<BTreeMap<String, u64>> = Mutex::default();
     let failed: Mutex<Vec<u64>> = Mutex::default();
@@ -37,7 +59,7 @@ fn whatever_point_it_is_killed_at_nothing_is_lost_and_nothing_is_said_falsely() 
             if seed >= seeds.end {
                 break;
             }
-            match catch_unwind(|| run(seed)) {
+            match catch_unwind(|| run(seed, brokers)) {
                 Ok(kills) => {
                     let mut hits = hits.lock().unwrap();
                     for point in kills {
@@ -57,20 +79,20 @@ fn whatever_point_it_is_killed_at_nothing_is_lost_and_nothing_is_said_falsely() 
     failed.sort_unstable();
     println!("seeds {seeds:?}; kills by point: {hits:#?}");
     assert!(failed.is_empty(), "seeds {failed:?} failed; KILL_SEED={} replays one", failed[0]);
-    if seeds.end - seeds.start >= SEEDS {
-        for point in windowsill::crash::POINTS {
-            let count = hits.get(*point).copied().unwrap_or(0);
-            assert!(count >= HITS_MIN, "{point} was hit {count} times only: {hits:?}");
-        }
-    }
+    hits
 }
 
 /// Lives through one seed and tells at which points the process died.
-fn run(seed: u64) -> Vec<String> {
+fn run(seed: u64, brokers: Option<&str>) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let plan = Plan::of(seed, windowsill::clock::now_ms());
-        let mut household = Household::begin(plan, |_| {}).await;
+        let prepare = |bot: &mut Bot| {
+            if let Some(brokers) = brokers {
+                bot.on_kafka(brokers);
+            }
+        };
+        let mut household = Household::begin(plan, prepare).await;
         household.live().await;
         let kills = household.end().await;
         oracle::check(&household, &kills).await;
@@ -79,7 +101,7 @@ fn run(seed: u64) -> Vec<String> {
 }
 
 /// The seeds to run.
-fn seeds() -> Range<u64> {
+fn seeds(usual: u64) -> Range<u64> {
     if let Ok(named) = std::env::var("KILL_SEED") {
         let number = |text: &str| text.parse::<u64>().expect("KILL_SEED is a number or a..b");
         return match named.split_once("..") {
@@ -88,5 +110,5 @@ fn seeds() -> Range<u64> {
         };
     }
     let slow = std::env::var_os("RUN_SLOW").is_some();
-    0..if slow { SEEDS_SLOW } else { SEEDS }
+    0..if slow { SEEDS_SLOW } else { usual }
 }

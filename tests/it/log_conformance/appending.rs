@@ -91,11 +91,11 @@ pub(super) async fn two_handles_append_at_once_without_loss_or_gap(fixture: &imp
 
 pub(super) async fn opening_again_keeps_everything(fixture: &impl Fixture) {
     let log = with_topic(fixture, 1).await;
-    let id = log.id().to_owned();
+    let id = log.id().await.unwrap();
     log.append("t", records(0..10)).await.unwrap();
     drop(log);
     let log = fixture.open().await;
-    assert_eq!(log.id(), id);
+    assert_eq!(log.id().await.unwrap(), id);
     let (seen, _) = read_to_end(&mut reader(&log, "t", 1).await, 1).await;
     assert_eq!(values(&seen), numbers(0..10));
     assert_eq!(log.append("t", vec![record("x")]).await.unwrap()[0].offset, 10);

@@ -14,7 +14,7 @@ use windowsill::kernel::record::{NewRecord, Placed};
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::batch::BatchBuilder;
 use windowsill::log::{
-    Batch, Bounds, EventLog, Fetched, LogError, LogFuture, LogReader, Start, TopicStat,
+    Batch, Bounds, Described, EventLog, Fetched, LogError, LogFuture, LogReader, Start, TopicStat,
 };
 
 /// A record as the test writes it.
@@ -180,8 +180,25 @@ impl ScriptedLog {
 }
 
 impl EventLog for ScriptedLog {
-    fn id(&self) -> &str {
-        "scripted"
+    fn id(&self) -> LogFuture<'_, String> {
+        Box::pin(async { Ok("scripted".to_owned()) })
+    }
+
+    fn is_ours(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, topic: &str) -> LogFuture<'_, Option<Described>> {
+        let partitions =
+            self.0.state.lock().unwrap().topics.get(topic).map(|topic| topic.partitions.len());
+        let of_contract = windowsill::rooms::topics().iter().find(|spec| spec.name == topic);
+        let kind = of_contract.map_or(TopicKind::Stream, |spec| spec.kind);
+        let described = partitions.map(|partitions| Described {
+            kind,
+            partitions: i32::try_from(partitions).unwrap(),
+            cleanup: None,
+        });
+        Box::pin(async move { Ok(described) })
     }
 
     fn create(&self, _topic: &str, _kind: TopicKind, _partitions: i32) -> LogFuture<'_, ()> {

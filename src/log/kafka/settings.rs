@@ -1,0 +1,123 @@
+//! How librdkafka is set: every setting that matters is written out, and each can be overridden.
+//!
+//! Invariant: a value that may be a secret is never printed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use super::ears::Troubles;
+use super::error::log_error;
+use crate::log::{LogError, MAX_RECORD_BYTES};
+
+/// Room in a request beside the largest record.
+pub(super) const REQUEST_OVERHEAD_BYTES: usize = 64 * 1024;
+
+/// Settings of every client.
+const COMMON: &[(&str, &str)] = &[
+    ("client.id", "windowsill"),
+    ("allow.auto.create.topics", "false"),
+    ("socket.keepalive.enable", "true"),
+    // A broker that hangs is left after this; one that is slow is not.
+    ("socket.timeout.ms", "10000"),
+    ("reconnect.backoff.ms", "50"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("topic.metadata.refresh.interval.ms", "10000"),
+    ("topic.metadata.propagation.max.ms", "5000"),
+];
+
+/// Settings of what reads. The times are measured: with librdkafka's own, catching up takes four
+/// times as long, and the end of a topic half a second.
+const READING: &[(&str, &str)] = &[
+    // Positions are ours: the group is never joined, and nothing is committed to it.
+    ("group.id", "windowsill"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("enable.partition.eof", "true"),
+    ("isolation.level", "read_committed"),
+    ("fetch.min.bytes", "1"),
+    ("fetch.wait.max.ms", "50"),
+    ("fetch.queue.backoff.ms", "10"),
+    ("fetch.error.backoff.ms", "100"),
+    ("fetch.message.max.bytes", "1048576"),
+    ("queued.min.messages", "20000"),
+    ("queued.max.messages.kbytes", "2700"),
+];
+
+/// Settings of what appends.
+const APPENDING: &[(&str, &str)] = &[
+    // Keys land where a Java producer puts them; what has no key is spread record by record.
+    ("partitioner", "murmur2_random"),
+    ("sticky.partitioning.linger.ms", "0"),
+    ("acks", "all"),
+    ("enable.idempotence", "true"),
+    ("message.timeout.ms", "30000"),
+    ("linger.ms", "2"),
+    ("compression.type", "lz4"),
+    ("queue.buffering.max.messages", "100000"),
+    ("queue.buffering.max.kbytes", "65536"),
+];
+
+/// Where the cluster is, and what is set beside our own settings.
+#[derive(Clone)]
+pub struct KafkaSettings {
+    /// `host:port` of some brokers, with commas between them.
+    pub brokers: String,
+    /// librdkafka's properties by name; they win over ours.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.properties.keys().collect();
+        out.debug_struct("KafkaSettings")
+            .field("brokers", &self.brokers)
+            .field("properties", &names)
+            .finish()
+    }
+}
+
+impl KafkaSettings {
+    pub(super) fn reading(&self) -> ClientConfig {
+        self.client(READING)
+    }
+
+    pub(super) fn appending(&self) -> ClientConfig {
+        let mut client = self.client(APPENDING);
+        if !self.properties.contains_key("message.max.bytes") {
+            let most = MAX_RECORD_BYTES + REQUEST_OVERHEAD_BYTES;
+            client.set("message.max.bytes", most.to_string());
+        }
+        client
+    }
+
+    pub(super) fn asking(&self) -> ClientConfig {
+        self.client(&[])
+    }
+
+    fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", &self.brokers);
+        for (name, value) in COMMON.iter().chain(ours) {
+            client.set(*name, *value);
+        }
+        for (name, value) in &self.properties {
+            client.set(name, value);
+        }
+        client.set_log_level(RDKafkaLogLevel::Info);
+        client
+    }
+}
+
+/// Whether librdkafka takes these settings. No client is made for it.
+pub(super) fn check(settings: &KafkaSettings) -> Result<(), LogError> {
+    for client in [settings.reading(), settings.appending(), settings.asking()] {
+        client
+            .create_native_config()
+            .map_err(|error| log_error(&error, "", &Troubles::default()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! Windowsill on a real Kafka.
+
+pub(crate) mod admin;
+pub(crate) mod broker;
+mod change_of_log;
+pub(crate) mod chaos;
+pub(crate) mod end_to_end;
+mod outage;
+pub(crate) mod prefixed;
+mod secure;
