@@ -89,10 +89,10 @@ section! {
         pub http: Http,
         /// The event log in the data directory.
         pub embedded_log: EmbeddedLog,
-        /// Where schemas have their ids.
-        pub schema_registry: SchemaRegistry,
         /// A Kafka cluster as the event log instead.
         pub kafka: Kafka,
+        /// Where schemas have their ids.
+        pub schema_registry: SchemaRegistry,
         /// Houseplants.
         pub plants: Plants,
         /// Wi-Fi probes.
@@ -171,6 +171,25 @@ section! {
 }
 
 section! {
+    /// The `[kafka]` section.
+    pub struct Kafka {
+        /// `host:port` of a broker, or of some with commas between them. Set, the event log is this
+        /// cluster; without it the log is a file in the data directory.
+        #[serde(deserialize_with = "optional_text")]
+        pub brokers: Option<String>,
+        /// Create topics that are missing. If not, a missing one is an error at the start.
+        #[serde(deserialize_with = "truth")]
+        pub create_topics: bool,
+        /// Put before the names of topics that have no name of their own in `[topics]`.
+        #[serde(deserialize_with = "text")]
+        pub topic_prefix: String,
+        /// Properties of librdkafka, such as `"sasl.username"`; they win over the bot's own. One
+        /// that ends in `_file` names a file that holds the value.
+        pub properties: Properties,
+    }
+}
+
+section! {
     /// The `[schema_registry]` section.
     pub struct SchemaRegistry {
         /// The address of a schema registry with Confluent's API, with its path if it has one:
@@ -192,25 +211,6 @@ section! {
         /// Register our schemas, under the subject `<topic>-value`, before the first value is
         /// written; `false` only looks them up.
         pub register: bool,
-    }
-}
-
-section! {
-    /// The `[kafka]` section.
-    pub struct Kafka {
-        /// `host:port` of a broker, or of some with commas between them. Set, the event log is this
-        /// cluster; without it the log is a file in the data directory.
-        #[serde(deserialize_with = "optional_text")]
-        pub brokers: Option<String>,
-        /// Create topics that are missing. If not, a missing one is an error at the start.
-        #[serde(deserialize_with = "truth")]
-        pub create_topics: bool,
-        /// Put before the names of topics that have no name of their own in `[topics]`.
-        #[serde(deserialize_with = "text")]
-        pub topic_prefix: String,
-        /// Properties of librdkafka, such as `"sasl.username"`; they win over the bot's own. One
-        /// that ends in `_file` names a file that holds the value.
-        pub properties: Properties,
     }
 }
 
@@ -280,8 +280,8 @@ impl Default for Config {
             webhook: Webhook::default(),
             http: Http::default(),
             embedded_log: EmbeddedLog::default(),
-            schema_registry: SchemaRegistry::default(),
             kafka: Kafka::default(),
+            schema_registry: SchemaRegistry::default(),
             plants: Plants::default(),
             wifi: Wifi::default(),
             topics: BTreeMap::new(),
@@ -324,6 +324,17 @@ impl Default for EmbeddedLog {
     }
 }
 
+impl Default for Kafka {
+    fn default() -> Kafka {
+        Kafka {
+            brokers: None,
+            create_topics: true,
+            topic_prefix: String::new(),
+            properties: Properties::default(),
+        }
+    }
+}
+
 impl Default for SchemaRegistry {
     fn default() -> SchemaRegistry {
         SchemaRegistry {
@@ -333,17 +344,6 @@ impl Default for SchemaRegistry {
             password_file: None,
             ca_certificates: None,
             register: true,
-        }
-    }
-}
-
-impl Default for Kafka {
-    fn default() -> Kafka {
-        Kafka {
-            brokers: None,
-            create_topics: true,
-            topic_prefix: String::new(),
-            properties: Properties::default(),
         }
     }
 }
@@ -416,8 +416,8 @@ const SECTIONS: &[(&str, &[Key])] = &[
     ("webhook", Webhook::KEYS),
     ("http", Http::KEYS),
     ("embedded_log", EmbeddedLog::KEYS),
-    ("schema_registry", SchemaRegistry::KEYS),
     ("kafka", Kafka::KEYS),
+    ("schema_registry", SchemaRegistry::KEYS),
     ("plants", Plants::KEYS),
     ("wifi", Wifi::KEYS),
 ];

@@ -25,12 +25,16 @@ impl From<BackupError> for Failure {
 pub(super) async fn backup(config: &Config, options: &Backup) -> Result<Exit, Failure> {
     let data_dir = &config.data_dir;
     crate::store::lock::expect_whole(data_dir)?;
+    // A cluster is backed up by whoever keeps it.
+    let with_log = config.kafka.brokers.is_none();
     let mut line = Line::new();
     let mut progress = |name: &str, done, of| line.show(name, done, of);
     let (dir, manifest) = match options.keep {
-        Some(keep) => backup::take_among(data_dir, &options.dir, keep, &mut progress).await?,
+        Some(keep) => {
+            backup::take_among(data_dir, &options.dir, keep, with_log, &mut progress).await?
+        }
         None => {
-            let manifest = backup::take(data_dir, &options.dir, &mut progress).await?;
+            let manifest = backup::take(data_dir, &options.dir, with_log, &mut progress).await?;
             (options.dir.clone(), manifest)
         }
     };

@@ -213,17 +213,17 @@ fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
             return refused(key, format!("expected 1 to {MAX_PARTITIONS} partitions"));
         }
     }
-    for spec in rooms::topics() {
-        if let Err(reason) = format_of(spec, config) {
-            return refused(format!("topics.{:?}.format", spec.name), reason);
-        }
-    }
     let prefix = &config.kafka.topic_prefix;
     let allowed = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
     if prefix.len() > TOPIC_NAME_CHARS / 2 || !prefix.chars().all(allowed) {
         let expected = "expected a short one of letters, digits, '.', '_' and '-'";
         let reason = format!("{prefix:?} begins no topic's name, {expected}");
         return refused("kafka.topic_prefix".to_owned(), reason);
+    }
+    for spec in rooms::topics() {
+        if let Err(reason) = format_of(spec, config) {
+            return refused(format!("topics.{:?}.format", spec.name), reason);
+        }
     }
     for (index, name) in known.iter().enumerate() {
         let taken = |other: &&str| config.topic_name(other) == config.topic_name(name);

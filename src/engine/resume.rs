@@ -61,6 +61,8 @@ pub(super) async fn resume<V: Views>(
             let offset = known.map_or(0, |position| position.next_offset);
             from.push(Start { partition, offset });
         }
+        let known = stored.iter().filter(|position| position.topic == *topic_name);
+        expect_partitions(&topic.log_name, known, from.len())?;
         check_past(name, workshop, &topic.log_name, &known_here).await?;
         topics.push((topic.log_name.clone(), from));
     }
@@ -104,6 +106,22 @@ pub(super) fn expect_not_shorter(
         offset: position.next_offset,
         next_offset: bounds.next_offset,
     })
+}
+
+/// A topic that has fewer partitions than were read of it is another one.
+pub(super) fn expect_partitions<'a>(
+    topic: &str,
+    known: impl Iterator<Item = &'a Position>,
+    partitions: usize,
+) -> Result<(), LogError> {
+    let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+    let most = known.filter(|at| at.next_offset > 0).map(|at| at.partition).max();
+    match most {
+        Some(partition) if partition >= partitions => {
+            Err(LogError::UnknownPartition { topic: topic.to_owned(), partition, partitions })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The record before each position must be the one that was folded there, where it still exists: a

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 use super::resolve::Resolver;
-use super::resume::{check_past, expect_not_shorter};
+use super::resume::{check_past, expect_not_shorter, expect_partitions};
 use super::{EngineError, TableRow, Version, Views, Workshop};
 use crate::kernel::record::RecordRef;
 use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
@@ -84,7 +84,9 @@ pub(super) async fn expect_same(
 ) -> Result<(), EngineError> {
     let topic = &workshop.topics.get(topic_name)?.log_name;
     let known: Vec<&Position> = known.iter().filter(|at| at.topic == topic_name).collect();
-    for bounds in workshop.log.bounds(topic).await? {
+    let all = workshop.log.bounds(topic).await?;
+    expect_partitions(topic, known.iter().copied(), all.len())?;
+    for bounds in all {
         let read = known.iter().find(|at| at.partition == bounds.partition);
         if let Some(read) = read {
             expect_not_shorter(topic, read, bounds)?;

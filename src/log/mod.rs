@@ -104,8 +104,8 @@ impl LogError {
             self,
             LogError::Unavailable(_)
                 | LogError::File(_)
-                | LogError::Resized { .. }
                 | LogError::Registry(_)
+                | LogError::Resized { .. }
         )
     }
 
@@ -119,6 +119,8 @@ impl LogError {
         matches!(
             self,
             LogError::UnknownTopic(_)
+                | LogError::UnknownPartition { .. }
+                | LogError::Refused { .. }
                 | LogError::Missing(_)
                 | LogError::BeyondEnd { .. }
                 | LogError::Denied { .. }

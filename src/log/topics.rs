@@ -81,8 +81,8 @@ pub struct Topics {
 impl Topics {
     /// The contract with this instance's names and partitions.
     pub fn of_config(specs: &[TopicSpec], config: &Config) -> Result<Topics, TopicsError> {
-        let registry = Registry::of_config(&config.schema_registry)?.map(Arc::new);
         let is_kafka = config.kafka.brokers.is_some();
+        let registry = Registry::of_config(&config.schema_registry)?.map(Arc::new);
         let mut by_name = BTreeMap::new();
         for spec in specs {
             let usual = if is_kafka { spec.kafka_partitions } else { 1 };
@@ -204,6 +204,7 @@ fn default_format(format: Format, config: &Config) -> TopicFormat {
         Format::Raw => TopicFormat::Text,
         Format::Json => TopicFormat::Json,
         Format::Avro(_) if config.schema_registry.url.is_some() => TopicFormat::Confluent,
+        // Others read and write a cluster as well; the single-object encoding is ours alone.
         Format::Avro(_) if config.kafka.brokers.is_some() => TopicFormat::Json,
         Format::Avro(_) => TopicFormat::Avro,
     }

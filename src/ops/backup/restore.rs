@@ -48,7 +48,7 @@ pub async fn restore(
         fs::remove_dir_all(&marker).map_err(at(&marker))?;
         return Err(error);
     }
-    take_over(data_dir, &marker)?;
+    take_over(data_dir, &marker, &manifest)?;
     Ok(manifest)
 }
 
@@ -77,8 +77,9 @@ fn read_manifest(source: &Path) -> Result<Manifest, BackupError> {
         .into());
     }
     let names: Vec<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
-    if names != [STATE, LOG] {
-        return Err(unusable(format!("it lists {names:?}, expected {STATE} and {LOG}")));
+    // Where the log is a cluster, the state is all.
+    if names != [STATE, LOG] && names != [STATE] {
+        return Err(unusable(format!("it lists {names:?}, expected {STATE}, and {LOG} at most")));
     }
     Ok(manifest)
 }
@@ -144,18 +145,21 @@ async fn fill(
         expect_same(&from, expected, &copied.map_err(at(&from))?)?;
     }
     let state = inspect::state(&dir.join(STATE), Some(Care::Thorough)).await?;
-    let log = inspect::log(&dir.join(LOG), Some(Care::Thorough)).await?;
-    let complaint = state.complaints.iter().chain(&log.complaints).next().cloned();
-    let misfit = complaint.or_else(|| inspect::misfits(&state, &log, topics).into_iter().next());
-    if let Some(reason) = misfit {
+    let mut complaints = state.complaints.clone();
+    if manifest.files.iter().any(|file| file.name == LOG) {
+        let log = inspect::log(&dir.join(LOG), Some(Care::Thorough)).await?;
+        complaints.extend(log.complaints.iter().cloned());
+        complaints.extend(inspect::misfits(&state, &log, topics));
+    }
+    if let Some(reason) = complaints.into_iter().next() {
         return Err(BackupError::Damaged { path: source.to_owned(), reason });
     }
     Ok(())
 }
 
 /// Puts the copies in their places; the restore is done when the marker is gone.
-fn take_over(data_dir: &Path, marker: &Path) -> Result<(), BackupError> {
-    for name in [STATE, LOG] {
+fn take_over(data_dir: &Path, marker: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+    for FileNote { name, .. } in &manifest.files {
         let place = data_dir.join(name);
         fs::rename(marker.join(name), &place).map_err(at(&place))?;
         crash::point("between-places");

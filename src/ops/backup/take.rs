@@ -20,20 +20,21 @@ const NAME_FORMAT: &str = "%Y-%m-%dT%H%M%SZ";
 /// What follows the name of a backup that is being made.
 const UNFINISHED: &str = ".partial";
 
-/// Takes a backup of a data directory as the folder `target`.
+/// Takes a backup of a data directory as the folder `target`. `with_log`: the log is a file in it.
 pub async fn take(
     data_dir: &Path,
     target: &Path,
+    with_log: bool,
     progress: Progress<'_>,
 ) -> Result<Manifest, BackupError> {
-    if !data_dir.join(STATE).is_file() || !data_dir.join(LOG).is_file() {
+    if !data_dir.join(STATE).is_file() || with_log && !data_dir.join(LOG).is_file() {
         return Err(BackupError::Nothing(data_dir.to_owned()));
     }
     if !files::is_vacant(target).map_err(at(target))? {
         return Err(BackupError::TargetInUse(target.to_owned()));
     }
     let unfinished = Unfinished::begin(target)?;
-    let taken = fill(data_dir, &unfinished.dir, progress).await;
+    let taken = fill(data_dir, &unfinished.dir, with_log, progress).await;
     match taken {
         Ok(manifest) => {
             unfinished.finish(target)?;
@@ -52,11 +53,12 @@ pub async fn take_among(
     data_dir: &Path,
     parent: &Path,
     keep: u32,
+    with_log: bool,
     progress: Progress<'_>,
 ) -> Result<(PathBuf, Manifest), BackupError> {
     let now = DateTime::from_timestamp_millis(clock::now_ms()).unwrap_or_default();
     let target = parent.join(now.format(NAME_FORMAT).to_string());
-    let manifest = take(data_dir, &target, progress).await?;
+    let manifest = take(data_dir, &target, with_log, progress).await?;
     prune(parent, keep).map_err(at(parent))?;
     Ok((target, manifest))
 }
@@ -128,18 +130,25 @@ impl Unfinished {
     }
 }
 
-/// Copies both files, the state first, and describes them.
+/// Copies the files, the state first, and describes them.
 async fn fill(
     data_dir: &Path,
     dir: &Path,
+    with_log: bool,
     progress: Progress<'_>,
 ) -> Result<Manifest, BackupError> {
     let taken_at = DateTime::from_timestamp_millis(clock::now_ms()).unwrap_or_default();
     copy(&data_dir.join(STATE), &dir.join(STATE), STATE, progress).await?;
     crash::point("between-copies");
-    copy(&data_dir.join(LOG), &dir.join(LOG), LOG, progress).await?;
     let state = inspect::state(&dir.join(STATE), None).await?;
-    let log = inspect::log(&dir.join(LOG), None).await?;
+    let log_id = match with_log {
+        true => {
+            copy(&data_dir.join(LOG), &dir.join(LOG), LOG, progress).await?;
+            inspect::log(&dir.join(LOG), None).await?.id
+        }
+        // The cluster's, if anything of it was read.
+        false => state.positions.first().map(|at| at.log_id.clone()).unwrap_or_default(),
+    };
     let note = |name: &str| -> Result<FileNote, BackupError> {
         let path = dir.join(name);
         files::note(&path, name).map_err(at(&path))
@@ -148,9 +157,12 @@ async fn fill(
         format: FORMAT,
         windowsill: env!("CARGO_PKG_VERSION").to_owned(),
         taken_at: taken_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        log_id: log.id,
+        log_id,
         schema_version: state.schema_version,
-        files: vec![note(STATE)?, note(LOG)?],
+        files: match with_log {
+            true => vec![note(STATE)?, note(LOG)?],
+            false => vec![note(STATE)?],
+        },
     };
     let path = dir.join(MANIFEST);
     let text = serde_json::to_vec_pretty(&manifest).map_err(|error| at(&path)(error.into()))?;

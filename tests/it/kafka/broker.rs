@@ -129,6 +129,14 @@ impl Broker {
         *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Some(life);
     }
 
+    /// A program of Kafka's own.
+    pub(crate) fn java(&self, class: &str) -> Command {
+        let words = java(&self.jars);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(class);
+        command
+    }
+
     /// Waits until it takes connections. `false`: it has ended instead.
     pub(crate) fn is_ready(&self) -> bool {
         let began = Instant::now();

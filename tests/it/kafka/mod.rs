@@ -5,6 +5,7 @@ pub(crate) mod broker;
 mod change_of_log;
 pub(crate) mod chaos;
 pub(crate) mod end_to_end;
+mod foreign;
 mod outage;
 pub(crate) mod prefixed;
 mod secure;
