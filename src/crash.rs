@@ -22,6 +22,9 @@ pub const UPKEEP_POINTS: &[&str] = &["before-upkeep-commit", "after-upkeep-commi
 /// The point at which a picture is drawn: its panic must cost no message.
 pub const DRAWING_POINT: &str = "while-drawing";
 
+/// Rows of results are in the log and not marked yet.
+pub const RESULTS_POINT: &str = "after-results-append";
+
 /// Points that only `windowsill rebuild` passes.
 pub const REBUILD_POINTS: &[&str] = &["before-rebuild", "after-rebuild-began"];
 

@@ -3,6 +3,7 @@
 use sqlx::SqliteConnection;
 
 use crate::kernel::alert::Alert;
+use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::store::outbox::{self, Class, Target};
@@ -11,15 +12,32 @@ use crate::store::{StoreError, access, alerts};
 /// Old alerts listed by name in the message that gathers them.
 const GATHERED_SHOWN: i64 = 15;
 
+/// Raises the alerts of a step; those of events before `old_before_ms` are old news.
+pub(super) async fn raise_all(
+    db: &mut SqliteConnection,
+    alerts: &[Alert],
+    old_before_ms: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let places = access::subscriptions(db).await?;
+    for alert in alerts {
+        raise(db, alert, &places, alert.event_ms < old_before_ms, now_ms).await?;
+    }
+    Ok(())
+}
+
 /// Records an alert by its identity; a new one goes to every place that is subscribed now, or
 /// waits with other old news.
-pub(super) async fn raise(
+async fn raise(
     db: &mut SqliteConnection,
     alert: &Alert,
+    places: &[Place],
     is_old: bool,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let places = access::subscriptions(db).await?;
     let is_snoozed = match &alert.about {
         Some(about) => alerts::is_snoozed(db, about, now_ms).await?,
         None => false,
@@ -35,7 +53,7 @@ pub(super) async fn raise(
         return Ok(());
     }
     for place in places {
-        outbox::alert(db, place, alert, now_ms).await?;
+        outbox::alert(db, *place, alert, now_ms).await?;
     }
     Ok(())
 }

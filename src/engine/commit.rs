@@ -89,9 +89,7 @@ pub(super) async fn store<V: Views>(
                 let zone = settings.time_zone;
                 closed.alerts.extend(commit.news.iter().map(|news| news.alert(zone)));
                 let old_before_ms = commit.pipeline_now_ms - settings.alert_max_age_ms;
-                for alert in &closed.alerts {
-                    announce::raise(db, alert, alert.event_ms < old_before_ms, now_ms).await?;
-                }
+                announce::raise_all(db, &closed.alerts, old_before_ms, now_ms).await?;
                 if commit.caught_up {
                     announce::tell_gathered(db, now_ms).await?;
                 }

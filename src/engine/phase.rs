@@ -50,7 +50,7 @@ impl Board {
     /// The session has come to this phase.
     pub(super) fn enter(&self, phase: Phase) {
         self.change(|state| {
-            if matches!(phase, Phase::ReadingTables | Phase::Pausing(_)) {
+            if matches!(phase, Phase::ReadingTables | Phase::Pausing(_) | Phase::Halted(_)) {
                 // The readers of the session before are gone.
                 state.waits.clear();
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::resolve::keep;
+use super::resolve::prepare;
 use super::{EngineError, Workshop, error_chain, jittered};
 use crate::clock;
 use crate::crash;
@@ -205,8 +205,7 @@ async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineErr
     if let Some(first) = pending.first()
         && let Ok(topic) = workshop.topics.get(&first.topic)
     {
-        let learnt = workshop.topics.prepare(topic).await.map_err(LogError::from)?;
-        keep(workshop, learnt.into_iter().collect()).await;
+        prepare(workshop, topic).await?;
     }
     let (topic, batch) = match encoded(workshop, &pending) {
         Encoded::Nothing => return Ok(None),

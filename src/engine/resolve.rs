@@ -94,8 +94,15 @@ impl Resolver {
     }
 }
 
+/// Sees to it that values of this topic can be encoded.
+pub(super) async fn prepare(workshop: &Workshop, topic: &Topic) -> Result<(), LogError> {
+    let learnt = workshop.topics.prepare(topic).await?;
+    keep(workshop, learnt.into_iter().collect()).await;
+    Ok(())
+}
+
 /// Keeps schemas for the next life of the process. That they are known now does not depend on it.
-pub(super) async fn keep(workshop: &Workshop, learnt: Vec<Learnt>) {
+async fn keep(workshop: &Workshop, learnt: Vec<Learnt>) {
     let Some(registry) = workshop.topics.registry() else { return };
     if learnt.is_empty() {
         return;

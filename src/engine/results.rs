@@ -14,6 +14,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
 use super::publisher::Retry;
+use super::resolve::prepare;
 use super::{EngineError, Workshop};
 use crate::crash;
 use crate::kernel::record::NewRecord;
@@ -128,6 +129,7 @@ async fn publish_batch(
     if rows.is_empty() {
         return Ok(false);
     }
+    prepare(workshop, topic).await?;
     let now_ms = workshop.clock.now_ms();
     let mut records = Vec::new();
     let mut done = Vec::with_capacity(rows.len());
@@ -138,7 +140,7 @@ async fn publish_batch(
     }
     if !records.is_empty() {
         workshop.log.append(&topic.log_name, records).await?;
-        crash::point("after-results-append");
+        crash::point(crash::RESULTS_POINT);
     }
     workshop
         .store

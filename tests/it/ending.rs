@@ -102,7 +102,7 @@ async fn the_death_of_any_task_ends_the_process_with_its_name_and_loses_nothing(
     let polling = [
         ["plants", "publisher", "dead letters", "log upkeep"],
         ["store", "log", "polling", "http server"],
-        ["inbox", "timers", "polling", "outbox"],
+        ["inbox", "timers", "results", "outbox"],
     ];
     let webhook = [("WINDOWSILL_WEBHOOK__URL", "http://127.0.0.1:9/hook")];
     let lives = join_all(polling.iter().map(|tasks| deaths_of(tasks, &[])));

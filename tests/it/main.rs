@@ -39,6 +39,7 @@ mod python_bot;
 mod rebuild;
 mod registry;
 mod replay;
+mod results;
 mod starting;
 mod storage;
 mod street;

@@ -14,6 +14,7 @@ mod bench;
 mod case;
 mod culprit;
 mod edits;
+mod encoding;
 mod impatient;
 mod letters;
 mod lives;

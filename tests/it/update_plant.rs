@@ -11,6 +11,7 @@ async fn with_plants() -> (Bot, Log) {
     log.describe(&plant(0, "Cyril", 30.0)).await;
     log.describe(&plant(1, "Nicholas", 20.0)).await;
     bot.started().await;
+    bot.sees("/plants", "2 plants").await;
     (bot, log)
 }
 

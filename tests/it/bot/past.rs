@@ -40,8 +40,8 @@ pub(crate) struct Log {
     /// The same where it is a file.
     file: Option<Arc<EmbeddedLog>>,
     topics: Topics,
-    /// An encoded reading; the plant's id and the moisture are put in.
-    template: Vec<u8>,
+    /// An encoded reading in the file; the plant's id and the moisture are put in.
+    template: Option<Vec<u8>>,
 }
 
 /// Where they stand in an encoded reading (contract: `{plant_id:int, moisture, temperature}`).
@@ -77,6 +77,8 @@ impl Log {
         topics.create(log.as_ref()).await.unwrap();
         let value = json!({"plant_id": 0, "moisture": 0, "temperature": 20});
         let template = topics.get(READINGS).unwrap().codec.encode(&value).unwrap();
+        // On Kafka it is JSON, with nothing to put in.
+        let template = file.is_some().then_some(template);
         Log { log, file, topics, template }
     }
 
@@ -98,17 +100,21 @@ impl Log {
     pub(crate) async fn append(&self, readings: &[Reading]) {
         let record = |reading: &Reading| {
             assert!(reading.plant_id < 64, "one byte of Avro");
-            let mut value = self.template.clone();
-            if self.file.is_some() {
-                value[ID_AT] = reading.plant_id * 2;
-                value[MOISTURE_AT..MOISTURE_AT + 4]
-                    .copy_from_slice(&reading.moisture.to_le_bytes());
-            } else {
-                let (plant_id, moisture) = (reading.plant_id, reading.moisture);
-                let reading =
-                    json!({"plant_id": plant_id, "moisture": moisture, "temperature": 20});
-                value = self.encode(READINGS, &reading);
-            }
+            let value = match self.template.clone() {
+                Some(mut value) => {
+                    value[ID_AT] = reading.plant_id * 2;
+                    value[MOISTURE_AT..MOISTURE_AT + 4]
+                        .copy_from_slice(&reading.moisture.to_le_bytes());
+                    value
+                }
+                None => {
+                    let Reading { plant_id, moisture, .. } = reading;
+                    let value = json!({
+                        "plant_id": plant_id, "moisture": moisture, "temperature": 20,
+                    });
+                    self.encode(READINGS, &value)
+                }
+            };
             NewRecord {
                 partition: Some(reading.partition),
                 key: Some(reading.plant_id.to_string().into_bytes()),

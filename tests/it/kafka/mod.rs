@@ -4,7 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod broker;
 mod change_of_log;
 pub(crate) mod chaos;
-mod end_to_end;
+pub(crate) mod end_to_end;
 mod foreign;
 mod outage;
 pub(crate) mod prefixed;

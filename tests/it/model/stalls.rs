@@ -14,6 +14,11 @@ async fn count(store: &windowsill::store::Store, query: &'static str) -> i64 {
     counted[0].0
 }
 
+fn watching(mut bench: Bench) -> Bench {
+    bench.watches_streams = true;
+    bench
+}
+
 /// One life: the stream's newest record is old when it begins; `minutes` pass.
 fn live(bench: &Bench, minutes: i64, expected: (i64, i64)) {
     one_life(async {
@@ -37,7 +42,7 @@ fn live(bench: &Bench, minutes: i64, expected: (i64, i64)) {
 fn a_stall_and_its_end_are_told_once_whoever_runs_meanwhile() {
     let log = ScriptedLog::plain(&[(READINGS, 2)]);
     log.append(READINGS, 0, reading(0, 50.0, BASE_MS));
-    let bench = Bench::new(log, BASE_MS + MINUTE_MS);
+    let bench = watching(Bench::new(log, BASE_MS + MINUTE_MS));
     live(&bench, 10, (1, 0));
     // Another life does not tell it again, however long it lasts.
     live(&bench, 30, (1, 0));
@@ -51,7 +56,7 @@ fn a_stall_and_its_end_are_told_once_whoever_runs_meanwhile() {
 fn time_without_the_bot_is_no_stall() {
     let log = ScriptedLog::plain(&[(READINGS, 1)]);
     log.append(READINGS, 0, reading(0, 50.0, BASE_MS));
-    let bench = Bench::new(log, BASE_MS + HOUR_MS);
+    let bench = watching(Bench::new(log, BASE_MS + HOUR_MS));
     live(&bench, 9, (0, 0));
     live(&bench, 10, (1, 0));
 }

@@ -10,10 +10,10 @@ use windowsill::log::{EventLog, Fetched, Start};
 use super::*;
 use crate::tool::{leave_out, works};
 
-const REMEDY: &str = "pip install 'confluent-kafka[avro,schemaregistry]' (WINDOWSILL_TEST_PYTHON \
+pub(super) const REMEDY: &str = "pip install 'confluent-kafka[avro,schemaregistry]' (WINDOWSILL_TEST_PYTHON \
                       names another interpreter)";
 
-fn python() -> Option<String> {
+pub(super) fn python() -> Option<String> {
     let named = std::env::var("WINDOWSILL_TEST_PYTHON");
     let python = named.unwrap_or_else(|_| "python3".to_owned());
     let imports = "import confluent_kafka.schema_registry.avro";
@@ -22,7 +22,16 @@ fn python() -> Option<String> {
 
 /// Runs the client over these lines. Gives the lines that it prints.
 fn client(python: &str, args: &[&str], lines: &[String]) -> Vec<String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/avro_values.py");
+    run_client(python, "avro_values.py", args, lines)
+}
+
+pub(super) fn run_client(
+    python: &str,
+    script: &str,
+    args: &[&str],
+    lines: &[String],
+) -> Vec<String> {
+    let script = format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(python);
     command.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
     // Nothing between us but loopback.

@@ -12,6 +12,7 @@ use crate::support::{Ran, run, run_with_input};
 
 mod documents;
 mod foreign;
+mod on_kafka;
 mod outages;
 mod server;
 mod verbs;

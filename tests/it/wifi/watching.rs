@@ -136,7 +136,10 @@ async fn of_two_people_who_watch_one_network_the_second_sees_the_first_ones_reas
     bot.answers(OWNER, "/y", "⏳ Your entry for RNM0 is queued").await;
     sqlx::Connection::close(held).await.unwrap();
     bot.handle().wait_for_text(SOON, OTHER, 0, "RNM0 is watched now: yours").await.unwrap();
-    bot.handle().wait_for_text(SOON, OWNER, 0, "mine (was: yours)").await.unwrap();
+    bot.handle()
+        .wait_for_text(SOON, OWNER, 0, "RNM0 is watched now: mine (was: yours)")
+        .await
+        .unwrap();
     assert_eq!(watched(&log).await, [entry(b"RNM0", Some("yours")), entry(b"RNM0", Some("mine"))]);
     bot.stop().await;
 }
