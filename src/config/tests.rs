@@ -200,3 +200,35 @@ fn every_key_that_a_file_can_hold_instead_is_a_secret_and_stays_hidden() {
         assert!(!text.contains("Zq7Secret") && !format!("{config:?}").contains("Zq7Secret"));
     }
 }
+
+#[test]
+fn properties_of_kafka_may_be_written_in_each_way_and_their_secrets_stay_hidden() {
+    let file = "[kafka]\nbrokers = 'a:9092, b:9093'\n[kafka.properties]\n'sasl.username' = 'me'\n\
+                'sasl.password_file' = 'password'\nssl.ca.location = 'ca.pem'\n";
+    let set = ("WINDOWSILL_KAFKA__PROPERTIES__FETCH__WAIT__MAX__MS", "10");
+    let (dir, sources) = sources(file, &[set, ("WINDOWSILL_KAFKA__CREATE_TOPICS", "false")]);
+    std::fs::write(dir.path().join("password"), "Zq9-secret\n").unwrap();
+    let config = Config::load(&sources).unwrap();
+    assert!(!config.kafka.create_topics);
+    let found = config.kafka.properties.reveal();
+    let found: Vec<(&str, &str)> =
+        found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let wanted = [
+        ("fetch.wait.max.ms", "10"),
+        ("sasl.password", "Zq9-secret"),
+        ("sasl.username", "me"),
+        ("ssl.ca.location", "ca.pem"),
+    ];
+    assert_eq!(found, wanted);
+    let shown = render(&config);
+    assert!(shown.contains("\"sasl.username\" = \"me\"") && !shown.contains("Zq9"), "{shown}");
+}
+
+#[test]
+fn a_prefix_goes_before_names_that_are_not_set_by_themselves() {
+    let file = "[kafka]\nbrokers = 'a:9092'\ntopic_prefix = 'home.'\n[topics.pcap]\nname = 'air'\n";
+    let config = load(file, &[]).unwrap();
+    assert_eq!(config.topic_name("pcap"), "air");
+    assert_eq!(config.topic_name("houseplant-readings"), "home.houseplant-readings");
+    refused("[kafka]\nbrokers = 'a'\n", &[], "expected host:port");
+}
