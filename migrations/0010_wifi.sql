@@ -15,14 +15,24 @@ create table wifi_device (
 -- No index on last_ms: it would move with every probe. Who was heard in an hour is in wifi_hour.
 create index wifi_device_full on wifi_device (mac) where ssid_count > 1000;
 
--- Parts of MACs, by their three-digit pieces. New devices enter by themselves; whoever deletes a
--- device takes it out, as a contentless index needs its text for that.
-create virtual table wifi_part using fts5 (
-    digits, tokenize = 'trigram case_sensitive 1', content = '', columnsize = 0, detail = none
-);
-create trigger wifi_device_part after insert on wifi_device begin
-    insert into wifi_part (rowid, digits) values (new.mac, printf('%012x', new.mac));
+-- Every known address in blocks of some thousands, six bytes each, for whoever knows a part of one.
+-- New ones arrive one by one and are packed when they fill a block.
+create table wifi_arrival (
+    mac integer primary key
+) strict;
+create trigger wifi_device_arrived after insert on wifi_device begin
+    insert or ignore into wifi_arrival (mac) values (new.mac);
 end;
+create table wifi_block (
+    id integer primary key,
+    macs blob not null
+) strict;
+-- How many addresses are in blocks, and how many of them were forgotten since.
+create table wifi_packed (
+    id integer primary key check (id = 1),
+    packed_count integer not null,
+    forgotten_count integer not null
+) strict;
 
 -- The networks that a device looked for: at most 1,000 a device, the first by (first seen, value).
 create table wifi_ssid (

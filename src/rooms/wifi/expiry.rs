@@ -13,6 +13,7 @@ use sqlx::SqliteConnection;
 
 use super::fold::Retention;
 use super::merge::Chain;
+use super::parts;
 use super::stats;
 use super::types::MacAddr;
 use crate::kernel::time::{DAY_MS, HOUR_MS};
@@ -177,13 +178,11 @@ async fn forget(db: &mut SqliteConnection, macs: &[i64]) -> Result<(), StoreErro
     }
     let gone: Vec<MacAddr> = macs.iter().map(|key| MacAddr::of_key(*key)).collect();
     stats::note(db, &gone).await?;
+    parts::forget(db, macs).await?;
     let macs = serde_json::Value::from(macs).to_string();
     for statement in [
         "delete from wifi_ssid where mac in (select value from json_each(?))",
         "delete from wifi_undecided where mac in (select value from json_each(?))",
-        "insert into wifi_part (wifi_part, rowid, digits)
-         select 'delete', mac, printf('%012x', mac) from wifi_device
-          where mac in (select value from json_each(?)) order by mac",
         "delete from wifi_device where mac in (select value from json_each(?))",
     ] {
         sqlx::query(statement).bind(&macs).execute(&mut *db).await?;

@@ -1,8 +1,8 @@
 //! The SQL of questions about devices. Each runs inside one read transaction.
 //!
-//! Invariant: what a question costs does not grow with the number of devices, lists apart: an
-//! address is a key, a part of one is found by its three-digit pieces (`wifi_part`) and counted up
-//! to a bound, and who was heard last by the hours.
+//! Invariant: no question goes through the rows of all devices, lists apart: an address and its
+//! beginning are keys, a part is searched in packed addresses (`parts`) and counted up to a bound,
+//! and who was heard last is found by the hours.
 
 use std::fmt;
 
@@ -10,13 +10,14 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::namebook as names;
+use super::parts::{self, Digits};
 use super::types::{MacAddr, Ssid};
 use super::week;
 use crate::kernel::time::HOUR_MS;
 use crate::store::StoreError;
 
 /// Devices that have a part of a MAC are counted up to here.
-const PART_LIMIT: i64 = 200;
+const PART_LIMIT: usize = 200;
 /// Devices offered when a part of a MAC fits several, and on one page of a list.
 pub const PAGE_LIMIT: i64 = 10;
 /// Networks that a card names; it says how many more there are.
@@ -70,10 +71,10 @@ pub struct Card {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     Mac(MacAddr),
-    /// What could be a part of a MAC: its digits in lower case. It could be a name as well.
+    /// What could be a part of a MAC. It could be a name as well.
     Part {
         typed: String,
-        digits: String,
+        digits: Digits,
     },
     /// A name.
     Other(String),
@@ -89,10 +90,9 @@ impl Wanted {
             return Wanted::Mac(mac);
         }
         let digits: String = typed.chars().filter(|letter| !matches!(letter, ':' | '-')).collect();
-        let is_part = PART_DIGITS.contains(&digits.len())
-            && digits.chars().all(|digit| digit.is_ascii_hexdigit());
-        if is_part {
-            let digits = digits.to_ascii_lowercase();
+        if PART_DIGITS.contains(&digits.len())
+            && let Some(digits) = Digits::of(&digits)
+        {
             return Wanted::Part { typed: typed.to_owned(), digits };
         }
         Wanted::Other(typed.to_owned())
@@ -114,8 +114,8 @@ pub enum Found {
 /// How many devices were found; counting stops at a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    All(i64),
-    MoreThan(i64),
+    All(usize),
+    MoreThan(usize),
 }
 
 impl fmt::Display for Count {
@@ -145,7 +145,7 @@ pub async fn find(db: &mut SqliteConnection, wanted: &Wanted) -> Result<Found, S
         return by_name(db, typed, &macs).await;
     }
     if let Wanted::Part { digits, .. } = wanted
-        && let Some(found) = by_part(db, digits).await?
+        && let Some(found) = by_part(db, typed, *digits).await?
     {
         return Ok(found);
     }
@@ -195,38 +195,39 @@ pub(super) fn keys(macs: impl Iterator<Item = MacAddr>) -> String {
     Value::from(macs.map(MacAddr::key).collect::<Vec<i64>>()).to_string()
 }
 
-/// Those that have a part in their address: by its three-digit pieces, which every address that
-/// holds the part has all of. Two digits have no piece, and there so many fit that the bound is
-/// reached soon.
-async fn by_part(db: &mut SqliteConnection, digits: &str) -> Result<Option<Found>, StoreError> {
-    let letters = digits.as_bytes();
-    let pieces: Vec<&str> =
-        (3..=letters.len()).filter_map(|end| digits.get(end - 3..end)).collect();
-    let candidates = match pieces.is_empty() {
-        true => "select rowid from wifi_device where ?1 is not null and",
-        false => "select rowid from wifi_part where wifi_part match ?1 and",
+/// Those that have a part in their address. A part that is written as an address is means its
+/// beginning, if some address begins so.
+async fn by_part(
+    db: &mut SqliteConnection,
+    typed: &str,
+    digits: Digits,
+) -> Result<Option<Found>, StoreError> {
+    let most = PART_LIMIT + 1;
+    let mut macs = match is_beginning(typed) {
+        true => parts::beginning_with(db, digits, most).await?,
+        false => Vec::new(),
     };
-    let rows: Vec<(i64, i64)> = sqlx::query_as(&format!(
-        "with found (mac) as materialized
-            ({candidates} instr(printf('%012x', rowid), ?2) > 0 limit {PART_LIMIT} + 1)
-         select d.mac, count(*) over () from found join wifi_device d on d.mac = found.mac
-          order by d.last_ms desc, d.mac limit {PAGE_LIMIT}"
-    ))
-    .bind(pieces.join(" "))
-    .bind(digits)
-    .fetch_all(&mut *db)
-    .await?;
-    let Some((_, count)) = rows.first() else { return Ok(None) };
-    let count = match *count {
+    if macs.is_empty() {
+        macs = parts::holding(db, digits, most).await?;
+    }
+    let count = match macs.len() {
+        0 => return Ok(None),
+        1 => {
+            let rows = devices(db, &macs).await?;
+            return Ok(Some(Found::One(Box::new(card(db, rows).await?))));
+        }
         count if count > PART_LIMIT => Count::MoreThan(PART_LIMIT),
         count => Count::All(count),
     };
-    let macs: Vec<MacAddr> = rows.iter().map(|(mac, _)| MacAddr::of_key(*mac)).collect();
-    let parts = devices(db, &macs).await?;
-    Ok(Some(match count {
-        Count::All(1) => Found::One(Box::new(card(db, parts).await?)),
-        count => Found::Several(listed(db, parts).await?, count),
-    }))
+    let mut rows = devices(db, &macs).await?;
+    rows.truncate(usize::try_from(PAGE_LIMIT).unwrap_or(usize::MAX));
+    Ok(Some(Found::Several(listed(db, rows).await?, count)))
+}
+
+/// `40:ec` or `40:ec:99-1`: bytes from the left.
+fn is_beginning(typed: &str) -> bool {
+    let is_separator = |letter: char| matches!(letter, ':' | '-');
+    !typed.starts_with(is_separator) && typed.contains(is_separator)
 }
 
 async fn listed(

@@ -29,6 +29,7 @@ pub mod lookup;
 mod merge;
 mod namebook;
 pub mod names;
+mod parts;
 mod presence;
 pub mod rules;
 mod stats;

@@ -7,7 +7,7 @@ use super::fold::{Delta, Tally};
 use super::merge::{self, Chains, NameRow};
 use super::types::{MacAddr, Ssid};
 use super::wire::Row;
-use super::{Wifi, copies, documents, evidence, expiry, hits, presence, stats};
+use super::{Wifi, copies, documents, evidence, expiry, hits, parts, presence, stats};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::store::StoreError;
 
@@ -64,7 +64,7 @@ impl Views for Wifi {
             }
             merge::ssids(db, sure).await?;
         }
-        Ok(())
+        parts::pack(db).await
     }
 
     async fn close(
@@ -129,9 +129,7 @@ impl Views for Wifi {
         for view in FOLDED {
             sqlx::query(&format!("delete from {view}")).execute(&mut *db).await?;
         }
-        sqlx::query("insert into wifi_part (wifi_part) values ('delete-all')")
-            .execute(&mut *db)
-            .await?;
+        parts::clear(db).await?;
         copies::doubt_all(db).await
     }
 

@@ -14,9 +14,7 @@ async fn contents(bot: &Bot, except: &[&str]) -> Vec<String> {
     let options =
         SqliteConnectOptions::new().filename(bot.data_dir().join("state.db")).read_only(true);
     let mut db = SqliteConnection::connect_with(&options).await.unwrap();
-    // What a virtual table holds lies in tables of its own.
-    let tables = "select name from sqlite_schema
-         where type = 'table' and sql not like 'create virtual table%' order by name";
+    let tables = "select name from sqlite_schema where type = 'table' order by name";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut db).await.unwrap();
     let mut contents = Vec::new();
     for table in tables.iter().filter(|table| !except.contains(&table.as_str())) {
