@@ -30,8 +30,11 @@ create table wifi_held (
 -- A view: devices under their maker's address that were heard for the first time, until it is known
 -- when that was. (mac >> 41) & 1 is the mark of a made-up address.
 create table wifi_new (
-    mac integer primary key
+    mac integer primary key,
+    -- It is known, and not told yet because there are many.
+    is_ready integer not null default 0
 ) strict;
+create index wifi_new_ready on wifi_new (mac) where is_ready = 1;
 create trigger wifi_device_new after insert on wifi_device when (new.mac >> 41) & 1 = 0 begin
     insert or ignore into wifi_new (mac) values (new.mac);
 end;

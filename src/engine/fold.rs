@@ -117,6 +117,8 @@ enum Verdict {
     Dead(String),
     /// It is a dead letter already.
     DeadBefore,
+    /// Nothing happened.
+    Nothing,
 }
 
 impl<P: Pipeline> Folding<'_, P> {
@@ -184,7 +186,7 @@ impl<P: Pipeline> Folding<'_, P> {
                 Verdict::Dead(reason) => {
                     step.bury(DeadLetter::of(self.log_id, self.topic, &record, reason));
                 }
-                Verdict::DeadBefore => {}
+                Verdict::DeadBefore | Verdict::Nothing => {}
             }
         }
         step.note((self.stream, batch.partition), moved);
@@ -199,7 +201,8 @@ impl<P: Pipeline> Folding<'_, P> {
             return Verdict::DeadBefore;
         }
         let (event, event_ms) = match self.judge(record) {
-            Ok(judged) => judged,
+            Ok(Some(judged)) => judged,
+            Ok(None) => return Verdict::Nothing,
             Err(reason) => return Verdict::Dead(reason),
         };
         let late = self.pipeline.windows().is_late(event_ms, time.greatest_ms);
@@ -208,22 +211,25 @@ impl<P: Pipeline> Folding<'_, P> {
         Verdict::Folded { event_ms, late }
     }
 
-    /// Decodes a record and judges its time. `Err` is the reason it becomes a dead letter.
+    /// Decodes a record and judges its time. `None`: nothing happened. `Err` is the reason it
+    /// becomes a dead letter.
     #[inline]
-    fn judge(&self, record: &RecordRef<'_>) -> Result<(P::Event, i64), String> {
+    fn judge(&self, record: &RecordRef<'_>) -> Result<Option<(P::Event, i64)>, String> {
         let event = self
             .pipeline
             .decode(self.stream, self.codec, record)
             .map_err(|poison| poison.to_string())?;
-        let event_ms = self.pipeline.event_ms(&event, record.ts_ms);
+        let Some(event_ms) = self.pipeline.event_ms(&event, record.ts_ms) else {
+            return Ok(None);
+        };
         if !(0..=LAST_EVENT_MS).contains(&event_ms) {
             return Err(format!("its time, {event_ms} ms, is not between 1970 and 9999"));
         }
-        let Verdicts::Clock { now_ms } = self.verdicts else { return Ok((event, event_ms)) };
+        let Verdicts::Clock { now_ms } = self.verdicts else { return Ok(Some((event, event_ms))) };
         if event_ms - now_ms > MAX_AHEAD_MS {
             let (time, most) = (super::iso(event_ms), when::length(MAX_AHEAD_MS));
             return Err(format!("its time is {time}, more than {most} ahead of the clock"));
         }
-        Ok((event, event_ms))
+        Ok(Some((event, event_ms)))
     }
 }

@@ -23,7 +23,7 @@ use crate::store::results::{self, Done, Waiting};
 use crate::store::{Store, StoreError, Urgency};
 
 /// Rows in one append.
-const BATCH: i64 = 500;
+const BATCH: i64 = 200;
 /// What changes within this time goes out once.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -81,7 +81,7 @@ pub async fn run(
     let mut retry = Retry::new("results", stop.clone());
     while !*stop.borrow() {
         changes.mark_unchanged();
-        match publish(&workshop, &tables).await {
+        match publish_until(&workshop, &tables, &stop).await {
             Ok(()) => retry.succeeded(),
             Err(error) => {
                 retry.after(error).await?;
@@ -102,9 +102,29 @@ pub async fn run(
 
 /// Publishes all that waits.
 pub async fn publish(workshop: &Workshop, tables: &[ResultTable]) -> Result<(), EngineError> {
-    for table in tables {
-        let topic = workshop.topics.get(table.topic)?.clone();
-        while publish_batch(workshop, *table, &topic).await? {}
+    let (_never, stop) = watch::channel(false);
+    publish_until(workshop, tables, &stop).await
+}
+
+/// The same until `stop` turns true: a batch of each table in turn, so that none waits for another.
+async fn publish_until(
+    workshop: &Workshop,
+    tables: &[ResultTable],
+    stop: &watch::Receiver<bool>,
+) -> Result<(), EngineError> {
+    let mut waiting = tables.to_vec();
+    while !waiting.is_empty() {
+        let mut more = Vec::new();
+        for table in waiting {
+            if *stop.borrow() {
+                return Ok(());
+            }
+            let topic = workshop.topics.get(table.topic)?.clone();
+            if publish_batch(workshop, table, &topic).await? {
+                more.push(table);
+            }
+        }
+        waiting = more;
     }
     Ok(())
 }
@@ -139,7 +159,7 @@ async fn publish_batch(
         done.push(mark);
     }
     if !records.is_empty() {
-        workshop.log.append(&topic.log_name, records).await?;
+        append(workshop, topic, records).await?;
         crash::point(crash::RESULTS_POINT);
     }
     workshop
@@ -149,6 +169,30 @@ async fn publish_batch(
         })
         .await?;
     Ok(true)
+}
+
+/// Appends rows. One that the log will never take is told and left out: what stood in the log before
+/// stays there, and the others do not wait for it.
+async fn append(
+    workshop: &Workshop,
+    topic: &Topic,
+    records: Vec<NewRecord>,
+) -> Result<(), EngineError> {
+    match workshop.log.append(&topic.log_name, records.clone()).await {
+        Err(error) if error.is_of_record() => {}
+        appended => return Ok(appended.map(drop)?),
+    }
+    for record in records {
+        let size_bytes = record.size_bytes();
+        match workshop.log.append(&topic.log_name, vec![record]).await {
+            Err(error) if error.is_of_record() => {
+                let topic = topic.spec.name;
+                tracing::error!(topic, size_bytes, %error, "the log does not take a result");
+            }
+            appended => drop(appended?),
+        }
+    }
+    Ok(())
 }
 
 /// What has to be appended for a row, if anything has, and how it is marked then.

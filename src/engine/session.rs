@@ -403,7 +403,8 @@ impl<V: Views> Session<V> {
             is_final: self.is_finite,
             news,
         };
-        self.caught_up_stored |= at_end;
+        // A step that was cut before the end was told leaves the end to be stored.
+        self.caught_up_stored = at_end;
         self.watermark_ms = after_ms;
         let next = Step { delta: self.spare.take().unwrap_or_default(), ..Step::default() };
         let step = std::mem::replace(&mut self.step, next);
@@ -444,7 +445,7 @@ impl<V: Views> Session<V> {
             tracing::info!(
                 pipeline = self.room.name(),
                 alerts = committed.alerts,
-                "windows closed with alerts"
+                "alerts were raised"
             );
         }
         Ok(())

@@ -60,6 +60,8 @@ struct Watched {
     stream: usize,
     topic: String,
     limit_ms: i64,
+    /// With a newest record that is older than this it is not alive.
+    alive_ms: i64,
     /// The pipelines' clock when it last brought something, or when the session began.
     heard_ms: i64,
     /// The greatest time of its records.
@@ -71,8 +73,6 @@ struct Watched {
 /// The watch over one pipeline's streams.
 pub(super) struct Watchdog {
     streams: Vec<Watched>,
-    /// Streams whose newest record is older than this are not alive.
-    alive_ms: i64,
 }
 
 impl Watchdog {
@@ -88,37 +88,41 @@ impl Watchdog {
             let Some(limit_ms) = limit_ms else { continue };
             let limit_ms = limit_ms.max(shortest_ms(&workshop.clock, limit_ms));
             let (newest_ms, stalled_ms) = known(room.name(), name, workshop).await?;
+            let newest_ms = newest_ms.map(|newest_ms| newest_ms.min(now_ms));
+            let alive_ms = workshop.settings.alert_max_age_ms.max(2 * limit_ms);
             let topic = (*name).to_owned();
             streams.push(Watched {
                 stream,
                 topic,
                 limit_ms,
+                alive_ms,
                 heard_ms: now_ms,
                 newest_ms,
                 stalled_ms,
             });
         }
-        Ok(Watchdog { streams, alive_ms: workshop.settings.alert_max_age_ms })
+        Ok(Watchdog { streams })
     }
 
     /// A batch was folded; its newest record is of this time.
     pub(super) fn heard(&mut self, stream: usize, newest_ms: i64, now_ms: i64) {
         if let Some(watched) = self.streams.iter_mut().find(|watched| watched.stream == stream) {
             watched.heard_ms = now_ms;
-            watched.newest_ms = watched.newest_ms.max(Some(newest_ms));
+            // A record may carry any time; none is newer than now.
+            watched.newest_ms = watched.newest_ms.max(Some(newest_ms.min(now_ms)));
         }
     }
 
     /// Is there a stall to tell? Asked at the log's end.
     pub(super) fn has_news(&self, now_ms: i64) -> bool {
-        self.streams.iter().any(|watched| self.stalls(watched, now_ms).is_some())
+        self.streams.iter().any(|watched| Watchdog::stalls(watched, now_ms).is_some())
     }
 
     /// What there is to tell; it counts as told from now on.
     pub(super) fn news(&mut self, now_ms: i64, at_end: bool) -> Vec<News> {
         let mut news = Vec::new();
         for index in 0..self.streams.len() {
-            let stalls = if at_end { self.stalls(&self.streams[index], now_ms) } else { None };
+            let stalls = if at_end { Watchdog::stalls(&self.streams[index], now_ms) } else { None };
             let watched = &mut self.streams[index];
             let topic = watched.topic.clone();
             if let Some(newest_ms) = stalls {
@@ -136,9 +140,9 @@ impl Watchdog {
     }
 
     /// The newest record of a stream that has stalled and was not told to have.
-    fn stalls(&self, watched: &Watched, now_ms: i64) -> Option<i64> {
+    fn stalls(watched: &Watched, now_ms: i64) -> Option<i64> {
         let newest_ms = watched.newest_ms?;
-        let is_alive = newest_ms >= now_ms - self.alive_ms;
+        let is_alive = newest_ms >= now_ms - watched.alive_ms;
         let is_silent = now_ms - watched.heard_ms.max(newest_ms) >= watched.limit_ms;
         (watched.stalled_ms.is_none() && is_alive && is_silent).then_some(newest_ms)
     }
@@ -188,11 +192,12 @@ mod tests {
             stream: 0,
             topic: "pcap".to_owned(),
             limit_ms: LIMIT_MS,
+            alive_ms: 12 * HOUR_MS,
             heard_ms: NOW_MS,
             newest_ms,
             stalled_ms: None,
         };
-        Watchdog { streams: vec![watched], alive_ms: 12 * HOUR_MS }
+        Watchdog { streams: vec![watched] }
     }
 
     #[test]

@@ -44,8 +44,9 @@ pub trait Pipeline: Send + Sync + 'static {
         record: &RecordRef<'_>,
     ) -> Result<Self::Event, Poison>;
 
-    /// The event's time; the record's own timestamp where the payload carries none.
-    fn event_ms(&self, event: &Self::Event, record_ms: i64) -> i64;
+    /// The event's time; the record's own timestamp where the payload carries none. `None`: nothing
+    /// happened, and the record moves no time.
+    fn event_ms(&self, event: &Self::Event, record_ms: i64) -> Option<i64>;
 
     /// Adds one event to the summary. `late`: its window had closed by its partition's own time.
     fn fold(

@@ -143,8 +143,8 @@ impl Pipeline for Plants {
     }
 
     /// A reading carries no time of its own: event time is the record's timestamp.
-    fn event_ms(&self, _event: &Heard, record_ms: i64) -> i64 {
-        record_ms
+    fn event_ms(&self, _event: &Heard, record_ms: i64) -> Option<i64> {
+        Some(record_ms)
     }
 
     fn fold(&self, delta: &mut Delta, event: &Heard, at: At, late: bool, tables: &Thresholds) {

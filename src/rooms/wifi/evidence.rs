@@ -68,8 +68,17 @@ pub(super) async fn decide(
     db: &mut SqliteConnection,
     due: &Due,
     fresh: &Evidence,
+    setting: Option<Encoding>,
 ) -> Result<Option<Encoding>, StoreError> {
-    if decided(db).await?.is_some() {
+    let known = decided(db).await?;
+    if let Some(encoding) = setting {
+        if known == setting {
+            return Ok(None);
+        }
+        store(db, encoding, "the setting says so").await?;
+        return Ok(known.is_none().then_some(encoding));
+    }
+    if known.is_some() {
         return Ok(None);
     }
     if !fresh.undecided.is_empty() {
@@ -83,6 +92,10 @@ pub(super) async fn decide(
     }
     let evidence = load(db).await?;
     if evidence.is_empty() {
+        // What was open is gone: folded anew by another setting, or no longer in the log.
+        sqlx::query("update wifi_encoding set heard_at = null where heard_at is not null")
+            .execute(db)
+            .await?;
         return Ok(None);
     }
     let mut verdict = evidence.verdict(due.settled_ms);
@@ -92,6 +105,15 @@ pub(super) async fn decide(
         verdict = is_over.then_some((Encoding::Text, GUESS_AT_END));
     }
     let Some((encoding, reason)) = verdict else { return Ok(None) };
+    store(db, encoding, reason).await?;
+    Ok(Some(encoding))
+}
+
+async fn store(
+    db: &mut SqliteConnection,
+    encoding: Encoding,
+    reason: &str,
+) -> Result<(), StoreError> {
     sqlx::query(
         "insert into wifi_encoding (id, decided, reason) values (1, ?, ?)
          on conflict (id) do update set
@@ -102,7 +124,7 @@ pub(super) async fn decide(
     .execute(&mut *db)
     .await?;
     sqlx::query("delete from wifi_undecided_minute").execute(db).await?;
-    Ok(Some(encoding))
+    Ok(())
 }
 
 /// The watermark at which the stream has rested long enough to decide without evidence.

@@ -12,6 +12,7 @@ use rustc_hash::FxHashSet;
 use sqlx::SqliteConnection;
 
 use super::fold::Retention;
+use super::lookup::keys;
 use super::merge::Chain;
 use super::parts;
 use super::stats;
@@ -22,7 +23,7 @@ use crate::store::StoreError;
 /// How long the hours of pictures are kept at least.
 const PICTURE_HOURS: i64 = 30 * DAY_MS / HOUR_MS;
 /// Addresses forgotten in one step: a burst of them must not hold up the writer.
-const STEP_DEVICES: i64 = 2_000;
+const STEP_DEVICES: i64 = 20_000;
 /// The bit that says that an address is made up, of `MacAddr::key`.
 const RANDOMISED_BIT: i64 = 0x0200_0000_0000;
 
@@ -55,13 +56,18 @@ pub(super) async fn part(
             too_late.insert(chain.mac);
         }
     }
+    if before_hour >= heard_hour - hours {
+        return Ok(too_late);
+    }
+    // Some that were silent for too long have not had their turn; those of this delta have it now.
+    let made_up = chains.iter().map(|chain| chain.mac).filter(|mac| mac.is_randomised());
     let silent: Vec<(i64, i64)> = sqlx::query_as(
-        "select d.mac, d.last_ms / 3600000 from wifi_hour h join wifi_device d on d.mac = h.mac
-          where h.hour >= ?1 and h.hour < ?2 and h.mac & ?3 and d.last_ms / 3600000 = h.hour",
+        "select d.mac, d.last_ms / 3600000
+           from json_each(?) m cross join wifi_device d on d.mac = m.value
+          where d.last_ms / 3600000 < ?",
     )
-    .bind(before_hour)
+    .bind(keys(made_up))
     .bind(heard_hour - hours)
-    .bind(RANDOMISED_BIT)
     .fetch_all(&mut *db)
     .await?;
     let mut gone = Vec::new();

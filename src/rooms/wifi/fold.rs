@@ -178,8 +178,9 @@ pub struct Delta {
     pub span_ms: Option<(i64, i64)>,
     /// Probes that matter by themselves.
     pub hits: Vec<Hit>,
-    /// What networks came to, so that each is judged once a batch.
+    /// What networks came to, so that each is judged once a step, and by which state of the list.
     judged: FxHashMap<Ssid, Option<Interest>>,
+    judged_by: u64,
     /// Changes of documents by their ids. One document's lie in one partition, so their parts
     /// are merged in their order.
     pub documents: FxHashMap<(Collection, String), Change>,
@@ -250,8 +251,9 @@ impl Delta {
         if lookout.is_idle() && !ssid.has_nul() {
             return None;
         }
-        if self.judged.len() >= JUDGED_LIMIT {
+        if self.judged.len() >= JUDGED_LIMIT || self.judged_by != lookout.changes() {
             self.judged.clear();
+            self.judged_by = lookout.changes();
         }
         *self.judged.entry(ssid).or_insert_with(|| lookout.interest(&ssid, local))
     }
@@ -303,5 +305,30 @@ impl Delta {
             Some(known) => known.then(change),
             None => drop(self.documents.insert(document, change)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A network is put on the list while a step is folded.
+    #[test]
+    fn a_network_is_judged_by_the_list_as_it_is_now() {
+        let ssid = Ssid::of_bytes(b"RNM0").unwrap();
+        let mac = "40:ec:99:1f:3e:75".parse().unwrap();
+        let probe = Probe { mac, ssid: SeenSsid::Known(ssid), signal_dbm: None };
+        let event = Event::Probe { captured_ms: 1, probe };
+        let (mut delta, mut lookout) = (Delta::default(), Lookout::default());
+        lookout.watch(Ssid::of_bytes(b"other").unwrap());
+        let (local, at, retention) = (FxHashSet::default(), At::default(), Retention::of_days(30));
+        delta.add(&event, at, retention, &lookout, &local);
+        assert_eq!(delta.hits.len(), 0);
+        lookout.watch(ssid);
+        delta.add(&event, at, retention, &lookout, &local);
+        assert_eq!(delta.hits.len(), 1);
+        lookout.unwatch(&ssid);
+        delta.add(&event, at, retention, &lookout, &local);
+        assert_eq!(delta.hits.len(), 1);
     }
 }

@@ -81,7 +81,11 @@ pub(super) async fn days(
         let mut held = Vec::with_capacity(rows.len());
         for (mac, ssid, count) in rows {
             let mac = MacAddr::of_key(mac);
-            let (name, _) = namebook::name_of(db, mac).await?;
+            // The others are counted and not named.
+            let name = match held.len() < rules::HELD_NAMED {
+                true => namebook::name_of(db, mac).await?.0,
+                false => None,
+            };
             held.push((Named { mac, name }, stored_ssid(&ssid)?, count));
         }
         told.push(rules.held_back(ends_ms, &held));
@@ -266,7 +270,7 @@ async fn hold(db: &mut SqliteConnection, hit: &Hit, is_ready: bool) -> Result<()
     sqlx::query(
         "insert into wifi_candidate
             (event_ms, partition, offset, reading, mac, ssid, interest, watched, is_ready)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
     )
     .bind(hit.at.event_ms)
     .bind(hit.at.partition)
@@ -284,22 +288,27 @@ async fn hold(db: &mut SqliteConnection, hit: &Hit, is_ready: bool) -> Result<()
 
 type Held = (i64, i32, i64, String, i64, Vec<u8>, String, Option<Vec<u8>>);
 
-/// Takes the first held hits whose turn has come. While it is open what SSIDs are written in, those
-/// that it matters for stay.
+/// Takes the first held hits whose turn has come, and marks the others. While it is open what SSIDs
+/// are written in, those that it matters for stay.
 async fn take_due(
     db: &mut SqliteConnection,
     settled_ms: i64,
     encoding: Option<Encoding>,
 ) -> Result<Vec<Hit>, StoreError> {
-    let rows: Vec<Held> = sqlx::query_as(
-        "delete from wifi_candidate where (event_ms, partition, offset, reading) in
-            (select event_ms, partition, offset, reading from wifi_candidate
-              where is_ready = 1 or (event_ms <= ? and (reading = 'sure' or ?))
-              order by event_ms, partition, offset, reading limit ?)
-         returning event_ms, partition, offset, reading, mac, ssid, interest, watched",
+    sqlx::query(
+        "update wifi_candidate set is_ready = 1
+          where event_ms <= ? and is_ready = 0 and (reading = 'sure' or ?)",
     )
     .bind(settled_ms)
     .bind(encoding.is_some())
+    .execute(&mut *db)
+    .await?;
+    let rows: Vec<Held> = sqlx::query_as(
+        "delete from wifi_candidate where (event_ms, partition, offset, reading) in
+            (select event_ms, partition, offset, reading from wifi_candidate
+              where is_ready = 1 order by event_ms, partition, offset, reading limit ?)
+         returning event_ms, partition, offset, reading, mac, ssid, interest, watched",
+    )
     .bind(i64::try_from(STEP_HITS).unwrap_or(i64::MAX))
     .fetch_all(db)
     .await?;

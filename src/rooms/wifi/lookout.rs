@@ -50,15 +50,18 @@ pub struct Lookout {
     watched: FxHashSet<Ssid>,
     /// The watched networks of each skeleton; the least of them stands for all.
     skeletons: FxHashMap<String, BTreeSet<Ssid>>,
+    changes: u64,
 }
 
 impl Lookout {
     pub fn watch(&mut self, ssid: Ssid) {
+        self.changes += 1;
         self.watched.insert(ssid);
         self.skeletons.entry(skeleton_of(&ssid)).or_default().insert(ssid);
     }
 
     pub fn unwatch(&mut self, ssid: &Ssid) {
+        self.changes += 1;
         self.watched.remove(ssid);
         let shape = skeleton_of(ssid);
         if let Some(alike) = self.skeletons.get_mut(&shape) {
@@ -67,6 +70,11 @@ impl Lookout {
                 self.skeletons.remove(&shape);
             }
         }
+    }
+
+    /// How often the list has changed: a judgement by an earlier list counts no more.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Nothing is watched: only what hides bytes can matter.

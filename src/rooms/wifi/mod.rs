@@ -206,10 +206,11 @@ impl Pipeline for Wifi {
     }
 
     /// A frame's time is when it was captured, which its payload says.
-    fn event_ms(&self, event: &Event, record_ms: i64) -> i64 {
+    fn event_ms(&self, event: &Event, record_ms: i64) -> Option<i64> {
         match event {
-            Event::Probe { captured_ms, .. } | Event::Frame { captured_ms } => *captured_ms,
-            Event::Document(..) | Event::Nothing => record_ms,
+            Event::Probe { captured_ms, .. } | Event::Frame { captured_ms } => Some(*captured_ms),
+            Event::Document(..) => Some(record_ms),
+            Event::Nothing => None,
         }
     }
 

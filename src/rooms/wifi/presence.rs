@@ -13,9 +13,16 @@ use crate::engine::Due;
 use crate::kernel::alert::Alert;
 use crate::store::{StoreError, alerts};
 
+/// The start of 2000: a frame from before it was stamped by a clock that was never set.
+const NEVER_SET_MS: i64 = 946_684_800_000;
+
 /// Adds when frames were captured.
 pub(super) async fn merge_span(db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {
     let Some((first_ms, last_ms)) = delta.span_ms else { return Ok(()) };
+    if last_ms < NEVER_SET_MS {
+        return Ok(());
+    }
+    let first_ms = first_ms.max(NEVER_SET_MS);
     sqlx::query(
         "insert into wifi_span (id, first_ms, last_ms) values (1, ?, ?)
          on conflict (id) do update set
@@ -32,6 +39,9 @@ async fn span(db: &mut SqliteConnection) -> Result<Option<(i64, i64)>, StoreErro
     Ok(sqlx::query_as("select first_ms, last_ms from wifi_span").fetch_optional(db).await?)
 }
 
+/// New devices told in one step: people wait for the writer.
+const STEP_DEVICES: i64 = 500;
+
 /// Devices that were heard for the first time, now that it is known when.
 pub(super) async fn newcomers(
     db: &mut SqliteConnection,
@@ -39,20 +49,32 @@ pub(super) async fn newcomers(
     due: &Due,
 ) -> Result<Vec<Alert>, StoreError> {
     let Some((since_ms, _)) = span(db).await? else { return Ok(Vec::new()) };
-    let new: Vec<(i64, i64)> = sqlx::query_as(
-        "select mac, first_ms from wifi_new join wifi_device using (mac) where first_ms <= ?
-          order by first_ms, mac",
-    )
+    // Few are new and many are known: the order of the join matters.
+    let known = "from wifi_new cross join wifi_device using (mac) where first_ms <= ?1";
+    sqlx::query(&format!(
+        "delete from wifi_new where mac in (select mac {known} and first_ms < ?2)"
+    ))
     .bind(due.settled_ms)
+    .bind(since_ms.saturating_add(rules.learning_ms))
+    .execute(&mut *db)
+    .await?;
+    sqlx::query(&format!(
+        "update wifi_new set is_ready = 1 where is_ready = 0 and mac in (select mac {known})"
+    ))
+    .bind(due.settled_ms)
+    .execute(&mut *db)
+    .await?;
+    let new: Vec<(i64, i64)> = sqlx::query_as(
+        "select mac, first_ms from wifi_new cross join wifi_device using (mac)
+          where is_ready = 1 order by first_ms, mac limit ?",
+    )
+    .bind(STEP_DEVICES)
     .fetch_all(&mut *db)
     .await?;
     let mut told = Vec::new();
     for (key, first_ms) in new {
         forget_new(db, key).await?;
         let mac = MacAddr::of_key(key);
-        if first_ms < since_ms.saturating_add(rules.learning_ms) {
-            continue;
-        }
         let (name, is_ignored) = namebook::name_of(db, mac).await?;
         let is_known = alerts::latest(db, rules::NEW_DEVICE, &mac.to_string()).await?.is_some();
         if !is_ignored && !is_known {
@@ -60,6 +82,15 @@ pub(super) async fn newcomers(
         }
     }
     Ok(told)
+}
+
+/// Do new devices wait to be told?
+pub(super) async fn has_ready(db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let waiting: Option<i64> =
+        sqlx::query_scalar("select 1 from wifi_new where is_ready = 1 limit 1")
+            .fetch_optional(db)
+            .await?;
+    Ok(waiting.is_some())
 }
 
 async fn forget_new(db: &mut SqliteConnection, mac: i64) -> Result<(), StoreError> {
@@ -74,7 +105,7 @@ pub(super) async fn settle_past(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "delete from wifi_new where mac in
-            (select mac from wifi_new join wifi_device using (mac) where first_ms <= ?)",
+            (select mac from wifi_new cross join wifi_device using (mac) where first_ms <= ?)",
     )
     .bind(watermark_ms)
     .execute(db)
@@ -120,7 +151,10 @@ pub(super) async fn comings_and_goings(
         let (name, _) = namebook::name_of(db, mac).await?;
         let who = Named { mac, name };
         match gone_ms {
-            Some(gone_ms) if gone_ms < last_ms => told.push(rules.back(&who, gone_ms, last_ms)),
+            // What came late from before it was called gone is no return.
+            Some(gone_ms) if last_ms >= gone_ms.saturating_add(rules.absent_ms) => {
+                told.push(rules.back(&who, gone_ms, last_ms));
+            }
             None if is_absent => told.push(rules.gone(&who, last_ms)),
             Some(_) | None => {}
         }

@@ -24,7 +24,7 @@ pub const BACK: &str = "wifi.back";
 pub const HELD_BACK: &str = "wifi.held_back";
 
 /// Combinations that the daily count names; it counts the rest.
-const HELD_NAMED: usize = 10;
+pub const HELD_NAMED: usize = 10;
 
 /// The numbers that the rules go by.
 #[derive(Debug, Clone, Default)]

@@ -73,7 +73,9 @@ impl Views for Wifi {
         due: Due,
         delta: &Delta,
     ) -> Result<Closed, StoreError> {
-        if let Some(encoding) = evidence::decide(db, &due, &delta.evidence).await? {
+        if let Some(encoding) =
+            evidence::decide(db, &due, &delta.evidence, self.ssid_encoding).await?
+        {
             let waiting = take_undecided(db).await?;
             let waited: Vec<MacAddr> = waiting.iter().map(|(mac, ..)| *mac).collect();
             merge::ssids(db, as_decided(waiting, encoding)).await?;
@@ -83,7 +85,10 @@ impl Views for Wifi {
         let mut alerts = hits::release(db, &self.rules, &due, &delta.hits, encoding).await?;
         alerts.extend(presence::newcomers(db, &self.rules, &due).await?);
         alerts.extend(presence::comings_and_goings(db, &self.rules, &due).await?);
-        if let Some(watermark_ms) = due.watermark_ms {
+        // A day is told when all its hits have had their turn.
+        if let Some(watermark_ms) = due.watermark_ms
+            && !hits::has_ready(db).await?
+        {
             alerts.extend(hits::days(db, &self.rules, watermark_ms).await?);
         }
         Ok(Closed { windows: 0, alerts })
@@ -94,7 +99,7 @@ impl Views for Wifi {
         db: &mut SqliteConnection,
         watermark_ms: i64,
     ) -> Result<Option<i64>, StoreError> {
-        if hits::has_ready(db).await? {
+        if hits::has_ready(db).await? || presence::has_ready(db).await? {
             return Ok(Some(watermark_ms));
         }
         let timers = [

@@ -75,8 +75,8 @@ impl Pipeline for Tally {
         Ok(number)
     }
 
-    fn event_ms(&self, _: &u32, record_ms: i64) -> i64 {
-        record_ms
+    fn event_ms(&self, _: &u32, record_ms: i64) -> Option<i64> {
+        Some(record_ms)
     }
 
     fn fold(&self, delta: &mut FxHashMap<u32, i64>, event: &u32, _: At, _: bool, (): &()) {

@@ -10,7 +10,7 @@ use windowsill::rooms::wifi::Wifi;
 use windowsill::rooms::wifi::fold::Retention;
 use windowsill::rooms::wifi::rules::Rules;
 
-use super::bench::{BASE_MS, Bench, LAG_MS, one_life, rows, until};
+use super::bench::{BASE_MS, Bench, LAG_MS, execute, one_life, rows, until};
 use super::case::{turns, weight};
 use super::impatient::Impatient;
 use super::lives::Running;
@@ -132,5 +132,18 @@ fn a_stream_that_rests_for_a_minute_without_a_word_is_text() {
         assert_eq!(decided[0].0.as_deref(), Some("text"));
         assert_eq!(rows::<(i64,)>(&workshop.store, waiting).await, [(0,)]);
         running.stop().await;
+    });
+}
+
+/// What was open when a rebuild began by another setting, or was lost by retention.
+#[test]
+fn a_question_without_evidence_is_closed() {
+    let bench = Bench::new(ScriptedLog::plain(&[(PCAP, 1)]), NOW_MS);
+    one_life(async {
+        let workshop = bench.workshop().await;
+        execute(&workshop.store, "insert into wifi_encoding (id, heard_at) values (1, 1)").await;
+        Runner::new(room(1), workshop.clone()).catch_up().await.unwrap();
+        let open = "select count(*) from wifi_encoding where heard_at is not null";
+        assert_eq!(rows::<(i64,)>(&workshop.store, open).await, [(0,)]);
     });
 }

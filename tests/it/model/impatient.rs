@@ -49,7 +49,7 @@ impl<V: Pipeline> Pipeline for Impatient<V> {
         self.room.decode(stream, codec, record)
     }
 
-    fn event_ms(&self, event: &V::Event, record_ms: i64) -> i64 {
+    fn event_ms(&self, event: &V::Event, record_ms: i64) -> Option<i64> {
         self.room.event_ms(event, record_ms)
     }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
+use windowsill::clock::Clock;
 use windowsill::engine::Runner;
 use windowsill::kernel::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use windowsill::rooms::wifi::Wifi;
@@ -15,10 +16,10 @@ use windowsill::rooms::wifi::encoding::Encoding;
 use windowsill::rooms::wifi::fold::Retention;
 use windowsill::rooms::wifi::rules::Rules;
 
-use super::bench::{BASE_MS, Bench, LAG_MS, one_life, rows};
+use super::bench::{BASE_MS, Bench, LAG_MS, one_life, rows, until};
 use super::case::{ending, turns, weight};
 use super::impatient::Impatient;
-use super::lives::{Ending, live_as};
+use super::lives::{Ending, Running, live_as};
 use super::scripted_log::{Line, ScriptedLog, Turn};
 
 const PCAP: &str = "pcap";
@@ -204,4 +205,88 @@ proptest! {
         let told: usize = told.values().map(BTreeSet::len).sum();
         prop_assert_eq!(i64::try_from(hits(&case).len() - told).unwrap(), held);
     }
+}
+
+/// A probe for the first watched network by a device of its own.
+fn stranger(number: usize, at_ms: i64) -> Line {
+    let ssid: String = NETWORKS[0].bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mac = format!("da:a1:19:77:{:02x}:{:02x}", number / 256, number % 256);
+    let value = json!({"timestamp": at_ms.to_string(), "wlan_fc_type_subtype": ["0x0004"],
+        "wlan_sa": [mac], "wlan_ssid": [ssid]});
+    Line { ts_ms: at_ms, key: None, value: Some(value.to_string().into_bytes()) }
+}
+
+/// More than one step releases, all of them held until the other partition was read.
+#[test]
+fn a_backlog_that_was_held_is_told_to_its_end() {
+    const STRANGERS: i64 = 1_200;
+    let turns = vec![Turn { pick: 0, size: 100 }];
+    let empty = Case { partitions: vec![Vec::new(); 2], turns, weight: 1, lives: Vec::new() };
+    let bench = bench(&empty);
+    for number in 0..STRANGERS {
+        let at_ms = BASE_MS + HOUR_MS + number;
+        bench.log.write(PCAP, 0, [stranger(usize::try_from(number).unwrap(), at_ms)]);
+    }
+    bench.log.write(PCAP, 1, [line((0, 2, BASE_MS + HOUR_MS))]);
+    let (told, held) = settle_strangers(&bench);
+    assert_eq!((told, held), (STRANGERS, 0));
+}
+
+/// How many alerts there are, and how many hits wait, once everything is folded.
+fn settle_strangers(bench: &Bench) -> (i64, i64) {
+    bench.log.release(PCAP);
+    one_life(async {
+        let workshop = bench.workshop().await;
+        Runner::new(room(100_000), workshop.clone()).catch_up().await.unwrap();
+        let count = "select (select count(*) from alert), (select count(*) from wifi_candidate)";
+        rows::<(i64, i64)>(&workshop.store, count).await[0]
+    })
+}
+
+/// A step is cut before the log's end is told; the end comes by itself.
+#[test]
+fn a_hit_that_was_held_is_told_when_the_end_is_reached_without_another_record() {
+    let turns = vec![Turn { pick: 0, size: 100 }];
+    let empty = Case { partitions: vec![Vec::new()], turns, weight: 1, lives: Vec::new() };
+    let bench = bench(&empty);
+    one_life(async {
+        let workshop = bench.workshop().await;
+        let running = Running::start(room(100_000), &workshop);
+        let caught_up = "select count(*) from pipeline where caught_up_at is not null";
+        until(&workshop.store, "it has caught up", async |store| {
+            rows::<(i64,)>(store, caught_up).await == [(1,)]
+        })
+        .await;
+        bench.log.hold_ends(true);
+        bench.log.append(PCAP, 0, stranger(1, bench.clock.now_ms()));
+        until(&workshop.store, "the hit is held", async |store| {
+            rows::<(i64,)>(store, "select count(*) from wifi_candidate").await == [(1,)]
+        })
+        .await;
+        bench.log.hold_ends(false);
+        until(&workshop.store, "it is told", async |store| {
+            rows::<(i64,)>(store, "select count(*) from alert").await == [(1,)]
+        })
+        .await;
+        running.stop().await;
+    });
+}
+
+/// The line that Elasticsearch's bulk format wants before each packet has no time of its own.
+#[test]
+fn an_index_line_moves_no_time() {
+    let turns = vec![Turn { pick: 0, size: 100 }];
+    let empty = Case { partitions: vec![Vec::new()], turns, weight: 1, lives: Vec::new() };
+    let bench = bench(&empty);
+    let index = Some(br#"{"index":{"_index":"packets"}}"#.to_vec());
+    for (number, at_ms) in [BASE_MS, BASE_MS + 1].into_iter().enumerate() {
+        bench.log.write(PCAP, 0, [Line { ts_ms: NOW_MS, key: None, value: index.clone() }]);
+        bench.log.write(PCAP, 0, [stranger(number, at_ms)]);
+    }
+    assert_eq!(settle_strangers(&bench), (2, 0));
+    one_life(async {
+        let workshop = bench.workshop().await;
+        let late = "select sum(late), max(greatest_event_ms) from position where topic = 'pcap'";
+        assert_eq!(rows::<(i64, i64)>(&workshop.store, late).await, [(0, BASE_MS + 1)]);
+    });
 }
