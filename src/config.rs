@@ -26,7 +26,7 @@ pub use value::{
     NetworkName, RegistryUrl, Secret, SsidEncoding, TimeZone, TopicFormat, WebhookUrl,
 };
 
-use value::{address, ids, optional_path, optional_text, path, text, truth};
+use value::{address, ids, network_names, optional_path, optional_text, path, text, truth};
 
 /// A key as `windowsill config` explains it.
 #[derive(Debug, Clone, Copy)]
@@ -241,6 +241,7 @@ section! {
         pub learning_hours: u32,
         /// Networks of the neighbourhood that are never news, however much they look like a watched
         /// one: their names, or `hex:` and their bytes.
+        #[serde(deserialize_with = "network_names")]
         pub local_ssids: Vec<NetworkName>,
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use reqwest::Url;
-use serde::de::{Error, SeqAccess, Unexpected, Visitor};
+use serde::de::{Error, IntoDeserializer, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What stands for a secret wherever values are printed.
@@ -231,6 +231,38 @@ impl<'de> Deserialize<'de> for NetworkName {
             },
         )
     }
+}
+
+/// Names of networks: a list, or text with commas as the environment has it.
+pub(super) fn network_names<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<NetworkName>, D::Error> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = Vec<NetworkName>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a list of networks' names such as [\"Home\", \"hex:00ff\"]")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<NetworkName>, E> {
+            let bare = text.trim();
+            let inner = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            let parts = inner.unwrap_or(bare).split(',');
+            let parts = parts.map(|part| part.trim().trim_matches('"'));
+            let parts = parts.filter(|part| !part.is_empty());
+            parts.map(|part| NetworkName::deserialize(part.into_deserializer())).collect()
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<NetworkName>, A::Error> {
+            let mut names = Vec::new();
+            while let Some(name) = list.next_element()? {
+                names.push(name);
+            }
+            Ok(names)
+        }
+    }
+    deserializer.deserialize_any(Names)
 }
 
 fn hex_bytes(digits: &str) -> Option<Vec<u8>> {

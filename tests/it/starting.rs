@@ -61,7 +61,7 @@ async fn a_wrong_file_ends_it_in_one_sentence_before_anything_is_touched() {
         ("[topics.houseplant-readings]\npartitions = 0", "expected 1 to 1000 partitions"),
         ("[topics.houseplant-readings]\nname = 'houseplant-metadata'", "the same name as"),
         ("[telegram]\ntoken = 4711:Zq7Secret", "is not TOML: line 2"),
-        ("[schema_registry]\nurl = 'http://x'", "which is not a key"),
+        ("[soil_sensors]\nbus = 1", "which is not a key"),
     ];
     for (text, expected) in cases {
         let bot = Bot::new().await;

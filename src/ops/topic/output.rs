@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::kernel::record::{Header, RecordRef};
+use crate::kernel::text::acts;
 use crate::log::batch::headers;
 use crate::log::codec::Codec;
 
@@ -35,7 +36,20 @@ pub(super) fn line(topic: &str, codec: &Codec, record: &RecordRef<'_>) -> String
         Some(Err(_)) => line.push_str(&base64_field("value_base64", record.value)),
     }
     line.push_str(&format!("\"headers\":{}}}", headers_json(record.headers)));
-    line
+    harmless(line)
+}
+
+/// The same JSON with characters that would act on a terminal as escapes: outside of texts there are
+/// none.
+fn harmless(line: String) -> String {
+    if !line.chars().any(acts) {
+        return line;
+    }
+    let escaped = |character: char| match acts(character) {
+        true => format!("\\u{:04x}", u32::from(character)),
+        false => character.to_string(),
+    };
+    line.chars().map(escaped).collect()
 }
 
 fn base64_field(name: &str, bytes: Option<&[u8]>) -> String {

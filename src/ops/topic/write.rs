@@ -17,6 +17,7 @@ use super::TopicError;
 use super::lines::{Piece, read_lines};
 use super::parse::{LineFormat, LineParser};
 use crate::kernel::record::{Header, NewRecord};
+use crate::kernel::text::shown;
 use crate::log::EventLog;
 use crate::log::topics::Topic;
 
@@ -154,7 +155,7 @@ impl Writer<'_> {
                 self.done.rejected += rejected.len() as u64;
                 for (number, reason) in rejected {
                     // Standard error may be closed; the exit code still tells.
-                    let _ = writeln!(self.report, "line {number}: {reason}");
+                    let _ = writeln!(self.report, "line {number}: {}", shown(&reason));
                 }
                 None
             }

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use sqlx::SqliteConnection;
 
 use super::encoding::{Encoding, Evidence, GUESS_AT_END, UNDECIDED_MS, Witnesses};
+use super::rules;
 use crate::engine::Due;
+use crate::kernel::alert::Alert;
 use crate::kernel::text::Text;
-use crate::store::StoreError;
+use crate::store::{StoreError, alerts};
 
 /// What was decided, if it was.
 pub(super) async fn decided(db: &mut SqliteConnection) -> Result<Option<Encoding>, StoreError> {
@@ -125,6 +127,30 @@ async fn store(
     .await?;
     sqlx::query("delete from wifi_undecided_minute").execute(db).await?;
     Ok(())
+}
+
+/// What the owners are told, once, when probes speak against what was decided.
+pub(super) async fn contradiction(
+    db: &mut SqliteConnection,
+    fresh: &Evidence,
+    now_ms: i64,
+) -> Result<Option<Alert>, StoreError> {
+    let Some(encoding) = decided(db).await? else { return Ok(None) };
+    let against = match encoding {
+        Encoding::Text => fresh.hex.count,
+        Encoding::Hex => fresh.text.count,
+    };
+    if against == 0 || alerts::latest(db, rules::ENCODING, encoding.name()).await?.is_some() {
+        return Ok(None);
+    }
+    let text = Text::of(format!(
+        "⚠️ SSIDs of pcap are read as {}, and probes now say otherwise (was tshark changed?). If they \
+         are right, networks are not recognised: set wifi.ssid_encoding and run `windowsill \
+         rebuild`. /status tells how many.",
+        encoding.name()
+    ));
+    let brief = Text::of(format!("⚠️ Probes say that SSIDs are not {}", encoding.name()));
+    Ok(Some(Alert::new(rules::ENCODING, encoding.name(), now_ms, text, brief)))
 }
 
 /// The watermark at which the stream has rested long enough to decide without evidence.

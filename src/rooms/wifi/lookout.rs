@@ -7,10 +7,12 @@
 use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton;
 
 use super::types::{MacAddr, Ssid};
 use crate::kernel::pipeline::At;
+use crate::kernel::text::is_visible;
 
 /// Why a probe for a network matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,8 +116,14 @@ fn skeleton_of(ssid: &Ssid) -> String {
     let bytes = ssid.as_bytes();
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let text = String::from_utf8_lossy(&bytes[..end]);
-    let small = text.trim().to_lowercase();
-    skeleton(&small).collect::<String>().to_lowercase()
+    // Letters of mathematics, of full width or in circles are letters.
+    let plain: String = text.nfkc().filter(|letter| *letter == ' ' || is_seen(*letter)).collect();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    skeleton(&words.join(" ").to_lowercase()).collect::<String>().to_lowercase()
+}
+
+fn is_seen(letter: char) -> bool {
+    is_visible(letter.encode_utf8(&mut [0; 4]))
 }
 
 #[cfg(test)]
@@ -151,7 +159,17 @@ mod tests {
     fn what_looks_like_a_watched_network_is_not_it() {
         let lookout = watching(&["Company"]);
         let alike = Some(Interest::Resembles(ssid("Company")));
-        for other in ["company", "Company ", " COMPANY", "Соmраny", "C0mpany", "Company\0\0"] {
+        let others = [
+            "company",
+            "Company ",
+            " COMPANY",
+            "Соmраny",
+            "C0mpany",
+            "Company\0\0",
+            "\u{1d402}\u{1d428}mpany",
+            "Com\u{200b}pany\u{2800}",
+        ];
+        for other in others {
             assert_eq!(interest(&lookout, other), alike, "{other:?}");
         }
         assert_eq!(interest(&lookout, "Companion"), None);

@@ -22,6 +22,7 @@ pub const NEW_DEVICE: &str = "wifi.new_device";
 pub const GONE: &str = "wifi.gone";
 pub const BACK: &str = "wifi.back";
 pub const HELD_BACK: &str = "wifi.held_back";
+pub const ENCODING: &str = "wifi.encoding";
 
 /// Combinations that the daily count names; it counts the rest.
 pub const HELD_NAMED: usize = 10;
@@ -135,7 +136,7 @@ impl Rules {
     /// A watched device that is heard no more, while others are.
     pub fn gone(&self, who: &Named, last_ms: i64) -> Alert {
         let at = when::moment(last_ms, self.time_zone);
-        let text = Text::of("🚪 ").bold(short_name(who)).plain(format!(
+        let text = with_address(Text::of("🚪 "), who).plain(format!(
             " is gone: not heard for {}, last at {at}.",
             when::length(self.absent_ms)
         ));
@@ -191,6 +192,15 @@ fn named(text: Text, who: &Named) -> Text {
 
 fn buttons_for(who: &Named) -> Keyboard {
     buttons::of_alert(who.mac, who.name.is_some())
+}
+
+/// A name may stand for several addresses; this is about one of them.
+fn with_address(text: Text, who: &Named) -> Text {
+    let text = text.bold(short_name(who));
+    match who.name {
+        Some(_) => text.plain(" ").code(who.mac.to_string()),
+        None => text,
+    }
 }
 
 fn short_name(who: &Named) -> String {

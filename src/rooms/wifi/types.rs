@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::text::shown;
+use crate::kernel::text::is_visible;
 
 /// A device's address (EUI-48). Shown, and stored in conversations, in lower case with colons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -226,11 +226,27 @@ impl fmt::Debug for Ssid {
     }
 }
 
-/// Shown as the text it is, with characters that act and bytes that are no UTF-8 as escapes.
+/// Two names that differ must look different: what leaves nothing to see is written as an escape,
+/// but for the joiners of emoji.
+fn write_visibly(out: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
+    let mut bytes = [0; 4];
+    let text = character.encode_utf8(&mut bytes);
+    match character {
+        '\\' => out.write_str("\\\\"),
+        ' ' | '\u{200d}' | '\u{fe0f}' => out.write_str(text),
+        _ if is_visible(text) => out.write_str(text),
+        _ => write!(out, "\\u{{{:x}}}", u32::from(character)),
+    }
+}
+
+/// Shown as the text it is, with a backslash doubled, and what acts or cannot be seen and bytes that
+/// are no UTF-8 as escapes.
 impl fmt::Display for Ssid {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.as_bytes().utf8_chunks() {
-            out.write_str(&shown(chunk.valid()))?;
+            for character in chunk.valid().chars() {
+                write_visibly(out, character)?;
+            }
             for byte in chunk.invalid() {
                 write!(out, "\\x{byte:02x}")?;
             }
@@ -294,7 +310,9 @@ mod tests {
         assert_eq!(shown_as(b"CompanySSID\0\0x"), "CompanySSID\\u{0}\\u{0}x");
         assert_eq!(shown_as(b"\xff\xfe caf\xc3\xa9"), "\\xff\\xfe café");
         assert_eq!(shown_as(b"\x1b[31m<b>"), "\\u{1b}[31m<b>");
-        assert_eq!(shown_as("🪴".as_bytes()), "🪴");
+        assert_eq!(shown_as("🪴 👩\u{200d}🔬".as_bytes()), "🪴 👩\u{200d}🔬");
+        assert_eq!(shown_as("RNM0\u{200b}".as_bytes()), "RNM0\\u{200b}");
+        assert_ne!(shown_as(br"\xff"), shown_as(b"\xff"));
         assert_eq!(Ssid::of_bytes(&[7; 33]), Err(SsidError::TooLong(33)));
         assert_ne!(Ssid::of_bytes(b"a"), Ssid::of_bytes(b"a\0"));
     }

@@ -83,6 +83,7 @@ impl Views for Wifi {
         }
         let encoding = evidence::decided(db).await?;
         let mut alerts = hits::release(db, &self.rules, &due, &delta.hits, encoding).await?;
+        alerts.extend(evidence::contradiction(db, &delta.evidence, due.now_ms).await?);
         alerts.extend(presence::newcomers(db, &self.rules, &due).await?);
         alerts.extend(presence::comings_and_goings(db, &self.rules, &due).await?);
         // A day is told when all its hits have had their turn.

@@ -12,6 +12,7 @@ use super::names::Collection;
 use super::tshark::{self, Kind, Line};
 use super::types::{MacAddr, Ssid};
 use crate::kernel::poison::Poison;
+use crate::kernel::text::is_visible;
 use crate::kernel::topic::ValueLine;
 use crate::log::batch;
 use crate::log::codec::{Codec, CodecError};
@@ -98,7 +99,9 @@ pub fn decode_given(
         return Err(Poison::new(reason));
     }
     let Some(value) = value else { return Ok(None) };
-    let given = codec.decode(value).map_err(|error| Poison::new(error.to_string()))?;
+    let mut given: Given = codec.decode(value).map_err(|error| Poison::new(error.to_string()))?;
+    // A name that cannot be seen is none.
+    given.name = given.name.filter(|name| is_visible(name));
     Ok(Some(Row::Given(mac, given)))
 }
 

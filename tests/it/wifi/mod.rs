@@ -131,6 +131,8 @@ async fn a_stream_that_ends_without_a_word_is_text_and_evidence_against_it_is_to
     fold(dir.path());
     let status = ask(dir.path(), "/status");
     assert!(status.contains("1 probe says otherwise"), "{status}");
+    let alerts = ask(dir.path(), "/alerts");
+    assert_eq!(alerts.matches("Probes say that SSIDs are not text").count(), 1, "{alerts}");
     // A rebuild obeys what was decided.
     run(dir.path(), &["rebuild"]).expect_code(0);
     assert_eq!(rows(dir.path()).await, model(&[cafe(BEGIN_MS), wildcard(BEGIN_MS + 1)]));

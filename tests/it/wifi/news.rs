@@ -165,7 +165,7 @@ fn a_watched_device_goes_while_others_are_heard_and_comes_back() {
     hear(dir.path(), &[seen(PHONE_BYTES, b"", 50 * MINUTE_MS)]);
     told(1, "🚪");
     hear(dir.path(), &[seen(KINDLE_BYTES, b"home", 90 * MINUTE_MS)]);
-    told(1, "🏠 Kindle is back, after 1 h");
+    told(1, "🏠 Kindle 40:ec:99:1f:3e:75 is back, after 1 h");
     hear(dir.path(), &[seen(KINDLE_BYTES, b"home", 91 * MINUTE_MS)]);
     hear(dir.path(), &[seen(PHONE_BYTES, b"", 121 * MINUTE_MS)]);
     told(2, "🚪");

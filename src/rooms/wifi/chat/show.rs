@@ -95,7 +95,7 @@ fn card(card: &Card, said: &[Said], snapshot: &Snapshot) -> Say {
     let mut keyboard = Keyboard::new();
     if card.parts.len() > 1 {
         keyboard.extend(card.parts.iter().take(CARD_PARTS).map(|part| {
-            let label = format!("{} · {} probes", part.mac(), part.probe_count);
+            let label = format!("{} · {}", part.mac(), probes_of(part.probe_count));
             vec![buttons::open(label, part.mac())]
         }));
     }
@@ -190,7 +190,7 @@ fn choices(rows: &[Listed], snapshot: &Snapshot) -> Keyboard {
         let age = when::ago(row.device.last_ms, snapshot.pipeline_now_ms);
         let mac = row.device.mac();
         let who = row.name.clone().unwrap_or_else(|| mac.to_string());
-        let label = format!("{who} · {} probes · {age}", row.device.probe_count);
+        let label = format!("{who} · {} · {age}", probes_of(row.device.probe_count));
         vec![buttons::open(label, mac)]
     };
     rows.iter().map(choice).collect()
@@ -263,6 +263,10 @@ pub struct Seeker {
     pub name: Option<String>,
     pub probe_count: i64,
     pub last_ms: i64,
+}
+
+fn probes_of(count: i64) -> String {
+    if count == 1 { "1 probe".to_owned() } else { format!("{count} probes") }
 }
 
 /// The answer to `/probes`.
