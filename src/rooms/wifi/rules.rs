@@ -147,9 +147,8 @@ impl Rules {
 
     /// A watched device that was gone since `gone_ms` is heard again.
     pub fn back(&self, who: &Named, gone_ms: i64, heard_ms: i64) -> Alert {
-        let text = Text::of("🏠 ")
-            .bold(short_name(who))
-            .plain(format!(" is back, after {}.", when::length((heard_ms - gone_ms).max(0))));
+        let after = when::length((heard_ms - gone_ms).max(0));
+        let text = with_address(Text::of("🏠 "), who).plain(format!(" is back, after {after}."));
         let alert = Alert::new(BACK, back_subject(who.mac, gone_ms), heard_ms, text.clone(), text);
         Alert { about: Some(buttons::snoozed(who.mac)), silent: true, ..alert }
     }
