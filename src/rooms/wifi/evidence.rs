@@ -135,6 +135,9 @@ pub(super) async fn contradiction(
     fresh: &Evidence,
     now_ms: i64,
 ) -> Result<Option<Alert>, StoreError> {
+    if fresh.hex.count + fresh.text.count == 0 {
+        return Ok(None);
+    }
     let Some(encoding) = decided(db).await? else { return Ok(None) };
     let against = match encoding {
         Encoding::Text => fresh.hex.count,

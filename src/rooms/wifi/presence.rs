@@ -148,16 +148,21 @@ pub(super) async fn comings_and_goings(
         let mac = MacAddr::of_key(key);
         let gone_ms = gone_since(db, mac).await?;
         let is_absent = last_ms.saturating_add(rules.absent_ms) <= horizon_ms;
+        // What came late from before it was called gone is no return.
+        let is_news = match gone_ms {
+            Some(gone_ms) => last_ms >= gone_ms.saturating_add(rules.absent_ms),
+            None => is_absent,
+        };
+        if !is_news {
+            continue;
+        }
+        // Most steps tell nothing, and need no name.
         let (name, _) = namebook::name_of(db, mac).await?;
         let who = Named { mac, name };
-        match gone_ms {
-            // What came late from before it was called gone is no return.
-            Some(gone_ms) if last_ms >= gone_ms.saturating_add(rules.absent_ms) => {
-                told.push(rules.back(&who, gone_ms, last_ms));
-            }
-            None if is_absent => told.push(rules.gone(&who, last_ms)),
-            Some(_) | None => {}
-        }
+        told.push(match gone_ms {
+            Some(gone_ms) => rules.back(&who, gone_ms, last_ms),
+            None => rules.gone(&who, last_ms),
+        });
     }
     Ok(told)
 }
