@@ -112,7 +112,9 @@ async fn check(dir: &Path, expected: &HashMap<i64, Stats>) {
                 let select = "select mac, probe_count, wildcard_count, first_ms, last_ms,
                     signal_min_dbm, signal_max_dbm,
                     (select count(*) from wifi_ssid s where s.mac = d.mac) from wifi_device d
-                    where ssid_count = (select count(*) from wifi_ssid s where s.mac = d.mac)";
+                    where ssid_bound >= (select count(*) from wifi_ssid s where s.mac = d.mac)
+                      and not exists (select 1 from wifi_ssid s where s.mac = d.mac and
+                        not exists (select 1 from wifi_seeker w where w.ssid = s.ssid and w.mac = s.mac))";
                 Ok(sqlx::query_as(select).fetch_all(db).await?)
             })
         })

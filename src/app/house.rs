@@ -135,7 +135,7 @@ impl House {
 async fn subscribe_owners(store: &Store, config: &Config) -> Result<(), StoreError> {
     let owners = config.telegram.owners.clone();
     store
-        .write(Urgency::People, move |db| {
+        .write(Urgency::Bulk, move |db| {
             Box::pin(async move {
                 let now_ms = clock::now_ms();
                 for place in owners.into_iter().map(Place::private) {
@@ -155,7 +155,7 @@ async fn remember_schemas(store: &Store, topics: &Topics) -> Result<(), StoreErr
     let Some(registry) = topics.registry() else { return Ok(()) };
     let url = registry.url().to_owned();
     let known = store
-        .write(Urgency::People, move |db| Box::pin(async move { schemas::all(db, &url).await }))
+        .write(Urgency::Bulk, move |db| Box::pin(async move { schemas::all(db, &url).await }))
         .await?;
     for schema in known {
         // One that this version cannot read is looked up again, like an unknown one.

@@ -56,7 +56,7 @@ pub async fn settle(
 ) -> Result<(), StoreError> {
     let wanted: Vec<(ResultTable, bool)> =
         tables.into_iter().map(|table| (table, published(&table))).collect();
-    let settle = store.write(Urgency::People, move |db| {
+    let settle = store.write(Urgency::Bulk, move |db| {
         Box::pin(async move {
             for (table, is_wanted) in wanted {
                 if !is_wanted {

@@ -195,7 +195,7 @@ impl<V: Views> Runner<V> {
             return Ok(());
         }
         let pipeline = self.room.name();
-        let over = self.workshop.store.write(Urgency::People, move |db| {
+        let over = self.workshop.store.write(Urgency::Bulk, move |db| {
             Box::pin(async move { standstill::end(db, pipeline).await })
         });
         over.await?;

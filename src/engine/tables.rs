@@ -198,7 +198,7 @@ async fn swap_in<V: Views>(
     let now_ms = crate::clock::now_ms();
     workshop
         .store
-        .write(Urgency::People, move |db| {
+        .write(Urgency::Bulk, move |db| {
             Box::pin(async move {
                 room.replace_table(db, table, &rows).await?;
                 beside.store(db, now_ms).await?;

@@ -177,6 +177,8 @@ impl Store {
         let path = state_path(data_dir);
         let options = options(&path)?
             .create_if_missing(true)
+            // Else each statement of many rows begins a journal of its own in a temporary file.
+            .pragma("temp_store", "memory")
             // The file stays in this mode; a restored one is brought into it here, by its owner.
             .journal_mode(SqliteJournalMode::Wal);
         let connection = async {

@@ -33,7 +33,7 @@ const LIVELY_FOR: Duration = Duration::from_secs(2);
 pub enum Urgency {
     /// A person or a message: goes first.
     People,
-    /// Folding: goes when nobody waits.
+    /// Folding, and what a start does before anybody waits for it: goes when nobody waits.
     Bulk,
 }
 

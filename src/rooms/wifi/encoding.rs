@@ -32,6 +32,14 @@ impl Encoding {
     pub fn of_name(name: &str) -> Option<Encoding> {
         [Encoding::Text, Encoding::Hex].into_iter().find(|known| known.name() == name)
     }
+
+    /// What an SSID that could be either is, once the stream has shown its encoding.
+    pub fn read(self, text: Ssid) -> Ssid {
+        match self {
+            Encoding::Text => text,
+            Encoding::Hex => text.of_its_digits().unwrap_or(text),
+        }
+    }
 }
 
 /// An SSID as a frame showed it.

@@ -56,7 +56,9 @@ pub(super) async fn part(
             too_late.insert(chain.mac);
         }
     }
-    if before_hour >= heard_hour - hours {
+    // The last hour of every device is in wifi_hour.
+    let oldest_hour = oldest(db).await?.map_or(heard_hour, |oldest| oldest.max(before_hour));
+    if oldest_hour >= heard_hour - hours {
         return Ok(too_late);
     }
     // Some that were silent for too long have not had their turn; those of this delta have it now.
@@ -173,6 +175,10 @@ async fn forgotten_before(db: &mut SqliteConnection) -> Result<i64, StoreError> 
     Ok(before_hour.unwrap_or(0))
 }
 
+async fn oldest(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("select min(hour) from wifi_hour").fetch_one(db).await?)
+}
+
 async fn newest(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
     Ok(sqlx::query_scalar("select max(hour) from wifi_hour").fetch_one(db).await?)
 }
@@ -187,6 +193,8 @@ async fn forget(db: &mut SqliteConnection, macs: &[i64]) -> Result<(), StoreErro
     parts::forget(db, macs).await?;
     let macs = serde_json::Value::from(macs).to_string();
     for statement in [
+        "delete from wifi_seeker where (ssid, mac) in
+            (select ssid, mac from wifi_ssid where mac in (select value from json_each(?)))",
         "delete from wifi_ssid where mac in (select value from json_each(?))",
         "delete from wifi_undecided where mac in (select value from json_each(?))",
         "delete from wifi_device where mac in (select value from json_each(?))",

@@ -35,7 +35,6 @@ pub struct DeviceRow {
     pub last_ms: i64,
     pub signal_min_dbm: Option<i32>,
     pub signal_max_dbm: Option<i32>,
-    pub ssid_count: i64,
     pub ssids_complete: bool,
 }
 
@@ -46,7 +45,7 @@ impl DeviceRow {
 }
 
 const DEVICE_ROW: &str = "select mac, probe_count, wildcard_count, first_ms, last_ms,
-    signal_min_dbm, signal_max_dbm, ssid_count, ssids_complete from wifi_device";
+    signal_min_dbm, signal_max_dbm, ssids_complete from wifi_device";
 
 /// A device, or several of one name, with what the card shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -393,13 +392,13 @@ pub async fn seekers(
     db: &mut SqliteConnection,
     ssid: &Ssid,
 ) -> Result<(Vec<(MacAddr, i64, i64)>, i64), StoreError> {
-    let total = sqlx::query_scalar("select count(*) from wifi_ssid where ssid = ?")
+    let total = sqlx::query_scalar("select count(*) from wifi_seeker where ssid = ?")
         .bind(ssid.as_bytes().to_vec())
         .fetch_one(&mut *db)
         .await?;
     let rows: Vec<(i64, i64, i64)> = sqlx::query_as(&format!(
-        "select mac, probe_count, last_ms from wifi_ssid where ssid = ?
-          order by last_ms desc, mac limit {PAGE_LIMIT}"
+        "select mac, probe_count, last_ms from wifi_seeker join wifi_ssid using (mac, ssid)
+          where ssid = ? order by last_ms desc, mac limit {PAGE_LIMIT}"
     ))
     .bind(ssid.as_bytes().to_vec())
     .fetch_all(db)

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::SqliteConnection;
 
+use super::encoding::Encoding;
 use super::expiry;
 use super::fold::{Delta, Device, Name, Retention, Slot, Tally};
 use super::stats;
@@ -22,14 +23,16 @@ use crate::store::bulk::BulkStatement;
 
 /// Networks that are kept of a device.
 const SSID_LIMIT: i64 = 1_000;
-/// A literal number, so that the partial index `wifi_device_full` serves it.
-const FULL_DEVICES: &str = "select mac from wifi_device where ssid_count > 1000";
+/// Devices that may have more. A literal number, so that the partial index `wifi_device_full`
+/// serves it.
+const FULL_DEVICES: &str = "select mac from wifi_device where ssid_bound > 1000";
 
 static MERGE_DEVICES: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
         "insert into wifi_device
-            (mac, probe_count, wildcard_count, first_ms, last_ms, signal_min_dbm, signal_max_dbm)",
-        7,
+            (mac, probe_count, wildcard_count, first_ms, last_ms, signal_min_dbm, signal_max_dbm,
+             ssid_bound)",
+        8,
         "on conflict (mac) do update set
             probe_count = probe_count + excluded.probe_count,
             wildcard_count = wildcard_count + excluded.wildcard_count,
@@ -38,7 +41,8 @@ static MERGE_DEVICES: LazyLock<BulkStatement> = LazyLock::new(|| {
             signal_min_dbm = coalesce(min(signal_min_dbm, excluded.signal_min_dbm),
                                       signal_min_dbm, excluded.signal_min_dbm),
             signal_max_dbm = coalesce(max(signal_max_dbm, excluded.signal_max_dbm),
-                                      signal_max_dbm, excluded.signal_max_dbm)",
+                                      signal_max_dbm, excluded.signal_max_dbm),
+            ssid_bound = ssid_bound + excluded.ssid_bound",
     )
 });
 
@@ -48,6 +52,12 @@ static MERGE_HOURS: LazyLock<BulkStatement> = LazyLock::new(|| {
         3,
         "on conflict (hour, mac) do update set probe_count = probe_count + excluded.probe_count",
     )
+});
+
+/// Who looked for a network: a table and not an index of `wifi_ssid`, so that its rows, too, go in
+/// by the order of their keys.
+static MERGE_SEEKERS: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new("insert into wifi_seeker (ssid, mac)", 2, "on conflict do nothing")
 });
 
 static MERGE_SSIDS: LazyLock<BulkStatement> = LazyLock::new(|| names_into("wifi_ssid"));
@@ -146,35 +156,63 @@ impl Chains {
     }
 
     /// The networks that the chains of a round looked for, but for the devices left out: those
-    /// that are sure, and those that could be text or hexadecimal.
+    /// that are sure, and those that could be text or hexadecimal while that is not decided.
     pub(super) fn names(
         &self,
         delta: &Delta,
         round: usize,
         left_out: &FxHashSet<MacAddr>,
+        encoding: Option<Encoding>,
     ) -> (Vec<NameRow>, Vec<NameRow>) {
-        let (mut sure, mut undecided) = (Vec::with_capacity(delta.names.len()), Vec::new());
+        let (mut sure, mut undecided) = (Vec::new(), Vec::new());
         for (sought, tally) in &delta.names {
             let is_here = self.round_of(sought.mac, sought.era) == round;
             if !is_here || !left_out.is_empty() && left_out.contains(&sought.mac) {
                 continue;
             }
-            match sought.name {
-                Name::Sure(ssid) => sure.push((sought.mac, ssid, *tally)),
-                Name::Undecided(ssid) => undecided.push((sought.mac, ssid, *tally)),
+            match (sought.name, encoding) {
+                (Name::Sure(ssid), _) => sure.push((sought.mac, ssid, *tally)),
+                (Name::Undecided(text), Some(encoding)) => {
+                    sure.push((sought.mac, encoding.read(text), *tally));
+                }
+                (Name::Undecided(text), None) => undecided.push((sought.mac, text, *tally)),
             }
         }
         (sure, undecided)
     }
 }
 
+/// Devices' networks in the order of their keys.
+pub(super) struct Names(Vec<NameRow>);
+
+impl Names {
+    pub(super) fn of(mut rows: Vec<NameRow>) -> Names {
+        rows.sort_unstable_by_key(|(mac, ssid, _)| (*mac, *ssid));
+        Names(rows)
+    }
+
+    /// How many are of each device, in the order of addresses.
+    fn counts(&self) -> impl Iterator<Item = (MacAddr, i64)> {
+        let devices = self.0.chunk_by(|(mac, ..), (next, ..)| mac == next);
+        devices.map(|own| (own[0].0, i64::try_from(own.len()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Adds to devices, and what they bring of networks to the bound on how many those are.
 pub(super) async fn devices(
     db: &mut SqliteConnection,
     delta: &Chains,
     chains: &[&Chain],
+    names: &Names,
 ) -> Result<(), StoreError> {
+    let mut brought = names.counts().peekable();
+    let mut rows: Vec<(&Chain, i64)> = Vec::with_capacity(chains.len());
+    for chain in chains {
+        let own = brought.next_if(|(mac, _)| *mac == chain.mac);
+        rows.push((chain, own.map_or(0, |(_, count)| count)));
+    }
     MERGE_DEVICES
-        .run(db, chains, |query, chain| {
+        .run(db, &rows, |query, (chain, networks)| {
             let device = &chain.device;
             query
                 .bind(chain.mac.key())
@@ -184,6 +222,7 @@ pub(super) async fn devices(
                 .bind(device.probes.last_ms)
                 .bind(device.signal_dbm.map(|(weakest, _)| weakest))
                 .bind(device.signal_dbm.map(|(_, strongest)| strongest))
+                .bind(*networks)
         })
         .await?;
     let mut hours: Vec<(i64, MacAddr, i64)> = Vec::with_capacity(chains.len());
@@ -199,29 +238,71 @@ pub(super) async fn devices(
     stats::note(db, &macs).await
 }
 
+/// Adds networks that waited, of devices that are known.
+pub(super) async fn waited(db: &mut SqliteConnection, names: &Names) -> Result<(), StoreError> {
+    for (mac, count) in names.counts() {
+        sqlx::query("update wifi_device set ssid_bound = ssid_bound + ? where mac = ?")
+            .bind(count)
+            .bind(mac.key())
+            .execute(&mut *db)
+            .await?;
+    }
+    ssids(db, names).await
+}
+
 /// Adds networks, and drops what is beyond a device's limit.
-pub(super) async fn ssids(
-    db: &mut SqliteConnection,
-    names: Vec<NameRow>,
-) -> Result<(), StoreError> {
+pub(super) async fn ssids(db: &mut SqliteConnection, names: &Names) -> Result<(), StoreError> {
     add_names(db, &MERGE_SSIDS, names).await?;
+    let mut seekers: Vec<(Ssid, MacAddr)> =
+        names.0.iter().map(|(mac, ssid, _)| (*ssid, *mac)).collect();
+    seekers.sort_unstable();
+    MERGE_SEEKERS
+        .run(db, &seekers, |query, (ssid, mac)| {
+            query.bind(ssid.as_bytes().to_vec()).bind(mac.key())
+        })
+        .await?;
     let full: Vec<i64> = sqlx::query_scalar(FULL_DEVICES).fetch_all(&mut *db).await?;
     for mac in full {
-        sqlx::query(
+        bound(db, mac).await?;
+    }
+    Ok(())
+}
+
+/// Counts a device's networks, and drops what is beyond the limit.
+async fn bound(db: &mut SqliteConnection, mac: i64) -> Result<(), StoreError> {
+    let count: i64 = sqlx::query_scalar("select count(*) from wifi_ssid where mac = ?")
+        .bind(mac)
+        .fetch_one(&mut *db)
+        .await?;
+    let dropped: Vec<Vec<u8>> = if count > SSID_LIMIT {
+        sqlx::query_scalar(
             "delete from wifi_ssid where mac = ?1 and ssid in
                 (select ssid from wifi_ssid where mac = ?1 order by first_ms, ssid
-                 limit -1 offset ?2)",
+                 limit -1 offset ?2)
+             returning ssid",
         )
         .bind(mac)
         .bind(SSID_LIMIT)
-        .execute(&mut *db)
-        .await?;
-        sqlx::query("update wifi_device set ssid_count = ?, ssids_complete = 0 where mac = ?")
-            .bind(SSID_LIMIT)
+        .fetch_all(&mut *db)
+        .await?
+    } else {
+        Vec::new()
+    };
+    for ssid in &dropped {
+        sqlx::query("delete from wifi_seeker where ssid = ? and mac = ?")
+            .bind(ssid)
             .bind(mac)
             .execute(&mut *db)
             .await?;
     }
+    sqlx::query(
+        "update wifi_device set ssid_bound = ?, ssids_complete = ssids_complete and ? where mac = ?",
+    )
+    .bind(count.min(SSID_LIMIT))
+    .bind(dropped.is_empty())
+    .bind(mac)
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -230,17 +311,16 @@ pub(super) async fn undecided(
     db: &mut SqliteConnection,
     names: Vec<NameRow>,
 ) -> Result<(), StoreError> {
-    add_names(db, &MERGE_UNDECIDED, names).await
+    add_names(db, &MERGE_UNDECIDED, &Names::of(names)).await
 }
 
 async fn add_names(
     db: &mut SqliteConnection,
     statement: &BulkStatement,
-    mut names: Vec<NameRow>,
+    names: &Names,
 ) -> Result<(), StoreError> {
-    names.sort_unstable_by_key(|(mac, ssid, _)| (*mac, *ssid));
     statement
-        .run(db, &names, |query, (mac, ssid, tally)| {
+        .run(db, &names.0, |query, (mac, ssid, tally)| {
             query
                 .bind(mac.key())
                 .bind(ssid.as_bytes().to_vec())

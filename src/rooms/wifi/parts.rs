@@ -135,18 +135,23 @@ pub(super) async fn pack(db: &mut SqliteConnection) -> Result<(), StoreError> {
     }
     let block = i64::try_from(BLOCK).unwrap_or(i64::MAX);
     // Whole blocks; the rest waits for more.
-    let whole = count / block * block;
-    let arrived: Vec<i64> = sqlx::query_scalar(
-        "delete from wifi_arrival where mac in (select mac from wifi_arrival limit ?)
-         returning mac",
-    )
-    .bind(whole)
-    .fetch_all(&mut *db)
-    .await?;
-    for macs in arrived.chunks(BLOCK) {
-        add_block(db, macs).await?;
+    let blocks = count / block;
+    for _ in 0..blocks {
+        let last: i64 =
+            sqlx::query_scalar("select mac from wifi_arrival order by mac limit 1 offset ?")
+                .bind(block - 1)
+                .fetch_one(&mut *db)
+                .await?;
+        sqlx::query(
+            "insert into wifi_block (macs)
+             select unhex(group_concat(printf('%012x', mac), '')) from wifi_arrival where mac <= ?",
+        )
+        .bind(last)
+        .execute(&mut *db)
+        .await?;
+        sqlx::query("delete from wifi_arrival where mac <= ?").bind(last).execute(&mut *db).await?;
     }
-    count_packed(db, whole, 0).await
+    count_packed(db, blocks * block, 0).await
 }
 
 /// These addresses are known no more. When many such are in blocks, the blocks are made anew.

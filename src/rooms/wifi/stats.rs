@@ -64,7 +64,7 @@ fn read<'a>(
                 "wildcard_count": device.wildcard_count,
                 "first_probe": device.first_ms,
                 "last_probe": device.last_ms,
-                "unique_ssids": device.ssid_count,
+                "unique_ssids": own.len(),
                 "ssids": own,
                 "ssids_complete": device.ssids_complete,
                 "signal_min_dbm": device.signal_min_dbm,

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::encoding::Encoding;
 use super::fold::{Delta, Tally};
-use super::merge::{self, Chains, NameRow};
+use super::merge::{self, Chains, NameRow, Names};
 use super::types::{MacAddr, Ssid};
 use super::wire::Row;
 use super::{Wifi, copies, documents, evidence, expiry, hits, parts, presence, stats};
@@ -12,9 +12,10 @@ use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::store::StoreError;
 
 /// What is folded from streams.
-const FOLDED: [&str; 10] = [
+const FOLDED: [&str; 11] = [
     "wifi_device",
     "wifi_ssid",
+    "wifi_seeker",
     "wifi_undecided",
     "wifi_evidence",
     "wifi_undecided_minute",
@@ -56,13 +57,11 @@ impl Views for Wifi {
             let mut heard = chains.round(round);
             let too_late = expiry::part(db, self.retention, &heard).await?;
             heard.retain(|chain| !too_late.contains(&chain.mac));
-            merge::devices(db, &chains, &heard).await?;
-            let (mut sure, undecided) = chains.names(delta, round, &too_late);
-            match encoding {
-                Some(encoding) => sure.extend(as_decided(undecided, encoding)),
-                None => merge::undecided(db, undecided).await?,
-            }
-            merge::ssids(db, sure).await?;
+            let (sure, undecided) = chains.names(delta, round, &too_late, encoding);
+            merge::undecided(db, undecided).await?;
+            let names = Names::of(sure);
+            merge::devices(db, &chains, &heard, &names).await?;
+            merge::ssids(db, &names).await?;
         }
         parts::pack(db).await
     }
@@ -76,9 +75,9 @@ impl Views for Wifi {
         if let Some(encoding) =
             evidence::decide(db, &due, &delta.evidence, self.ssid_encoding).await?
         {
-            let waiting = take_undecided(db).await?;
+            let waiting = take_undecided(db, encoding).await?;
             let waited: Vec<MacAddr> = waiting.iter().map(|(mac, ..)| *mac).collect();
-            merge::ssids(db, as_decided(waiting, encoding)).await?;
+            merge::waited(db, &Names::of(waiting)).await?;
             stats::note(db, &waited).await?;
         }
         let encoding = evidence::decided(db).await?;
@@ -144,8 +143,11 @@ impl Views for Wifi {
     }
 }
 
-/// Takes what waited for the decision.
-async fn take_undecided(db: &mut SqliteConnection) -> Result<Vec<NameRow>, StoreError> {
+/// Takes what waited for the decision, now that the stream has shown its encoding.
+async fn take_undecided(
+    db: &mut SqliteConnection,
+    encoding: Encoding,
+) -> Result<Vec<NameRow>, StoreError> {
     let rows: Vec<(i64, Vec<u8>, i64, i64, i64)> = sqlx::query_as(
         "delete from wifi_undecided returning mac, ssid, probe_count, first_ms, last_ms",
     )
@@ -153,20 +155,8 @@ async fn take_undecided(db: &mut SqliteConnection) -> Result<Vec<NameRow>, Store
     .await?;
     // We stored no more bytes than an SSID has.
     let row = |(mac, ssid, count, first_ms, last_ms): (i64, Vec<u8>, i64, i64, i64)| {
-        let ssid = Ssid::of_bytes(&ssid).ok()?;
+        let ssid = encoding.read(Ssid::of_bytes(&ssid).ok()?);
         Some((MacAddr::of_key(mac), ssid, Tally { count, first_ms, last_ms }))
     };
     Ok(rows.into_iter().filter_map(row).collect())
-}
-
-fn as_decided(rows: Vec<NameRow>, encoding: Encoding) -> Vec<NameRow> {
-    rows.into_iter().map(|row| decided(row, encoding)).collect()
-}
-
-/// What an SSID that could be either is, now that the stream has shown its encoding.
-fn decided((mac, text, tally): NameRow, encoding: Encoding) -> NameRow {
-    match (encoding, text.of_its_digits()) {
-        (Encoding::Hex, Some(ssid)) => (mac, ssid, tally),
-        (Encoding::Text | Encoding::Hex, _) => (mac, text, tally),
-    }
 }
