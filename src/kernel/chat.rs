@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use super::text::{is_visible, shown};
 
 /// A chat, or a forum topic in one: where a message goes and where a conversation is held.
@@ -183,7 +184,10 @@ pub struct Snapshot {
     pub now_ms: i64,
     /// The pipelines' clock; differs from `now_ms` only in the demo.
     pub pipeline_now_ms: i64,
+    /// The chat's own zone, or the house's where it has set none.
     pub time_zone: chrono_tz::Tz,
+    /// What the chat has set.
+    pub settings: Settings,
 }
 
 /// An inline button.

@@ -13,6 +13,7 @@ pub mod picture;
 pub mod pipeline;
 pub mod poison;
 pub mod record;
+pub mod settings;
 pub mod text;
 pub mod time;
 pub mod topic;

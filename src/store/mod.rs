@@ -41,6 +41,7 @@ pub mod removal;
 pub mod results;
 pub mod schema;
 pub mod schemas;
+pub mod settings;
 pub mod standstill;
 mod writer;
 

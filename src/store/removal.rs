@@ -1,6 +1,6 @@
 //! Taking access away: what a person or a chat leaves behind goes in the same transaction.
 //!
-//! Invariant: whoever is removed holds no conversation and gets no alert.
+//! Invariant: whoever is removed holds no conversation, gets no alert and has set nothing.
 
 use sqlx::SqliteConnection;
 
@@ -43,6 +43,10 @@ async fn silence(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result
     // A subscription that had ended for another reason must not come back by itself.
     sqlx::query("update subscription set end_reason = ? where chat_id = ?")
         .bind(access::REVOKED)
+        .bind(chat_id)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("delete from chat_setting where chat_id = ?")
         .bind(chat_id)
         .execute(&mut *db)
         .await?;

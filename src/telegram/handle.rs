@@ -22,7 +22,7 @@ use crate::rooms;
 use crate::rooms::turn::{Asker, Decision, Routes};
 use crate::store::inbox::{self, Waiting};
 use crate::store::outbox::{self, Class, Target};
-use crate::store::{Store, StoreError, StoreReader, Urgency, conversation};
+use crate::store::{Store, StoreError, StoreReader, Urgency, conversation, settings};
 
 /// A decision is made again when its conversation moved meanwhile, at most this often.
 const MAX_DECISIONS: usize = 5;
@@ -34,6 +34,7 @@ const LOG_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 pub struct Desk {
     pub routes: Routes,
     pub access: FixedAccess,
+    /// The house's zone, for chats that have set none.
     pub time_zone: chrono_tz::Tz,
     /// The pipelines' clock.
     pub clock: Arc<dyn Clock>,
@@ -106,6 +107,7 @@ impl Desk {
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
         let asker = Asker { place: incoming.place, user_id, log_ends };
         let decide = turn.read(&asker, db).await?;
+        let settings = settings::of(db, incoming.place.chat_id).await?;
         let snapshot = Snapshot {
             me: self.me.clone(),
             fixed: self.access.clone(),
@@ -114,7 +116,8 @@ impl Desk {
             draft,
             now_ms: clock::now_ms(),
             pipeline_now_ms: self.clock.now_ms(),
-            time_zone: self.time_zone,
+            time_zone: settings.zone(self.time_zone),
+            settings,
         };
         Ok(Some((decide, turn.room(), snapshot)))
     }
