@@ -72,7 +72,7 @@ fn counts_of_any_size_are_drawn() {
         assert!(png.len() < SIZE_MAX_BYTES, "{} bytes", png.len());
     }
     let mut empty = picture("tv", 1);
-    let Drawing::Calendar(calendar) = &mut empty.drawing;
+    let Drawing::Calendar(calendar) = &mut empty.drawing else { panic!("{empty:?}") };
     calendar.days.clear();
     draw(&empty).unwrap();
 }

@@ -35,6 +35,11 @@ pub fn day(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%Y-%m-%d").to_string()
 }
 
+/// `Sat 21`: a day among those around it.
+pub fn weekday(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%a %-d").to_string()
+}
+
 /// When the day of a moment ends: its zone's next midnight, or the first moment after it where the
 /// clocks leave midnight out.
 pub fn day_end(ms: i64, time_zone: Tz) -> i64 {

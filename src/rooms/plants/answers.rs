@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::chat::dialog::{Looked, Need, Opened, Opening};
 use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored};
 use super::sensors::{SensorOffer, Situation};
-use super::{lookup, sensors};
+use super::{history, lookup, sensors};
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
@@ -47,12 +47,12 @@ async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreErro
     let found = lookup::find(db, typed).await?;
     let card = match found.matches.as_slice() {
         [plant] => {
-            let day = match plant.event_ms {
-                // The day up to the newest reading: a silent sensor still has a history.
-                Some(event_ms) => lookup::day(db, plant.plant_id, event_ms).await?,
-                None => None,
+            let week = match plant.event_ms {
+                // The week up to the newest reading: a silent sensor still has a history.
+                Some(event_ms) => history::week(db, plant.plant_id, event_ms).await?,
+                None => Vec::new(),
             };
-            Some(PlantCard { day, sensors: sensors::feeding(db, plant.plant_id).await? })
+            Some(PlantCard { week, sensors: sensors::feeding(db, plant.plant_id).await? })
         }
         _ => None,
     };

@@ -7,7 +7,8 @@ use serde_json::Value;
 use teloxide::utils::command::BotCommands;
 
 use super::filter::Filter;
-use super::lookup::{Day, Found, PlantRow};
+use super::history::Quarter;
+use super::lookup::{Found, PlantRow};
 use super::sensors::Mapped;
 use crate::kernel::chat::{Draft, Incoming, Snapshot};
 use crate::kernel::conversation::Chat;
@@ -19,6 +20,7 @@ mod choice;
 pub mod dialog;
 pub mod fields;
 pub mod mapping;
+pub mod picture;
 pub mod routes;
 pub mod show;
 mod unmap;
@@ -69,7 +71,8 @@ pub enum Known {
 /// What a plant's card shows beside its row.
 #[derive(Debug)]
 pub struct PlantCard {
-    pub day: Option<Day>,
+    /// The week up to the newest reading, by quarter hours.
+    pub week: Vec<Quarter>,
     /// The sensors that feed it.
     pub sensors: Vec<Mapped>,
 }

@@ -1,5 +1,6 @@
 //! What a plant looks like in a chat: a line of the list, and its card.
 
+use super::picture;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::dialog::quoted;
 use crate::kernel::effect::Say;
@@ -7,7 +8,8 @@ use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::rooms::plants::chat::PlantCard;
 use crate::rooms::plants::filter::Filter;
-use crate::rooms::plants::lookup::{Day, Found, PlantRow};
+use crate::rooms::plants::history::Day;
+use crate::rooms::plants::lookup::{Found, PlantRow};
 use crate::rooms::plants::sensors::Mapped;
 
 /// The data of a button that opens a plant's card.
@@ -16,7 +18,7 @@ pub const OPEN: &str = "plant:show:";
 pub const EDIT: &str = "plant:edit:";
 
 /// After this long without a reading a plant is called silent.
-const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
+pub(super) const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
 
 /// How a value stands against its band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,7 @@ fn state(thousandths: i64, low: f32, high: f32) -> State {
 }
 
 /// Thousandths with one decimal, as people read them.
-fn tenths(thousandths: i64) -> String {
+pub(super) fn tenths(thousandths: i64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let value = thousandths as f64 / 1000.0;
     format!("{value:.1}")
@@ -70,7 +72,7 @@ pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &S
             "… and {unnamed} more. A filter such as /plants moisture_low > 20 narrows the list."
         )));
     }
-    Say::new(text)
+    Say::new(text).showing(picture::of_all(rows, total, filter, snapshot))
 }
 
 fn line(row: &PlantRow, snapshot: &Snapshot) -> Text {
@@ -126,11 +128,11 @@ pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
         ("cold", "hot"),
     ));
     text = text.below(last_reading(row, snapshot));
-    if let Some(day) = &card.day {
-        text = text.below(day_line(day));
+    if let Some(day) = row.event_ms.and_then(|event_ms| Day::until(&card.week, event_ms)) {
+        text = text.below(day_line(&day));
     }
     text = text.below(sensor_line(&card.sensors, snapshot));
-    Say::new(text).with(edit_row(row, snapshot))
+    Say::new(text).with(edit_row(row, snapshot)).showing(picture::of(row, card, snapshot))
 }
 
 fn measure(
