@@ -239,6 +239,8 @@ impl<'a> Canvas<'a> {
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_palette(palette.colours.concat());
         encoder.set_compression(png::Compression::High);
+        // Numbers of a palette have no slope that a filter could find.
+        encoder.set_filter(png::Filter::NoFilter);
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&indices)?;
         writer.finish()?;

@@ -7,4 +7,5 @@ pub mod clock;
 pub mod feed;
 pub mod plants;
 pub mod replay;
+pub mod soil;
 pub mod street;

@@ -1,6 +1,6 @@
 //! Times as people read them, in their own zone.
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -38,6 +38,18 @@ pub fn day(ms: i64, time_zone: Tz) -> String {
 /// `Sat 21`: a day among those around it.
 pub fn weekday(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%a %-d").to_string()
+}
+
+/// The day in which a moment lies.
+pub fn date_of(ms: i64, time_zone: Tz) -> NaiveDate {
+    local(ms, time_zone).date_naive()
+}
+
+/// When a zone's clocks show this, the first time if they do so twice; `None` where they leave it
+/// out.
+pub fn at(date: NaiveDate, time: NaiveTime, time_zone: Tz) -> Option<i64> {
+    let moment = time_zone.from_local_datetime(&date.and_time(time)).earliest()?;
+    Some(moment.timestamp_millis())
 }
 
 /// When the day of a moment ends: its zone's next midnight, or the first moment after it where the

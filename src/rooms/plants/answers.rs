@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::chat::dialog::{Looked, Need, Opened, Opening};
 use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored};
 use super::sensors::{SensorOffer, Situation};
-use super::{history, lookup, sensors};
+use super::{care, history, lookup, sensors};
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
@@ -22,6 +22,7 @@ impl Answers for PlantChat {
                 Ask::List(typed) => list(db, typed).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
+                Ask::Watered(told) => watered(db, &told.plant).await,
                 Ask::Begin(opening) => Ok(Known::Opened(opened(db, opening).await?)),
                 Ask::Answer(draft, answer) => {
                     let dialog = stored(&draft.state);
@@ -47,16 +48,26 @@ async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreErro
     let found = lookup::find(db, typed).await?;
     let card = match found.matches.as_slice() {
         [plant] => {
-            let week = match plant.event_ms {
-                // The week up to the newest reading: a silent sensor still has a history.
-                Some(event_ms) => history::week(db, plant.plant_id, event_ms).await?,
-                None => Vec::new(),
-            };
-            Some(PlantCard { week, sensors: sensors::feeding(db, plant.plant_id).await? })
+            // The week up to the newest reading: a silent sensor still has a history.
+            let until_ms = plant.event_ms.unwrap_or(0);
+            let week = history::week(db, plant.plant_id, until_ms).await?;
+            let since_ms = until_ms - history::WEEK_MS;
+            let waterings = care::waterings(db, plant.plant_id, since_ms).await?;
+            let sensors = sensors::feeding(db, plant.plant_id).await?;
+            Some(PlantCard { week, waterings, sensors })
         }
         _ => None,
     };
     Ok(Known::Plant(found, card))
+}
+
+async fn watered(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {
+    let found = lookup::find_soon(db, typed).await?;
+    let said = match found.matches.as_slice() {
+        [plant] => care::said_soon(db, plant.plant_id).await?,
+        _ => Vec::new(),
+    };
+    Ok(Known::Waterings(found, said))
 }
 
 async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, StoreError> {

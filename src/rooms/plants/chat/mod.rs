@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use teloxide::utils::command::BotCommands;
 
+use super::care::Watered;
 use super::filter::Filter;
 use super::history::Quarter;
 use super::lookup::{Found, PlantRow};
@@ -25,9 +26,11 @@ pub mod routes;
 pub mod show;
 mod unmap;
 mod update;
+pub mod watered;
 
 use dialog::{Answer, Dialog, Form, Looked, Opened, Opening};
 use update::PlantForm;
+use watered::Told;
 
 /// The commands of this room; their descriptions are the menu's.
 #[derive(Debug, Clone, PartialEq, Eq, BotCommands)]
@@ -37,6 +40,8 @@ pub enum Command {
     Plants(String),
     #[command(description = "one plant, by id or name")]
     Plant(String),
+    #[command(description = "note that a plant was watered, now or at another time")]
+    Watered(String),
     #[command(description = "add a plant or change one")]
     UpdatePlant(String),
     #[command(description = "say which plant a sensor feeds")]
@@ -52,6 +57,8 @@ pub enum Ask {
     List(String),
     /// `/plant`, with what was typed.
     Show(String),
+    /// `/watered`, or its button.
+    Watered(Told),
     /// A conversation, while there is none.
     Begin(Opening),
     /// An answer inside a conversation.
@@ -64,6 +71,8 @@ pub enum Known {
     Nothing,
     Plants(Vec<PlantRow>, i64),
     Plant(Found, Option<PlantCard>),
+    /// Which plant was meant, and when somebody said before that it was watered, newest first.
+    Waterings(Found, Vec<i64>),
     Opened(Opened),
     Looked(Looked),
 }
@@ -73,6 +82,8 @@ pub enum Known {
 pub struct PlantCard {
     /// The week up to the newest reading, by quarter hours.
     pub week: Vec<Quarter>,
+    /// Waterings of that week, oldest first.
+    pub waterings: Vec<Watered>,
     /// The sensors that feed it.
     pub sensors: Vec<Mapped>,
 }
@@ -109,13 +120,16 @@ impl Chat for PlantChat {
             (Ask::Show(_), _) => vec![Effect::Say(Say::new(Text::of(
                 "Which plant? Send /plant and its id or name, such as /plant cyril.",
             )))],
+            (Ask::Watered(told), Known::Waterings(found, said)) => {
+                vec![watered::decide(told, &found, &said, snapshot)]
+            }
             (Ask::Begin(opening), Known::Opened(opened)) => {
                 begin(opening, opened, incoming.update_id, snapshot)
             }
             (Ask::Answer(draft, answer), Known::Looked(looked)) => {
                 answered(draft, answer, looked, incoming, snapshot)
             }
-            (Ask::Begin(_) | Ask::Answer(..), _) => not_looked_up(),
+            (Ask::Watered(_) | Ask::Begin(_) | Ask::Answer(..), _) => not_looked_up(),
         };
         if let Some((callback_id, ..)) = incoming.press() {
             let callback_id = callback_id.to_owned();

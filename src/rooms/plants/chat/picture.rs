@@ -63,7 +63,9 @@ fn series(
         values: temperature.into_iter().map(|value| value.map(shown)).collect(),
     };
     let ticks = ticks(from_ms, until_ms, zone);
-    Series { measures: vec![moisture, temperature], ticks, marks: Vec::new() }
+    let marks = card.waterings.iter().filter_map(|watered| cell_of(watered.at_ms, from_ms));
+    let marks = marks.filter(|cell| *cell < cells).collect();
+    Series { measures: vec![moisture, temperature], ticks, marks }
 }
 
 /// A mean for each cell with readings.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::show::{EDIT, OPEN};
+use super::show::{EDIT, OPEN, WATERED};
+use super::watered::Told;
 use super::{Answer, Ask, Command, Opening, PlantChat};
 use crate::kernel::chat::{Draft, Incoming, Standing, draft_button};
 use crate::kernel::conversation::{Asked, Chat, CommandSpec};
@@ -43,6 +44,7 @@ fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
     Some(match command::parse(&incoming)? {
         Command::Plants(filter) => Ask::List(filter),
         Command::Plant(typed) => Ask::Show(typed),
+        Command::Watered(typed) => Ask::Watered(Told::of(&typed)),
         Command::UpdatePlant(typed) => Ask::Begin(Opening::Plant(typed)),
         Command::UpdateMapping(typed) => Ask::Begin(Opening::Mapping(typed)),
         Command::UnmapSensor(typed) => Ask::Begin(Opening::Unmap(typed)),
@@ -60,6 +62,9 @@ fn button(incoming: Arc<Incoming>) -> Option<Ask> {
     let (_, _, data) = incoming.press()?;
     if let Some(plant_id) = data.strip_prefix(OPEN) {
         return Some(Ask::Show(plant_id.to_owned()));
+    }
+    if let Some(plant_id) = data.strip_prefix(WATERED) {
+        return Some(Ask::Watered(Told::of(plant_id)));
     }
     let plant_id = data.strip_prefix(EDIT)?;
     Some(Ask::Begin(Opening::Plant(plant_id.to_owned())))

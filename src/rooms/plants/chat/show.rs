@@ -6,6 +6,7 @@ use crate::kernel::dialog::quoted;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::when;
+use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::chat::PlantCard;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::history::Day;
@@ -16,6 +17,8 @@ use crate::rooms::plants::sensors::Mapped;
 pub const OPEN: &str = "plant:show:";
 /// The data of a button that begins an edit of a plant.
 pub const EDIT: &str = "plant:edit:";
+/// The data of a button that notes that a plant was watered now.
+pub const WATERED: &str = "plant:watered:";
 
 /// After this long without a reading a plant is called silent.
 pub(super) const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
@@ -131,6 +134,9 @@ pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
     if let Some(day) = row.event_ms.and_then(|event_ms| Day::until(&card.week, event_ms)) {
         text = text.below(day_line(&day));
     }
+    if let Some(newest) = card.waterings.last() {
+        text = text.below(watering_line(newest, snapshot));
+    }
     text = text.below(sensor_line(&card.sensors, snapshot));
     Say::new(text).with(edit_row(row, snapshot)).showing(picture::of(row, card, snapshot))
 }
@@ -190,6 +196,16 @@ fn day_line(day: &Day) -> Text {
     ))
 }
 
+/// `Watered 2 h ago (Sat 21 Nov 14:05)`, and how that is known.
+fn watering_line(watered: &Watered, snapshot: &Snapshot) -> Text {
+    Text::of(format!(
+        "💧 Watered {} ({}{})",
+        when::ago(watered.at_ms, snapshot.pipeline_now_ms),
+        when::moment(watered.at_ms, snapshot.time_zone),
+        if watered.is_said { "" } else { ", as its moisture shows" }
+    ))
+}
+
 /// `Sensors: 0x36 (heard 12 s ago), 0x37 (not heard yet)`.
 fn sensor_line(sensors: &[Mapped], snapshot: &Snapshot) -> Text {
     if sensors.is_empty() {
@@ -212,7 +228,8 @@ fn edit_row(row: &PlantRow, snapshot: &Snapshot) -> Keyboard {
     if !snapshot.standing.may_edit() {
         return Keyboard::new();
     }
-    vec![vec![Button::new("✏️ Edit", format!("{EDIT}{}", row.plant_id))]]
+    let button = |label: &str, data: &str| Button::new(label, format!("{data}{}", row.plant_id));
+    vec![vec![button("✏️ Edit", EDIT), button("💧 Watered", WATERED)]]
 }
 
 /// The answer when a typed id or name is no single plant.
