@@ -144,10 +144,7 @@ fn a_gap_is_a_gap_and_not_a_line() {
     inner.marks.clear();
     let with_gap = drawn(&plain);
     let Drawing::Series(inner) = &mut plain.drawing else { panic!("{plain:?}") };
-    for measure in &mut inner.measures {
-        measure.values[96..144].fill(None);
-        measure.values[120] = Some(50_000);
-    }
+    inner.measures[0].values[120] = Some(50_000);
     let with_point = drawn(&plain);
     // Half an hour in the gap is some three pixels of 1280: only around it something was drawn.
     let differs = |at: &usize| with_gap[*at..*at + 3] != with_point[*at..*at + 3];

@@ -4,6 +4,7 @@
 pub mod botapi;
 mod chance;
 pub mod clock;
+pub mod drying;
 pub mod feed;
 pub mod plants;
 pub mod replay;

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::chat::dialog::{Looked, Need, Opened, Opening};
 use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored};
 use super::sensors::{SensorOffer, Situation};
-use super::{care, history, lookup, sensors};
+use super::{care, history, lookup, outlook, sensors};
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
@@ -54,7 +54,8 @@ async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreErro
             let since_ms = until_ms - history::WEEK_MS;
             let waterings = care::waterings(db, plant.plant_id, since_ms).await?;
             let sensors = sensors::feeding(db, plant.plant_id).await?;
-            Some(PlantCard { week, waterings, sensors })
+            let forecast = outlook::of(&week, &waterings, plant.moisture_low);
+            Some(PlantCard { week, waterings, forecast, sensors })
         }
         _ => None,
     };

@@ -19,6 +19,7 @@ pub mod filter;
 pub mod fold;
 pub mod history;
 pub mod lookup;
+pub mod outlook;
 mod results;
 pub mod rules;
 pub mod sensors;

@@ -11,7 +11,7 @@ use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
 use super::rules::{self, DryWindow};
 use super::types::{PlantId, SensorId};
 use super::{Plants, Row};
-use super::{care, results, tables};
+use super::{care, outlook, results, tables};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::kernel::alert::Alert;
 use crate::kernel::time::DAY_MS;
@@ -132,6 +132,8 @@ impl Views for Plants {
         alerts.extend(self.touched_again(db, due, delta).await?);
         if let Some(watermark_ms) = due.watermark_ms {
             care::judge(db, watermark_ms, delta).await?;
+            let zone = self.time_zone;
+            alerts.extend(outlook::ring(db, watermark_ms, due.is_final, zone).await?);
         }
         Ok(Closed { windows, alerts })
     }
@@ -149,7 +151,8 @@ impl Views for Plants {
                 .await?;
         let window_ms = start_ms.map(|start_ms| WINDOWS.closes_at(start_ms));
         let quarter_ms = care::next_due(db).await?;
-        Ok([window_ms, quarter_ms].into_iter().flatten().min())
+        let evening_ms = outlook::next_due(db).await?;
+        Ok([window_ms, quarter_ms, evening_ms].into_iter().flatten().min())
     }
 
     /// Windows at or below the watermark are closed by that alone, and waterings are looked for by

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::bot::Bot;
 use crate::bot::past::{Log, Reading, plant};
 
+mod forecast;
 mod pictures;
 mod watering;
 

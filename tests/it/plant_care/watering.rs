@@ -18,7 +18,7 @@ async fn a_watering_that_nobody_told_is_seen_in_the_readings() {
         "{card:?}"
     );
     bot.stop().await;
-    let state = State::open(&bot.data_dir()).await;
+    let mut state = State::open(&bot.data_dir()).await;
     let found = "select count(*) from plant_watering where plant_id = 0 and is_said = 0";
     assert_eq!(state.number(found).await, 1);
 }

@@ -10,6 +10,7 @@ use super::care::Watered;
 use super::filter::Filter;
 use super::history::Quarter;
 use super::lookup::{Found, PlantRow};
+use super::rules::forecast::Forecast;
 use super::sensors::Mapped;
 use crate::kernel::chat::{Draft, Incoming, Snapshot};
 use crate::kernel::conversation::Chat;
@@ -17,6 +18,7 @@ use crate::kernel::dialog::{self as conversation, Forms};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 
+pub mod button;
 mod choice;
 pub mod dialog;
 pub mod fields;
@@ -84,8 +86,17 @@ pub struct PlantCard {
     pub week: Vec<Quarter>,
     /// Waterings of that week, oldest first.
     pub waterings: Vec<Watered>,
+    /// When it will be dry, as its newest reading has it.
+    pub forecast: Option<Forecast>,
     /// The sensors that feed it.
     pub sensors: Vec<Mapped>,
+}
+
+impl PlantCard {
+    /// The forecast, unless its time has come without new readings.
+    pub fn outlook(&self, now_ms: i64) -> Option<Forecast> {
+        self.forecast.filter(|forecast| forecast.likely_ms > now_ms)
+    }
 }
 
 /// The room's half of a chat.

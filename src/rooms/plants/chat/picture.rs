@@ -8,7 +8,7 @@ use crate::kernel::picture::{Drawing, Gauge, Measure, Overview, Picture, Series,
 use crate::kernel::time::{DAY_MS, MINUTE_MS};
 use crate::kernel::when;
 use crate::rooms::plants::filter::Filter;
-use crate::rooms::plants::history::{Quarter, WEEK_MS};
+use crate::rooms::plants::history::{Quarter, WEEK_MS, thousandths};
 use crate::rooms::plants::lookup::PlantRow;
 
 /// The width of a point: quarter hours would be thinner than the line.
@@ -33,9 +33,19 @@ pub fn of(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Option<Pictu
     );
     Some(Picture {
         title: Title::new(&row.given_name, &format!("Plant {}", row.plant_id)),
-        facts: vec![newest],
+        facts: [Some(newest), outlook(card, snapshot)].into_iter().flatten().collect(),
         drawing: Drawing::Series(series(row, card, until_ms, degrees, snapshot.time_zone)),
     })
+}
+
+/// What a person wants to know next: when it will be dry, or that it was watered.
+fn outlook(card: &PlantCard, snapshot: &Snapshot) -> Option<String> {
+    if let Some(forecast) = card.outlook(snapshot.pipeline_now_ms) {
+        let likely = when::moment(forecast.likely_ms, snapshot.time_zone);
+        return Some(format!("Will be dry about {likely}"));
+    }
+    let watered = card.waterings.last()?;
+    Some(format!("Watered {}", when::ago(watered.at_ms, snapshot.pipeline_now_ms)))
 }
 
 fn series(
@@ -101,13 +111,6 @@ fn ticks(from_ms: i64, until_ms: i64, zone: chrono_tz::Tz) -> Vec<Tick> {
         midnight_ms = when::day_end(midnight_ms, zone);
     }
     ticks
-}
-
-/// A limit as the fold counts values.
-fn thousandths(limit: f32) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "a limit out of range ends at the range")]
-    let whole = (f64::from(limit) * 1_000.0).round() as i64;
-    whole
 }
 
 /// The plants of a list against their bands, those in need first. `None`: none was ever read.

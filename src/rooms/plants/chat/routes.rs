@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::show::{EDIT, OPEN, WATERED};
+use super::button::{EDIT, OPEN, WATERED};
 use super::watered::Told;
 use super::{Answer, Ask, Command, Opening, PlantChat};
 use crate::kernel::chat::{Draft, Incoming, Standing, draft_button};

@@ -1,5 +1,6 @@
 //! What a plant looks like in a chat: a line of the list, and its card.
 
+use super::button::{self, OPEN};
 use super::picture;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::dialog::quoted;
@@ -11,14 +12,8 @@ use crate::rooms::plants::chat::PlantCard;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::history::Day;
 use crate::rooms::plants::lookup::{Found, PlantRow};
+use crate::rooms::plants::rules::{self, forecast::Forecast};
 use crate::rooms::plants::sensors::Mapped;
-
-/// The data of a button that opens a plant's card.
-pub const OPEN: &str = "plant:show:";
-/// The data of a button that begins an edit of a plant.
-pub const EDIT: &str = "plant:edit:";
-/// The data of a button that notes that a plant was watered now.
-pub const WATERED: &str = "plant:watered:";
 
 /// After this long without a reading a plant is called silent.
 pub(super) const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
@@ -134,6 +129,9 @@ pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
     if let Some(day) = row.event_ms.and_then(|event_ms| Day::until(&card.week, event_ms)) {
         text = text.below(day_line(&day));
     }
+    if let Some(forecast) = card.outlook(snapshot.pipeline_now_ms) {
+        text = text.below(forecast_line(&forecast, snapshot));
+    }
     if let Some(newest) = card.waterings.last() {
         text = text.below(watering_line(newest, snapshot));
     }
@@ -196,6 +194,14 @@ fn day_line(day: &Day) -> Text {
     ))
 }
 
+/// `Will be dry about Tue 1 Dec 14:00, four times in five Tue 1 Dec 08:00–22:00`.
+fn forecast_line(forecast: &Forecast, snapshot: &Snapshot) -> Text {
+    let zone = snapshot.time_zone;
+    Text::of("🏜 Will be dry about ")
+        .bold(when::moment(forecast.likely_ms, zone))
+        .plain(format!(", four times in five {}", rules::interval(forecast, zone)))
+}
+
 /// `Watered 2 h ago (Sat 21 Nov 14:05)`, and how that is known.
 fn watering_line(watered: &Watered, snapshot: &Snapshot) -> Text {
     Text::of(format!(
@@ -228,8 +234,7 @@ fn edit_row(row: &PlantRow, snapshot: &Snapshot) -> Keyboard {
     if !snapshot.standing.may_edit() {
         return Keyboard::new();
     }
-    let button = |label: &str, data: &str| Button::new(label, format!("{data}{}", row.plant_id));
-    vec![vec![button("✏️ Edit", EDIT), button("💧 Watered", WATERED)]]
+    vec![vec![button::edit(row.plant_id), button::watered(row.plant_id)]]
 }
 
 /// The answer when a typed id or name is no single plant.

@@ -84,7 +84,7 @@ fn rise(means: &[Mean], at: usize) -> Option<i64> {
     if future.len() < AFTER_LEAST || !has_sign(past, future, begin_ms) {
         return None;
     }
-    let after = median(future.iter().map(|mean| mean.moisture))?;
+    let after = lower_median(future.iter().map(|mean| mean.moisture))?;
     let recent = &past[past.len().saturating_sub(BEFORE)..];
     let before = median(recent.iter().map(|mean| mean.moisture))?;
     let usual = past.iter().filter(|mean| mean.start_ms >= last_ms - USUAL_MS);
@@ -118,9 +118,20 @@ fn unrest(past: &[Mean]) -> i64 {
 
 /// The upper one of the middle values.
 fn median(values: impl Iterator<Item = i64>) -> Option<i64> {
+    let values = sorted(values);
+    values.get(values.len() / 2).copied()
+}
+
+/// The lower one of the middle values: half of them may be odd.
+fn lower_median(values: impl Iterator<Item = i64>) -> Option<i64> {
+    let values = sorted(values);
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
+fn sorted(values: impl Iterator<Item = i64>) -> Vec<i64> {
     let mut values: Vec<i64> = values.collect();
     values.sort_unstable();
-    values.get(values.len() / 2).copied()
+    values
 }
 
 #[cfg(test)]
