@@ -4,9 +4,12 @@ use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 use super::chat::dialog::{Looked, Need, Opened, Opening};
+use super::chat::past::{DAYS_MAX, Past};
 use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored};
+use super::lookup::PlantRow;
 use super::sensors::{SensorOffer, Situation};
 use super::{care, history, lookup, outlook, sensors};
+use crate::kernel::time::DAY_MS;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
@@ -22,6 +25,8 @@ impl Answers for PlantChat {
                 Ask::List(typed) => list(db, typed).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
+                Ask::History(span) => past(db, &span.plant, span.ms()).await,
+                Ask::Export(typed) => past(db, typed, DAYS_MAX * DAY_MS).await,
                 Ask::Watered(told) => watered(db, &told.plant).await,
                 Ask::Begin(opening) => Ok(Known::Opened(opened(db, opening).await?)),
                 Ask::Answer(draft, answer) => {
@@ -60,6 +65,21 @@ async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreErro
         _ => None,
     };
     Ok(Known::Plant(found, card))
+}
+
+/// The time that ends with the plant's newest reading.
+async fn past(db: &mut SqliteConnection, typed: &str, span_ms: i64) -> Result<Known, StoreError> {
+    let found = lookup::find(db, typed).await?;
+    let past = match found.matches.as_slice() {
+        [PlantRow { plant_id, event_ms: Some(until_ms), .. }] => {
+            let from_ms = until_ms - span_ms;
+            let quarters = history::quarters(db, *plant_id, from_ms, *until_ms).await?;
+            let waterings = care::waterings(db, *plant_id, from_ms).await?;
+            Some(Past { quarters, waterings })
+        }
+        _ => None,
+    };
+    Ok(Known::Past(found, past))
 }
 
 async fn watered(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {

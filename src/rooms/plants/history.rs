@@ -32,6 +32,10 @@ impl Quarter {
     pub fn moisture_mean(&self) -> i64 {
         self.moisture_sum / self.reading_count.max(1)
     }
+
+    pub fn temperature_mean(&self) -> i64 {
+        self.temperature_sum / self.reading_count.max(1)
+    }
 }
 
 /// A limit as the fold counts values.

@@ -7,6 +7,7 @@ use crate::bot::Bot;
 use crate::bot::past::{Log, Reading, plant};
 
 mod forecast;
+mod history;
 mod pictures;
 mod watering;
 

@@ -23,14 +23,17 @@ mod choice;
 pub mod dialog;
 pub mod fields;
 pub mod mapping;
+pub mod past;
 pub mod picture;
 pub mod routes;
 pub mod show;
+pub mod typed;
 mod unmap;
 mod update;
 pub mod watered;
 
 use dialog::{Answer, Dialog, Form, Looked, Opened, Opening};
+use past::{Past, Span};
 use update::PlantForm;
 use watered::Told;
 
@@ -42,6 +45,10 @@ pub enum Command {
     Plants(String),
     #[command(description = "one plant, by id or name")]
     Plant(String),
+    #[command(description = "a plant by days, such as cyril or cyril 30 days")]
+    History(String),
+    #[command(description = "a plant's quarter hours as a file for a spreadsheet")]
+    Export(String),
     #[command(description = "note that a plant was watered, now or at another time")]
     Watered(String),
     #[command(description = "add a plant or change one")]
@@ -59,6 +66,9 @@ pub enum Ask {
     List(String),
     /// `/plant`, with what was typed.
     Show(String),
+    History(Span),
+    /// `/export`, with what was typed.
+    Export(String),
     /// `/watered`, or its button.
     Watered(Told),
     /// A conversation, while there is none.
@@ -73,6 +83,8 @@ pub enum Known {
     Nothing,
     Plants(Vec<PlantRow>, i64),
     Plant(Found, Option<PlantCard>),
+    /// Which plant was meant, and its past if it is one.
+    Past(Found, Option<Past>),
     /// Which plant was meant, and when somebody said before that it was watered, newest first.
     Waterings(Found, Vec<i64>),
     Opened(Opened),
@@ -131,6 +143,12 @@ impl Chat for PlantChat {
             (Ask::Show(_), _) => vec![Effect::Say(Say::new(Text::of(
                 "Which plant? Send /plant and its id or name, such as /plant cyril.",
             )))],
+            (Ask::History(span), Known::Past(found, past)) => {
+                vec![Effect::Say(past::history(span, &found, past.as_ref(), snapshot))]
+            }
+            (Ask::Export(typed), Known::Past(found, past)) => {
+                vec![Effect::Say(past::export(typed, &found, past.as_ref(), snapshot))]
+            }
             (Ask::Watered(told), Known::Waterings(found, said)) => {
                 vec![watered::decide(told, &found, &said, snapshot)]
             }
@@ -140,7 +158,14 @@ impl Chat for PlantChat {
             (Ask::Answer(draft, answer), Known::Looked(looked)) => {
                 answered(draft, answer, looked, incoming, snapshot)
             }
-            (Ask::Watered(_) | Ask::Begin(_) | Ask::Answer(..), _) => not_looked_up(),
+            (
+                Ask::History(_)
+                | Ask::Export(_)
+                | Ask::Watered(_)
+                | Ask::Begin(_)
+                | Ask::Answer(..),
+                _,
+            ) => not_looked_up(),
         };
         if let Some((callback_id, ..)) = incoming.press() {
             let callback_id = callback_id.to_owned();

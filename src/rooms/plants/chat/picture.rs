@@ -1,18 +1,18 @@
 //! The pictures of plants: one plant's week, and all plants against their bands.
 
 use super::PlantCard;
+use super::past::Past;
 use super::show::{SILENT_MS, tenths};
 use crate::kernel::chat::Snapshot;
 use crate::kernel::degrees::Degrees;
 use crate::kernel::picture::{Drawing, Gauge, Measure, Overview, Picture, Series, Tick, Title};
-use crate::kernel::time::{DAY_MS, MINUTE_MS};
+use crate::kernel::time::DAY_MS;
 use crate::kernel::when;
+use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::filter::Filter;
+use crate::rooms::plants::fold::BUCKET_MS;
 use crate::rooms::plants::history::{Quarter, WEEK_MS, thousandths};
 use crate::rooms::plants::lookup::PlantRow;
-
-/// The width of a point: quarter hours would be thinner than the line.
-const CELL_MS: i64 = 30 * MINUTE_MS;
 
 /// A plant's last seven days, or the last ones in which it was read. `None`: it never was, or so
 /// long ago that the quarter hours have gone.
@@ -23,7 +23,9 @@ pub fn of(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Option<Pictu
     // What was read long ago is shown where it was, not as days of nothing.
     let is_recent = now_ms - event_ms < WEEK_MS - DAY_MS;
     let until_ms = if is_recent { now_ms.max(event_ms) } else { event_ms };
-    let degrees = Degrees::Celsius;
+    let (degrees, zone) = (Degrees::Celsius, snapshot.time_zone);
+    let (week, waterings) = (&card.week, &card.waterings);
+    let time = Time::until(until_ms, WEEK_MS);
     let newest = format!(
         "{} %, {} {} · {}",
         tenths(moisture),
@@ -32,9 +34,9 @@ pub fn of(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Option<Pictu
         when::ago(event_ms, now_ms)
     );
     Some(Picture {
-        title: Title::new(&row.given_name, &format!("Plant {}", row.plant_id)),
+        title: title(row),
         facts: [Some(newest), outlook(card, snapshot)].into_iter().flatten().collect(),
-        drawing: Drawing::Series(series(row, card, until_ms, degrees, snapshot.time_zone)),
+        drawing: Drawing::Series(series(row, week, waterings, time, degrees, zone)),
     })
 }
 
@@ -48,23 +50,98 @@ fn outlook(card: &PlantCard, snapshot: &Snapshot) -> Option<String> {
     Some(format!("Watered {}", when::ago(watered.at_ms, snapshot.pipeline_now_ms)))
 }
 
+/// A plant over the time that its readings are asked for, up to the newest.
+pub fn of_past(row: &PlantRow, past: &Past, span_ms: i64, snapshot: &Snapshot) -> Option<Picture> {
+    let (first, last) = (past.quarters.first()?, past.quarters.last()?);
+    let until_ms = row.event_ms?;
+    let (degrees, zone) = (Degrees::Celsius, snapshot.time_zone);
+    let days = when::span(first.start_ms.max(until_ms - span_ms), last.start_ms, zone);
+    let (quarters, waterings) = (&past.quarters, &past.waterings);
+    let time = Time::until(until_ms, span_ms);
+    Some(Picture {
+        title: title(row),
+        facts: vec![days],
+        drawing: Drawing::Series(series(row, quarters, waterings, time, degrees, zone)),
+    })
+}
+
+fn title(row: &PlantRow) -> Title {
+    Title::new(&row.given_name, &format!("Plant {}", row.plant_id))
+}
+
+/// A time cut into cells.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    from_ms: i64,
+    cell_ms: i64,
+    cells: usize,
+}
+
+impl Time {
+    /// Cells are as wide as a line is: quarter hours of a week would be thinner.
+    const CELLS: i64 = 336;
+
+    fn until(until_ms: i64, span_ms: i64) -> Time {
+        let cell_ms = (span_ms / Time::CELLS).max(BUCKET_MS);
+        let cell_ms = (cell_ms + BUCKET_MS - 1) / BUCKET_MS * BUCKET_MS;
+        let from_ms = (until_ms - span_ms).div_euclid(cell_ms) * cell_ms + cell_ms;
+        let cells = usize::try_from((until_ms - from_ms).div_euclid(cell_ms) + 1).unwrap_or(0);
+        Time { from_ms, cell_ms, cells }
+    }
+
+    fn until_ms(self) -> i64 {
+        self.from_ms + self.cell_ms * i64::try_from(self.cells).unwrap_or(0)
+    }
+
+    /// The cell of a moment, if it has one.
+    fn cell(self, ms: i64) -> Option<usize> {
+        let cell = usize::try_from((ms - self.from_ms).div_euclid(self.cell_ms)).ok()?;
+        (cell < self.cells).then_some(cell)
+    }
+
+    /// A mean for each cell with readings.
+    fn means(self, quarters: &[Quarter], sum: fn(&Quarter) -> i64) -> Vec<Option<i64>> {
+        let mut sums = vec![(0i64, 0i64); self.cells];
+        for quarter in quarters {
+            let cell = self.cell(quarter.start_ms).and_then(|cell| sums.get_mut(cell));
+            if let Some((total, count)) = cell {
+                *total = total.saturating_add(sum(quarter));
+                *count += quarter.reading_count;
+            }
+        }
+        sums.into_iter().map(|(total, count)| total.checked_div(count)).collect()
+    }
+
+    /// A zone's midnights; so few that each has room for its name.
+    fn ticks(self, zone: chrono_tz::Tz) -> Vec<Tick> {
+        const TICKS_MAX: usize = 8;
+        let mut midnights = Vec::new();
+        let mut midnight_ms = when::day_end(self.from_ms, zone);
+        while midnight_ms < self.until_ms() {
+            midnights.push(midnight_ms);
+            midnight_ms = when::day_end(midnight_ms, zone);
+        }
+        let every = midnights.len().div_ceil(TICKS_MAX).max(1);
+        let tick = |ms: &i64| Some(Tick { cell: self.cell(*ms)?, label: when::weekday(*ms, zone) });
+        midnights.iter().step_by(every).filter_map(tick).collect()
+    }
+}
+
 fn series(
     row: &PlantRow,
-    card: &PlantCard,
-    until_ms: i64,
+    quarters: &[Quarter],
+    waterings: &[Watered],
+    time: Time,
     degrees: Degrees,
     zone: chrono_tz::Tz,
 ) -> Series {
-    let from_ms = (until_ms - WEEK_MS).div_euclid(CELL_MS) * CELL_MS + CELL_MS;
-    let cells = cell_of(until_ms, from_ms).map_or(0, |last| last + 1);
-    let moisture = means(&card.week, from_ms, cells, |quarter| quarter.moisture_sum);
-    let temperature = means(&card.week, from_ms, cells, |quarter| quarter.temperature_sum);
+    let temperature = time.means(quarters, |quarter| quarter.temperature_sum);
     let shown = |celsius: i64| degrees.of_celsius(celsius);
     let moisture = Measure {
         label: "Moisture, %".to_owned(),
         low: thousandths(row.moisture_low),
         high: thousandths(row.moisture_high),
-        values: moisture,
+        values: time.means(quarters, |quarter| quarter.moisture_sum),
     };
     let temperature = Measure {
         label: format!("Temperature, {}", degrees.sign()),
@@ -72,45 +149,11 @@ fn series(
         high: shown(thousandths(row.temperature_high)),
         values: temperature.into_iter().map(|value| value.map(shown)).collect(),
     };
-    let ticks = ticks(from_ms, until_ms, zone);
-    let marks = card.waterings.iter().filter_map(|watered| cell_of(watered.at_ms, from_ms));
-    let marks = marks.filter(|cell| *cell < cells).collect();
-    Series { measures: vec![moisture, temperature], ticks, marks }
-}
-
-/// A mean for each cell with readings.
-fn means(
-    quarters: &[Quarter],
-    from_ms: i64,
-    cells: usize,
-    sum: fn(&Quarter) -> i64,
-) -> Vec<Option<i64>> {
-    let mut sums = vec![(0i64, 0i64); cells];
-    for quarter in quarters {
-        let cell = cell_of(quarter.start_ms, from_ms).and_then(|cell| sums.get_mut(cell));
-        if let Some((total, count)) = cell {
-            *total = total.saturating_add(sum(quarter));
-            *count += quarter.reading_count;
-        }
+    Series {
+        measures: vec![moisture, temperature],
+        ticks: time.ticks(zone),
+        marks: waterings.iter().filter_map(|watered| time.cell(watered.at_ms)).collect(),
     }
-    sums.into_iter().map(|(total, count)| total.checked_div(count)).collect()
-}
-
-/// The cell in which a time lies, if not before the first one.
-fn cell_of(ms: i64, from_ms: i64) -> Option<usize> {
-    usize::try_from((ms - from_ms).div_euclid(CELL_MS)).ok()
-}
-
-/// The midnights of a zone.
-fn ticks(from_ms: i64, until_ms: i64, zone: chrono_tz::Tz) -> Vec<Tick> {
-    let mut ticks = Vec::new();
-    let mut midnight_ms = when::day_end(from_ms, zone);
-    while midnight_ms < until_ms {
-        let label = when::weekday(midnight_ms, zone);
-        ticks.extend(cell_of(midnight_ms, from_ms).map(|cell| Tick { cell, label }));
-        midnight_ms = when::day_end(midnight_ms, zone);
-    }
-    ticks
 }
 
 /// The plants of a list against their bands, those in need first. `None`: none was ever read.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::button::{EDIT, OPEN, WATERED};
+use super::past::Span;
 use super::watered::Told;
 use super::{Answer, Ask, Command, Opening, PlantChat};
 use crate::kernel::chat::{Draft, Incoming, Standing, draft_button};
@@ -18,7 +19,7 @@ pub fn commands() -> Vec<CommandSpec> {
 /// Whoever may look may use these; everything else changes something.
 fn least(name: &str) -> Standing {
     match name {
-        "plants" | "plant" => Standing::Viewer,
+        "plants" | "plant" | "history" | "export" => Standing::Viewer,
         _ => Standing::Member,
     }
 }
@@ -44,6 +45,8 @@ fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
     Some(match command::parse(&incoming)? {
         Command::Plants(filter) => Ask::List(filter),
         Command::Plant(typed) => Ask::Show(typed),
+        Command::History(typed) => Ask::History(Span::of(&typed)),
+        Command::Export(typed) => Ask::Export(typed.trim().to_owned()),
         Command::Watered(typed) => Ask::Watered(Told::of(&typed)),
         Command::UpdatePlant(typed) => Ask::Begin(Opening::Plant(typed)),
         Command::UpdateMapping(typed) => Ask::Begin(Opening::Mapping(typed)),

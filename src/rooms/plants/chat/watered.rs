@@ -1,11 +1,9 @@
 //! `/watered`: which plant, when, and what is published of it.
 
-use std::str::FromStr;
-
 use chrono::{NaiveDate, NaiveTime};
 use serde_json::json;
 
-use super::show;
+use super::{show, typed};
 use crate::kernel::chat::Snapshot;
 use crate::kernel::dialog::queued;
 use crate::kernel::effect::{EditRecord, Effect, Publish, Say};
@@ -21,6 +19,20 @@ use crate::rooms::plants::wire::Watering;
 const KEPT_MS: i64 = 90 * DAY_MS;
 /// Waterings that somebody told closer together are one that was told twice.
 const TWICE_MS: i64 = 10 * MINUTE_MS;
+
+/// How people write spans of time, in ms.
+const SPANS_MS: [(&str, i64); 10] = [
+    ("m", MINUTE_MS),
+    ("min", MINUTE_MS),
+    ("minute", MINUTE_MS),
+    ("minutes", MINUTE_MS),
+    ("h", HOUR_MS),
+    ("hour", HOUR_MS),
+    ("hours", HOUR_MS),
+    ("d", DAY_MS),
+    ("day", DAY_MS),
+    ("days", DAY_MS),
+];
 
 /// What was typed behind `/watered`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,24 +65,17 @@ pub enum When {
 impl Told {
     /// The plant comes first; the longest rest that is a time is one.
     pub fn of(typed: &str) -> Told {
-        let words: Vec<&str> = typed.split_whitespace().collect();
-        for split in 1..words.len() {
-            if let Ok(word) = words[split..].join(" ").to_lowercase().parse() {
-                return Told { plant: words[..split].join(" "), word };
-            }
-        }
-        Told { plant: typed.trim().to_owned(), word: Word::Watered(When::Ago(0)) }
+        let (plant, word) = typed::apart(typed, Word::of);
+        Told { plant, word: word.unwrap_or(Word::Watered(When::Ago(0))) }
     }
 }
 
-impl FromStr for Word {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Word, ()> {
-        if text == "undo" {
-            return Ok(Word::Undo);
+impl Word {
+    fn of(text: &str) -> Option<Word> {
+        match text {
+            "undo" => Some(Word::Undo),
+            text => when(text).map(Word::Watered),
         }
-        when(text).map(Word::Watered).ok_or(())
     }
 }
 
@@ -96,21 +101,8 @@ fn when(text: &str) -> Option<When> {
         let time = if rest.is_empty() { NaiveTime::from_hms_opt(12, 0, 0) } else { clock(rest) };
         return Some(When::Date(date, time?));
     }
-    span_ms(text.strip_suffix("ago").unwrap_or(text)).map(When::Ago)
-}
-
-/// `30 min`, `2h`, `3 days`.
-fn span_ms(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let digits = text.len() - text.trim_start_matches(|symbol: char| symbol.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit.trim() {
-        "m" | "min" | "minute" | "minutes" => MINUTE_MS,
-        "h" | "hour" | "hours" => HOUR_MS,
-        "d" | "day" | "days" => DAY_MS,
-        _ => return None,
-    };
-    number.parse::<i64>().ok()?.checked_mul(unit_ms)
+    let span_ms = typed::number_of(text.strip_suffix("ago").unwrap_or(text), &SPANS_MS);
+    span_ms.map(When::Ago)
 }
 
 impl When {

@@ -262,7 +262,8 @@ mod tests {
     fn a_straight_line_goes_on() {
         let means = dried(3, |day| 60.0 - 5.0 * day);
         let forecast = crossing(&means, 30_000).unwrap();
-        assert!(hours_off(forecast.likely_ms, 6.0) < 8.0, "{forecast:?}");
+        // Most soils dry more slowly in the end: within half a day of three, and not before.
+        assert!(hours_off(forecast.likely_ms, 6.25) < 6.0, "{forecast:?}");
         assert!(forecast.from_ms < forecast.likely_ms && forecast.likely_ms < forecast.to_ms);
     }
 
