@@ -11,6 +11,7 @@ use super::history::{self, Quarter};
 use super::rules::forecast::{self, Forecast, PAST_MS, SETTLES_MS};
 use super::rules::watering::Mean;
 use super::rules::{self, Drying};
+use crate::engine::Due;
 use crate::kernel::alert::Alert;
 use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::kernel::when;
@@ -18,7 +19,7 @@ use crate::store::StoreError;
 
 /// Plants that one step looks at: each takes some hundred look-ups and a few fits.
 const PLANTS_A_STEP: usize = 100;
-/// An evening is told of so late at most, as after a pause of the machine.
+/// An evening is told of so late at most, by the pipelines' clock, as after a pause of the machine.
 const LATE_MS: i64 = 6 * HOUR_MS;
 /// A plant that was not read for so long has no forecast.
 const FRESH_MS: i64 = 3 * HOUR_MS;
@@ -46,7 +47,7 @@ pub fn of(quarters: &[Quarter], waterings: &[Watered], moisture_low: f32) -> Opt
 pub(super) async fn ring(
     db: &mut SqliteConnection,
     watermark_ms: i64,
-    is_final: bool,
+    due: Due,
     time_zone: chrono_tz::Tz,
 ) -> Result<Vec<Alert>, StoreError> {
     let mut alerts = Vec::new();
@@ -58,9 +59,9 @@ pub(super) async fn ring(
         return Ok(alerts);
     }
     loop {
-        if evening_ms < watermark_ms - LATE_MS {
+        if evening_ms < due.now_ms - LATE_MS {
             // Too long ago to be of use.
-            evening_ms = when::evening_after(watermark_ms - LATE_MS, time_zone);
+            evening_ms = when::evening_after(due.now_ms - LATE_MS, time_zone);
             after = -1;
         }
         if evening_ms > watermark_ms {
@@ -78,7 +79,7 @@ pub(super) async fn ring(
                 after = -1;
             }
         }
-        if !is_final {
+        if !due.is_final {
             break;
         }
     }

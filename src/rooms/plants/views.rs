@@ -133,7 +133,7 @@ impl Views for Plants {
         if let Some(watermark_ms) = due.watermark_ms {
             care::judge(db, watermark_ms, delta).await?;
             let zone = self.time_zone;
-            alerts.extend(outlook::ring(db, watermark_ms, due.is_final, zone).await?);
+            alerts.extend(outlook::ring(db, watermark_ms, due, zone).await?);
         }
         Ok(Closed { windows, alerts })
     }
