@@ -1,8 +1,15 @@
-//! The dryness rule: a closed window with more low readings than the limit is an alert.
+//! The dryness rule: a closed window with more low readings than the limit is an alert. In the
+//! evening, what will be dry by the end of the next day is one, too.
 
 use crate::kernel::alert::Alert;
 use crate::kernel::text::Text;
 use crate::kernel::when;
+use crate::rooms::plants::chat::button;
+
+pub mod forecast;
+pub mod watering;
+
+use forecast::Forecast;
 
 /// The rule's name; it is part of the alert's identity.
 pub const DRY: &str = "plants.dry";
@@ -34,6 +41,40 @@ pub fn dry(window: &DryWindow, limit: i64, time_zone: chrono_tz::Tz) -> Option<A
         .bold(&window.given_name)
         .plain(format!(" was dry, {span} ({} low readings)", window.low_count));
     Some(Alert::new(DRY, window.plant_id.to_string(), window.end_ms, text, brief))
+}
+
+/// The rule of the evening's forecast.
+pub const FORECAST: &str = "plants.forecast";
+
+/// A plant that will be dry soon, as it looks in the evening.
+#[derive(Debug, Clone, Copy)]
+pub struct Drying<'a> {
+    pub plant_id: i32,
+    pub given_name: &'a str,
+    pub moisture_low: f32,
+    pub evening_ms: i64,
+    pub forecast: Forecast,
+}
+
+/// The message of the evening before.
+pub fn drying(plant: &Drying<'_>, time_zone: chrono_tz::Tz) -> Alert {
+    let likely = when::moment(plant.forecast.likely_ms, time_zone);
+    let text = Text::of("🏜 ")
+        .bold(plant.given_name)
+        .plain(format!(" will be dry about {likely}: below {} % moisture.", plant.moisture_low))
+        .line()
+        .plain(format!("Four times in five it is {}.", interval(&plant.forecast, time_zone)));
+    let brief = Text::of("🏜 ").bold(plant.given_name).plain(format!(" will be dry about {likely}"));
+    let subject = plant.plant_id.to_string();
+    let mut alert = Alert::new(FORECAST, subject, plant.evening_ms, text, brief);
+    alert.keyboard = vec![vec![button::open(plant.plant_id), button::watered(plant.plant_id)]];
+    alert.silent = true;
+    alert
+}
+
+/// `Tue 1 Dec 08:00–22:00`: between when and when a forecast has it with 80 %.
+pub fn interval(forecast: &Forecast, time_zone: chrono_tz::Tz) -> String {
+    when::span(forecast.from_ms, forecast.to_ms, time_zone)
 }
 
 /// The contract's sentence as plain text, for other programs.
