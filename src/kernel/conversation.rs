@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::chat::{Incoming, Snapshot, Standing};
 use super::effect::{Effect, Say};
+use super::settings::Settings;
 
 /// A room's half of a turn: what was asked, and the pure answer to it.
 ///
@@ -28,8 +29,9 @@ pub trait Chat: Send + Sync + 'static {
         snapshot: &Snapshot,
     ) -> Vec<Effect>;
 
-    /// The question that an unfinished conversation is at, to be asked again.
-    fn question(&self, state: &Value, version: i64) -> Option<Say>;
+    /// The question that an unfinished conversation is at, to be asked again in a chat with these
+    /// settings.
+    fn question(&self, state: &Value, version: i64, settings: &Settings) -> Option<Say>;
 
     /// What an unfinished conversation is called when it has run out of time.
     fn unfinished(&self, state: &Value) -> &'static str;

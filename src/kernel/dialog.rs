@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::chat::{Button, Draft, Incoming, Keyboard, Snapshot, draft_button};
 use super::effect::{Effect, Held, Publish, Say};
+use super::settings::Settings;
 use super::text::Text;
 
 /// The conversations of one room: an enum of its forms.
@@ -39,8 +40,13 @@ pub trait Forms: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
 
     fn asking(&self) -> &dyn Asking<Self>;
 
-    /// Judges an answer that belongs to the form itself.
-    fn answer(self, answer: &Answer<Self::Opening>, looked: Self::Looked) -> Next<Self>;
+    /// Judges an answer that belongs to the form itself, in a chat with these settings.
+    fn answer(
+        self,
+        answer: &Answer<Self::Opening>,
+        looked: Self::Looked,
+        settings: &Settings,
+    ) -> Next<Self>;
 }
 
 /// What one kind of conversation asks for.
@@ -51,8 +57,9 @@ pub trait Asking<F: Forms> {
     /// What it edits, in its sentences.
     fn noun(&self) -> &'static str;
 
-    /// The question that this state is at; its buttons belong to `version`.
-    fn question(&self, version: i64) -> Say;
+    /// The question that this state is at, as a chat with these settings reads it; its buttons
+    /// belong to `version`.
+    fn question(&self, version: i64, settings: &Settings) -> Say;
 
     fn needs(&self, answer: &Answer<F::Opening>) -> F::Need;
 
@@ -60,7 +67,11 @@ pub trait Asking<F: Forms> {
     fn is_complete(&self) -> bool;
 
     /// An answer that gives a value, in one line: what it is and which.
-    fn echo(&self, answer: &Answer<F::Opening>) -> Option<(&'static str, String)>;
+    fn echo(
+        &self,
+        answer: &Answer<F::Opening>,
+        settings: &Settings,
+    ) -> Option<(&'static str, String)>;
 }
 
 /// What a person answered.
@@ -135,8 +146,8 @@ pub enum Next<F: Forms> {
     Ask(Dialog<F>, Option<Text>),
     /// It is over, with a last word.
     End(Text),
-    /// It is over: these are the records.
-    Publish(Box<Publish>),
+    /// It is over: these are the edits, in their order.
+    Publish(Vec<Publish>),
     /// Another room's conversation goes on where it was.
     Resume(Held),
 }
@@ -178,9 +189,9 @@ impl<F: Forms> Dialog<F> {
         }
     }
 
-    pub fn question(&self, version: i64) -> Say {
+    pub fn question(&self, version: i64, settings: &Settings) -> Say {
         match self {
-            Dialog::Own { form, discard_for: None } => form.asking().question(version),
+            Dialog::Own { form, discard_for: None } => form.asking().question(version, settings),
             Dialog::Own { discard_for: Some(begin), .. } | Dialog::Instead { begin, .. } => {
                 discard_question(&F::typed(begin), version)
             }
@@ -199,9 +210,14 @@ impl<F: Forms> Dialog<F> {
     }
 
     /// Judges an answer.
-    pub fn answer(self, answer: &Answer<F::Opening>, looked: F::Looked) -> Next<F> {
+    pub fn answer(
+        self,
+        answer: &Answer<F::Opening>,
+        looked: F::Looked,
+        settings: &Settings,
+    ) -> Next<F> {
         match self {
-            Dialog::Own { form, discard_for: None } => answer_form(form, answer, looked),
+            Dialog::Own { form, discard_for: None } => answer_form(form, answer, looked, settings),
             Dialog::Own { form, .. } if *answer == Answer::Cancel => cancelled(&form),
             Dialog::Own { form, discard_for: Some(begin) } => match answer {
                 Answer::No => Next::repeat(form, "Going on where we were."),
@@ -222,9 +238,9 @@ impl<F: Forms> Dialog<F> {
     }
 
     /// What an answered question becomes, so that its buttons go: the answer, in one line.
-    pub fn answered(&self, answer: &Answer<F::Opening>, version: i64) -> Say {
+    pub fn answered(&self, answer: &Answer<F::Opening>, version: i64, settings: &Settings) -> Say {
         if let Dialog::Own { form, discard_for: None } = self
-            && let Some((label, value)) = form.asking().echo(answer)
+            && let Some((label, value)) = form.asking().echo(answer, settings)
         {
             return Say::new(Text::of(format!("{label}: ")).bold(value));
         }
@@ -235,11 +251,16 @@ impl<F: Forms> Dialog<F> {
             Answer::No => "no",
             _ => "answered",
         };
-        Say::new(self.question(version).text.line().plain("→ ").bold(word))
+        Say::new(self.question(version, settings).text.line().plain("→ ").bold(word))
     }
 }
 
-fn answer_form<F: Forms>(form: F, answer: &Answer<F::Opening>, looked: F::Looked) -> Next<F> {
+fn answer_form<F: Forms>(
+    form: F,
+    answer: &Answer<F::Opening>,
+    looked: F::Looked,
+    settings: &Settings,
+) -> Next<F> {
     let asking = form.asking();
     match answer {
         Answer::Cancel => cancelled(&form),
@@ -251,9 +272,9 @@ fn answer_form<F: Forms>(form: F, answer: &Answer<F::Opening>, looked: F::Looked
             asking.noun(),
             asking.command()
         ))),
-        Answer::Yes | Answer::Back => form.answer(answer, looked),
+        Answer::Yes | Answer::Back => form.answer(answer, looked, settings),
         _ if asking.is_complete() => Next::repeat(form, "Please answer /y or /n, or go /back."),
-        answer => form.answer(answer, looked),
+        answer => form.answer(answer, looked, settings),
     }
 }
 
@@ -296,14 +317,14 @@ pub fn begin<F: Forms>(
     version: i64,
     snapshot: &Snapshot,
 ) -> Vec<Effect> {
-    let Some(draft) = &snapshot.draft else { return effects(next, version) };
+    let Some(draft) = &snapshot.draft else { return effects(next, version, &snapshot.settings) };
     match next {
         Next::Ask(..) => {
             let dialog = Dialog::Instead { begin: begin.clone(), held: held(draft) };
-            effects::<F>(Next::Ask(dialog, None), version)
+            effects::<F>(Next::Ask(dialog, None), version, &snapshot.settings)
         }
         Next::End(words) => vec![Effect::Say(Say::new(words))],
-        Next::Publish(publish) => vec![Effect::Publish(*publish)],
+        Next::Publish(edits) => edits.into_iter().map(Effect::Publish).collect(),
         Next::Resume(held) => vec![Effect::Resume(held)],
     }
 }
@@ -323,15 +344,17 @@ pub fn answered<F: Forms>(
     answer: &Answer<F::Opening>,
     looked: F::Looked,
     incoming: &Incoming,
+    settings: &Settings,
 ) -> Vec<Effect> {
     let mut done = Vec::new();
     if let Some((_, message_id, data)) = incoming.press()
         && draft_button(data).is_some()
     {
-        let say = dialog.answered(answer, draft.version);
+        let say = dialog.answered(answer, draft.version, settings);
         done.push(Effect::Edit { message_id, say });
     }
-    done.extend(effects(dialog.answer(answer, looked), incoming.update_id));
+    let next = dialog.answer(answer, looked, settings);
+    done.extend(effects(next, incoming.update_id, settings));
     done
 }
 
@@ -343,10 +366,10 @@ pub fn unreadable() -> Vec<Effect> {
 }
 
 /// What a [`Next`] does.
-fn effects<F: Forms>(next: Next<F>, version: i64) -> Vec<Effect> {
+fn effects<F: Forms>(next: Next<F>, version: i64, settings: &Settings) -> Vec<Effect> {
     match next {
         Next::Ask(dialog, words) => {
-            let mut say = dialog.question(version);
+            let mut say = dialog.question(version, settings);
             if let Some(words) = words {
                 say.text = words.below(say.text);
             }
@@ -355,7 +378,10 @@ fn effects<F: Forms>(next: Next<F>, version: i64) -> Vec<Effect> {
             vec![Effect::Converse(state), Effect::Say(say)]
         }
         Next::End(words) => vec![Effect::EndConversation, Effect::Say(Say::new(words))],
-        Next::Publish(publish) => vec![Effect::EndConversation, Effect::Publish(*publish)],
+        Next::Publish(edits) => {
+            let edits = edits.into_iter().map(Effect::Publish);
+            [Effect::EndConversation].into_iter().chain(edits).collect()
+        }
         Next::Resume(held) => {
             vec![Effect::Resume(held), Effect::Say(Say::new(Text::of("Going on where we were.")))]
         }

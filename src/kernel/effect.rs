@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::chat::{Keyboard, Place};
 use super::picture::Picture;
+use super::settings::Settings;
 use super::text::{CAPTION_LIMIT_UTF16, MESSAGE_LIMIT_UTF16, Text};
 
 /// Something to say in the chat that the decision is about.
@@ -159,6 +160,8 @@ pub enum Effect {
     /// A conversation, of any room, goes on where it was interrupted.
     Resume(Held),
     EndConversation,
+    /// The chat wants to be told things like this from now on.
+    Settings(Settings),
     Access(AccessChange),
     Alerts(AlertsChange),
     /// Alerts about this are recorded and sent to nobody until then (people's clock).

@@ -6,7 +6,6 @@
 pub mod alert;
 pub mod chat;
 pub mod conversation;
-pub mod degrees;
 pub mod dialog;
 pub mod effect;
 pub mod name;
@@ -19,3 +18,4 @@ pub mod text;
 pub mod time;
 pub mod topic;
 pub mod when;
+pub mod zones;

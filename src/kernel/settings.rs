@@ -61,6 +61,14 @@ impl Unit {
             Unit::Fahrenheit => (degrees - 32.0) * 5.0 / 9.0,
         }
     }
+
+    /// Thousandths of a degree of this unit, from thousandths of a degree Celsius.
+    pub fn of_thousandths(self, celsius: i64) -> i64 {
+        match self {
+            Unit::Celsius => celsius,
+            Unit::Fahrenheit => celsius.saturating_mul(9) / 5 + 32_000,
+        }
+    }
 }
 
 /// Hours in which a chat is told nothing that can wait, by its own clock; they may pass midnight.
@@ -150,6 +158,9 @@ mod tests {
         assert!((Unit::Fahrenheit.of_celsius(15.0) - 59.0).abs() < 1e-9);
         assert!((Unit::Fahrenheit.to_celsius(86.0) - 30.0).abs() < 1e-9);
         assert!((Unit::Celsius.to_celsius(21.5) - 21.5).abs() < f64::EPSILON);
+        let shown = |celsius| Unit::Fahrenheit.of_thousandths(celsius);
+        assert_eq!((shown(0), shown(100_000), shown(-40_000)), (32_000, 212_000, -40_000));
+        assert_eq!(Unit::Celsius.of_thousandths(21_500), 21_500);
     }
 
     proptest! {

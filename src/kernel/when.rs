@@ -1,6 +1,6 @@
 //! Times as people read them, in their own zone.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -8,6 +8,11 @@ use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 fn local(ms: i64, time_zone: Tz) -> DateTime<Tz> {
     let utc = DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
     time_zone.from_utc_datetime(&utc.naive_utc())
+}
+
+/// How far a zone's clocks are from UTC at a moment, in minutes; to the east is more.
+pub fn offset_minutes(ms: i64, time_zone: Tz) -> i32 {
+    local(ms, time_zone).offset().fix().local_minus_utc() / 60
 }
 
 /// `Sat 21 Nov 14:05`.

@@ -16,6 +16,7 @@ use crate::engine::{EngineError, FoldSummary, PassedOver, Phase, Runner, Views, 
 use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::kernel::topic::TopicSpec;
 use crate::log::dead_letters;
@@ -72,10 +73,10 @@ pub fn results() -> Vec<ResultTable> {
     all().iter().flat_map(|room| room.results).copied().collect()
 }
 
-/// The question that an unfinished conversation is at.
-pub fn question(draft: &Draft) -> Option<Say> {
+/// The question that an unfinished conversation is at, in a chat with these settings.
+pub fn question(draft: &Draft, settings: &Settings) -> Option<Say> {
     let room = all().into_iter().find(|room| room.chat.name() == draft.room)?;
-    room.chat.question(&draft.state, draft.version)
+    room.chat.question(&draft.state, draft.version, settings)
 }
 
 /// What a room has to tell of its pipeline, which is called like the room's conversations.
@@ -151,7 +152,8 @@ impl<V: Views> Pipe for Runner<V> {
 /// What the shell asks of a room's conversations.
 pub trait Talk {
     fn name(&self) -> &'static str;
-    fn question(&self, state: &serde_json::Value, version: i64) -> Option<Say>;
+    fn question(&self, state: &serde_json::Value, version: i64, settings: &Settings)
+    -> Option<Say>;
     fn unfinished(&self, state: &serde_json::Value) -> &'static str;
 }
 
@@ -160,8 +162,13 @@ impl<C: Chat> Talk for C {
         Chat::name(self)
     }
 
-    fn question(&self, state: &serde_json::Value, version: i64) -> Option<Say> {
-        Chat::question(self, state, version)
+    fn question(
+        &self,
+        state: &serde_json::Value,
+        version: i64,
+        settings: &Settings,
+    ) -> Option<Say> {
+        Chat::question(self, state, version, settings)
     }
 
     fn unfinished(&self, state: &serde_json::Value) -> &'static str {

@@ -9,6 +9,7 @@ use crate::engine::LogEnds;
 use crate::kernel::chat::{Incoming, Place, Snapshot};
 use crate::kernel::conversation::{Asked, Chat};
 use crate::kernel::effect::Effect;
+use crate::kernel::settings::Settings;
 use crate::store::StoreError;
 
 /// Who asks, and where, and what was seen of the world outside the store.
@@ -17,6 +18,8 @@ pub struct Asker {
     pub place: Place,
     /// 0 for somebody without a name of their own.
     pub user_id: i64,
+    /// What the chat has set.
+    pub settings: Settings,
     /// Where the log ends, if that was asked for and told.
     pub log_ends: Option<LogEnds>,
 }

@@ -77,7 +77,7 @@ impl Desk {
         let draft_version = snapshot.draft.as_ref().map(|draft| draft.version);
         let mut effects = decide(incoming, &snapshot);
         if let Some(draft) = open_question(incoming, &snapshot, &effects) {
-            effects.extend(rooms::question(&draft).map(Effect::Say));
+            effects.extend(rooms::question(&draft, &snapshot.settings).map(Effect::Say));
         }
         Ok(Some(Decided { effects, room, draft_version, standing: snapshot.standing }))
     }
@@ -105,9 +105,9 @@ impl Desk {
         let route = routes::route(&self.routes, incoming, visit, draft.clone()).await;
         let Some(turn) = route else { return Ok(None) };
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
-        let asker = Asker { place: incoming.place, user_id, log_ends };
-        let decide = turn.read(&asker, db).await?;
         let settings = settings::of(db, incoming.place.chat_id).await?;
+        let asker = Asker { place: incoming.place, user_id, settings, log_ends };
+        let decide = turn.read(&asker, db).await?;
         let snapshot = Snapshot {
             me: self.me.clone(),
             fixed: self.access.clone(),

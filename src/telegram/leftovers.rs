@@ -6,6 +6,7 @@
 use sqlx::SqliteConnection;
 
 use crate::kernel::effect::Say;
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms;
 use crate::store::outbox::{self, Class, Target};
@@ -14,7 +15,7 @@ use crate::store::{StoreError, conversation};
 /// Ends the conversations whose state or room this version does not know, and tells the people.
 pub async fn end_unreadable(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
     for (holder, draft) in conversation::all(db).await? {
-        if rooms::question(&draft).is_some() {
+        if rooms::question(&draft, &Settings::default()).is_some() {
             continue;
         }
         tracing::warn!(room = draft.room, "a conversation of another version was ended");

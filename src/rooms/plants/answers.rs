@@ -5,10 +5,11 @@ use sqlx::SqliteConnection;
 
 use super::chat::dialog::{Looked, Need, Opened, Opening};
 use super::chat::past::{DAYS_MAX, Past};
-use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored};
+use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored, update};
 use super::lookup::PlantRow;
 use super::sensors::{SensorOffer, Situation};
 use super::{care, history, lookup, outlook, sensors};
+use crate::kernel::settings::Unit;
 use crate::kernel::time::DAY_MS;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
@@ -17,17 +18,18 @@ impl Answers for PlantChat {
     fn read<'a>(
         &'a self,
         ask: &'a Ask,
-        _asker: &'a Asker,
+        asker: &'a Asker,
         db: &'a mut SqliteConnection,
     ) -> BoxFuture<'a, Result<Known, StoreError>> {
         Box::pin(async move {
             match ask {
-                Ask::List(typed) => list(db, typed).await,
+                Ask::List(typed) => list(db, typed, asker.settings.unit).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
                 Ask::History(span) => past(db, &span.plant, span.ms()).await,
                 Ask::Export(typed) => past(db, typed, DAYS_MAX * DAY_MS).await,
                 Ask::Watered(told) => watered(db, &told.plant).await,
+                Ask::Sensors => Ok(Known::Sensors(sensors::overview(db).await?)),
                 Ask::Begin(opening) => Ok(Known::Opened(opened(db, opening).await?)),
                 Ask::Answer(draft, answer) => {
                     let dialog = stored(&draft.state);
@@ -39,8 +41,8 @@ impl Answers for PlantChat {
     }
 }
 
-async fn list(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {
-    let filter = match filter_of(typed) {
+async fn list(db: &mut SqliteConnection, typed: &str, unit: Unit) -> Result<Known, StoreError> {
+    let filter = match filter_of(typed, unit) {
         Some(Err(_)) => return Ok(Known::Nothing),
         Some(Ok(filter)) => Some(filter),
         None => None,
@@ -97,7 +99,7 @@ async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, 
             let offers = lookup::offers(db).await?;
             let found = match typed.as_str() {
                 "" => None,
-                typed => Some(lookup::find_soon(db, typed).await?),
+                typed => Some(lookup::find_soon(db, &update::split(typed).0).await?),
             };
             Opened::Plant(offers, found)
         }
@@ -106,6 +108,18 @@ async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, 
             let (sensor, plant) = mapping::split(typed);
             let situation = situation(db, sensor, &sensors, plant).await?;
             Opened::Mapping(sensors, lookup::offers(db).await?, situation)
+        }
+        Opening::Sensor(sensor) => {
+            let sensors = sensors::offers(db).await?;
+            let situation = situation(db, sensor, &sensors, "").await?;
+            Opened::Mapping(sensors, lookup::offers(db).await?, situation)
+        }
+        Opening::Delete(typed) => {
+            let found = match typed.as_str() {
+                "" => None,
+                typed => Some(sensors::plant_with_sensors(db, typed).await?),
+            };
+            Opened::Delete(lookup::offers(db).await?, found)
         }
         Opening::Unmap(typed) => {
             let sensors = sensors::mapped_offers(db).await?;
@@ -133,6 +147,10 @@ async fn look(db: &mut SqliteConnection, need: Need) -> Result<Looked, StoreErro
         Need::Nothing => Looked::Nothing,
         Need::Plant(typed) => Looked::Plant(lookup::find_soon(db, &typed).await?),
         Need::Now(plant_id) => Looked::Now(lookup::by_id_soon(db, plant_id).await?),
+        Need::WithSensors(typed) => {
+            let (found, sensors) = sensors::plant_with_sensors(db, &typed).await?;
+            Looked::WithSensors(found, sensors)
+        }
         Need::Situation { sensor_id, plant } => {
             Looked::Situation(Box::new(sensors::situation(db, &sensor_id, &plant).await?))
         }

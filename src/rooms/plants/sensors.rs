@@ -12,6 +12,8 @@ use crate::store::{StoreError, publication};
 
 /// Sensors that a question offers: Telegram takes 100 buttons under a message.
 const OFFER_LIMIT: usize = 40;
+/// Sensors of a kind that `/sensors` lists; it says how many more there are.
+const LIST_LIMIT: usize = 30;
 
 /// A sensor and the plant that it feeds.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -34,6 +36,36 @@ pub async fn feeding(db: &mut SqliteConnection, plant_id: i32) -> Result<Vec<Map
         .bind(plant_id)
         .fetch_all(db)
         .await?)
+}
+
+/// A sensor that is heard and feeds no plant.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Unmapped {
+    pub sensor_id: String,
+    pub heard_ms: i64,
+}
+
+/// A plant that sends readings and that nobody has described.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Undescribed {
+    pub plant_id: i32,
+    /// The time of its newest reading.
+    pub event_ms: i64,
+}
+
+/// Some of a kind, and how many there are in all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Portion<T> {
+    pub shown: Vec<T>,
+    pub total: i64,
+}
+
+/// Everything that reads a plant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    pub mapped: Portion<Mapped>,
+    pub unmapped: Portion<Unmapped>,
+    pub undescribed: Portion<Undescribed>,
 }
 
 /// A sensor to choose.
@@ -64,6 +96,38 @@ pub async fn mapped_offers(db: &mut SqliteConnection) -> Result<Vec<SensorOffer>
         sensor_id: mapped.sensor_id,
     };
     Ok(mapped.into_iter().map(offer).collect())
+}
+
+/// All sensors, and who sends readings without being known; of each kind the first ones.
+pub async fn overview(db: &mut SqliteConnection) -> Result<Overview, StoreError> {
+    const UNMAPPED: &str =
+        "from plant_sensor where sensor_id not in (select sensor_id from plant_sensor_mapping)";
+    const UNDESCRIBED: &str =
+        "from plant_latest where plant_id not in (select plant_id from plant)";
+    let mapped = sqlx::query_as(&format!("{MAPPED} order by m.sensor_id limit {LIST_LIMIT}"))
+        .fetch_all(&mut *db)
+        .await?;
+    let unmapped = sqlx::query_as(&format!(
+        "select sensor_id, heard_ms {UNMAPPED} order by heard_ms desc, sensor_id limit {LIST_LIMIT}"
+    ))
+    .fetch_all(&mut *db)
+    .await?;
+    let undescribed = sqlx::query_as(&format!(
+        "select plant_id, event_ms {UNDESCRIBED}
+          order by event_ms desc, plant_id limit {LIST_LIMIT}"
+    ))
+    .fetch_all(&mut *db)
+    .await?;
+    Ok(Overview {
+        mapped: Portion { shown: mapped, total: count(db, "from plant_sensor_mapping").await? },
+        unmapped: Portion { shown: unmapped, total: count(db, UNMAPPED).await? },
+        undescribed: Portion { shown: undescribed, total: count(db, UNDESCRIBED).await? },
+    })
+}
+
+/// How many rows there are of what one of our own constants names.
+async fn count(db: &mut SqliteConnection, of: &'static str) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(&format!("select count(*) {of}")).fetch_one(db).await?)
 }
 
 /// Every sensor that is known: the usual addresses, those that feed a plant, and those that were
@@ -125,19 +189,39 @@ pub async fn situation(
         "" => Found::default(),
         typed => lookup::find_soon(db, typed).await?,
     };
-    let mut sharers = Vec::new();
-    if let [plant] = found.matches.as_slice() {
-        sharers = feeding(db, plant.plant_id).await?.into_iter().map(|it| it.sensor_id).collect();
-        for (key, plant_id) in &on_the_way {
-            sharers.retain(|sharer| sharer != key);
-            if *plant_id == Some(plant.plant_id) {
-                sharers.push(key.clone());
-            }
-        }
-        sharers.retain(|sharer| sharer != sensor_id);
-        sharers.sort_unstable();
-    }
+    let mut sharers = sensors_of(db, &found, &on_the_way).await?;
+    sharers.retain(|sharer| sharer != sensor_id);
     Ok(Situation { fed, found, sharers })
+}
+
+/// The plant that was typed, and the sensors that feed it, edits on their way included.
+pub async fn plant_with_sensors(
+    db: &mut SqliteConnection,
+    typed: &str,
+) -> Result<(Found, Vec<String>), StoreError> {
+    let on_the_way = on_the_way(db).await?;
+    let found = lookup::find_soon(db, typed).await?;
+    let sensors = sensors_of(db, &found, &on_the_way).await?;
+    Ok((found, sensors))
+}
+
+/// The sensors of the one plant that was found, in order.
+async fn sensors_of(
+    db: &mut SqliteConnection,
+    found: &Found,
+    on_the_way: &[(String, Option<i32>)],
+) -> Result<Vec<String>, StoreError> {
+    let [plant] = found.matches.as_slice() else { return Ok(Vec::new()) };
+    let mapped = feeding(db, plant.plant_id).await?.into_iter().map(|it| it.sensor_id);
+    let mut sensors: Vec<String> = mapped.collect();
+    for (key, plant_id) in on_the_way {
+        sensors.retain(|sensor| sensor != key);
+        if *plant_id == Some(plant.plant_id) {
+            sensors.push(key.clone());
+        }
+    }
+    sensors.sort_unstable();
+    Ok(sensors)
 }
 
 /// What a plant is called, or its number where nobody has described it.

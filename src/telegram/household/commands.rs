@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use teloxide::utils::command::BotCommands;
 
-use super::{Ask, alerts, people};
+use super::{Ask, alerts, people, settings};
 use crate::kernel::chat::{ChatKind, Incoming, Snapshot, Standing};
 use crate::kernel::conversation::{CommandSpec, Site};
 use crate::kernel::text::Text;
@@ -17,6 +17,8 @@ use crate::rooms::command;
 pub enum Command {
     #[command(description = "the newest alerts; with here or off, whether they come to this chat")]
     Alerts(String),
+    #[command(description = "this chat's time zone, °C or °F, and quiet hours")]
+    Settings(String),
     #[command(description = "how the pipelines and the outbox are doing")]
     Status,
     #[command(description = "records that could not be used")]
@@ -44,7 +46,7 @@ pub(super) const ADMIT: &str = "house:admit";
 fn least(name: &str) -> Standing {
     match name {
         "start" => Standing::Stranger,
-        "alerts" | "status" | "help" | "cancel" => Standing::Viewer,
+        "alerts" | "settings" | "status" | "help" | "cancel" => Standing::Viewer,
         _ => Standing::Owner,
     }
 }
@@ -78,6 +80,7 @@ pub fn has_command(name: &str) -> bool {
 pub(super) fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
     Some(match command::parse(&incoming)? {
         Command::Alerts(wish) => Ask::Alerts(alerts::Wish::of(&wish)),
+        Command::Settings(typed) => Ask::Settings(settings::Wish::Typed(typed)),
         Command::Status => Ask::Status,
         Command::DeadLetters => Ask::DeadLetters(0),
         Command::Help => Ask::Help,
@@ -95,7 +98,10 @@ pub(super) fn tapped(incoming: Arc<Incoming>) -> Option<Ask> {
     match data {
         ADMIT => Some(Ask::Admit),
         alerts::HERE => Some(Ask::Alerts(alerts::Wish::Here)),
-        data => people::Tap::of(data).map(Ask::Remove),
+        data => match settings::Tap::of(data) {
+            Some(tap) => Some(Ask::Settings(settings::Wish::Tapped(tap))),
+            None => people::Tap::of(data).map(Ask::Remove),
+        },
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::kernel::chat::{Incoming, Presence, Snapshot, Standing};
 use crate::kernel::conversation::{Asked, Chat};
 use crate::kernel::effect::{Effect, Say};
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::command;
 use crate::rooms::turn::{Route, Routes};
@@ -21,6 +22,7 @@ mod letters;
 mod people;
 mod plain;
 mod read;
+mod settings;
 mod start;
 mod status;
 
@@ -34,6 +36,7 @@ pub use status::StatusFacts;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     Alerts(alerts::Wish),
+    Settings(settings::Wish),
     Status,
     /// A page of the dead letters; the first is 0.
     DeadLetters(i64),
@@ -117,7 +120,7 @@ impl Chat for Household {
         effects
     }
 
-    fn question(&self, _state: &Value, _version: i64) -> Option<Say> {
+    fn question(&self, _state: &Value, _version: i64, _settings: &Settings) -> Option<Say> {
         None
     }
 
@@ -131,6 +134,7 @@ fn decide(ask: &Ask, known: Known, incoming: &Incoming, snapshot: &Snapshot) -> 
         (Ask::Alerts(wish), Known::Alerts(newest, subscribed)) => {
             alerts::decide(*wish, &newest, subscribed, incoming, snapshot)
         }
+        (Ask::Settings(wish), _) => settings::decide(wish, incoming, snapshot),
         (Ask::Status, Known::Status(facts)) => vec![say(facts.text(snapshot))],
         (Ask::DeadLetters(_), _) if snapshot.standing != Standing::Owner => {
             vec![say(Text::of("Only an owner can see these."))]

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::mapping::MappingForm;
+use super::delete::DeleteForm;
+use super::mapping::{self, MappingForm};
 use super::unmap::UnmapForm;
 use super::update::PlantForm;
 use crate::kernel::chat::{Button, Keyboard};
 use crate::kernel::dialog::{self, Asking, Forms, pick};
+use crate::kernel::settings::Settings;
 use crate::rooms::plants::lookup::{Found, Offers, PlantRow};
 use crate::rooms::plants::sensors::{SensorOffer, Situation};
 
@@ -20,6 +22,9 @@ pub enum Opening {
     Plant(String),
     Mapping(String),
     Unmap(String),
+    /// A sensor whose id is not taken apart, from a button.
+    Sensor(String),
+    Delete(String),
 }
 
 /// What an answer needs looked up before it can be judged.
@@ -31,6 +36,8 @@ pub enum Need {
     Plant(String),
     /// A plant as it is now.
     Now(i32),
+    /// A plant by what was typed, and its sensors.
+    WithSensors(String),
     /// A sensor, and the plant that was typed for it, if one was.
     Situation { sensor_id: String, plant: String },
     /// What a conversation that begins offers, and what was typed with its command.
@@ -43,6 +50,7 @@ pub enum Looked {
     Nothing,
     Plant(Found),
     Now(Option<PlantRow>),
+    WithSensors(Found, Vec<String>),
     Situation(Box<Situation>),
     Opened(Box<Opened>),
 }
@@ -53,6 +61,8 @@ pub enum Opened {
     Plant(Offers, Option<Found>),
     Mapping(Vec<SensorOffer>, Offers, Option<Situation>),
     Unmap(Vec<SensorOffer>, Option<Situation>),
+    /// Plants to offer; and the plant that was typed, with its sensors.
+    Delete(Offers, Option<(Found, Vec<String>)>),
 }
 
 /// One of the room's conversations.
@@ -61,6 +71,7 @@ pub enum Form {
     Plant(PlantForm),
     Mapping(MappingForm),
     Unmap(UnmapForm),
+    Delete(DeleteForm),
 }
 
 impl From<PlantForm> for Form {
@@ -78,6 +89,12 @@ impl From<MappingForm> for Form {
 impl From<UnmapForm> for Form {
     fn from(form: UnmapForm) -> Form {
         Form::Unmap(form)
+    }
+}
+
+impl From<DeleteForm> for Form {
+    fn from(form: DeleteForm) -> Form {
+        Form::Delete(form)
     }
 }
 
@@ -104,10 +121,17 @@ impl Forms for Form {
                 PlantForm::open(typed, offers, found)
             }
             (Opening::Mapping(typed), Opened::Mapping(sensors, plants, situation)) => {
-                MappingForm::open(typed, sensors, plants, situation)
+                let (sensor, plant) = mapping::split(typed);
+                MappingForm::open(sensor, plant, sensors, plants, situation)
+            }
+            (Opening::Sensor(sensor), Opened::Mapping(sensors, plants, situation)) => {
+                MappingForm::open(sensor, "", sensors, plants, situation)
             }
             (Opening::Unmap(typed), Opened::Unmap(sensors, situation)) => {
                 UnmapForm::open(typed, sensors, situation)
+            }
+            (Opening::Delete(typed), Opened::Delete(offers, found)) => {
+                DeleteForm::open(typed, offers, found)
             }
             _ => return None,
         })
@@ -116,8 +140,9 @@ impl Forms for Form {
     fn typed(opening: &Opening) -> String {
         let (command, typed) = match opening {
             Opening::Plant(typed) => ("/update_plant", typed),
-            Opening::Mapping(typed) => ("/update_mapping", typed),
+            Opening::Mapping(typed) | Opening::Sensor(typed) => ("/update_mapping", typed),
             Opening::Unmap(typed) => ("/unmap_sensor", typed),
+            Opening::Delete(typed) => ("/delete_plant", typed),
         };
         format!("{command} {typed}").trim_end().to_owned()
     }
@@ -127,14 +152,16 @@ impl Forms for Form {
             Form::Plant(form) => form,
             Form::Mapping(form) => form,
             Form::Unmap(form) => form,
+            Form::Delete(form) => form,
         }
     }
 
-    fn answer(self, answer: &Answer, looked: Looked) -> Next {
+    fn answer(self, answer: &Answer, looked: Looked, settings: &Settings) -> Next {
         match self {
-            Form::Plant(form) => form.answer(answer, looked),
+            Form::Plant(form) => form.answer(answer, looked, settings),
             Form::Mapping(form) => form.answer(answer, looked),
             Form::Unmap(form) => form.answer(answer, looked),
+            Form::Delete(form) => form.answer(answer, looked),
         }
     }
 }

@@ -11,25 +11,28 @@ use super::filter::Filter;
 use super::history::Quarter;
 use super::lookup::{Found, PlantRow};
 use super::rules::forecast::Forecast;
-use super::sensors::Mapped;
+use super::sensors::{Mapped, Overview};
 use crate::kernel::chat::{Draft, Incoming, Snapshot};
 use crate::kernel::conversation::Chat;
 use crate::kernel::dialog::{self as conversation, Forms};
 use crate::kernel::effect::{Effect, Say};
+use crate::kernel::settings::{Settings, Unit};
 use crate::kernel::text::Text;
 
 pub mod button;
 mod choice;
+mod delete;
 pub mod dialog;
 pub mod fields;
 pub mod mapping;
 pub mod past;
 pub mod picture;
 pub mod routes;
+mod sensors;
 pub mod show;
 pub mod typed;
 mod unmap;
-mod update;
+pub mod update;
 pub mod watered;
 
 use dialog::{Answer, Dialog, Form, Looked, Opened, Opening};
@@ -51,8 +54,12 @@ pub enum Command {
     Export(String),
     #[command(description = "note that a plant was watered, now or at another time")]
     Watered(String),
+    #[command(description = "which sensors feed which plant, and which are silent or unknown")]
+    Sensors,
     #[command(description = "add a plant or change one")]
     UpdatePlant(String),
+    #[command(description = "delete a plant")]
+    DeletePlant(String),
     #[command(description = "say which plant a sensor feeds")]
     UpdateMapping(String),
     #[command(description = "a sensor feeds no plant any more")]
@@ -71,6 +78,8 @@ pub enum Ask {
     Export(String),
     /// `/watered`, or its button.
     Watered(Told),
+    /// `/sensors`.
+    Sensors,
     /// A conversation, while there is none.
     Begin(Opening),
     /// An answer inside a conversation.
@@ -87,6 +96,7 @@ pub enum Known {
     Past(Found, Option<Past>),
     /// Which plant was meant, and when somebody said before that it was watered, newest first.
     Waterings(Found, Vec<i64>),
+    Sensors(Overview),
     Opened(Opened),
     Looked(Looked),
 }
@@ -132,11 +142,11 @@ impl Chat for PlantChat {
     ) -> Vec<Effect> {
         let mut effects = match (ask, known) {
             (Ask::List(typed), Known::Plants(rows, total)) => {
-                let filter = filter_of(typed);
+                let filter = filter_of(typed, snapshot.settings.unit);
                 let filter = filter.as_ref().and_then(|filter| filter.as_ref().ok());
                 vec![Effect::Say(show::list(&rows, total, filter, snapshot))]
             }
-            (Ask::List(typed), _) => vec![Effect::Say(filter_refused(typed))],
+            (Ask::List(typed), _) => vec![Effect::Say(filter_refused(typed, snapshot))],
             (Ask::Show(typed), Known::Plant(found, card)) => {
                 vec![Effect::Say(shown(typed, &found, card.as_ref(), snapshot))]
             }
@@ -152,6 +162,9 @@ impl Chat for PlantChat {
             (Ask::Watered(told), Known::Waterings(found, said)) => {
                 vec![watered::decide(told, &found, &said, snapshot)]
             }
+            (Ask::Sensors, Known::Sensors(overview)) => {
+                vec![Effect::Say(sensors::list(&overview, snapshot))]
+            }
             (Ask::Begin(opening), Known::Opened(opened)) => {
                 begin(opening, opened, incoming.update_id, snapshot)
             }
@@ -162,6 +175,7 @@ impl Chat for PlantChat {
                 Ask::History(_)
                 | Ask::Export(_)
                 | Ask::Watered(_)
+                | Ask::Sensors
                 | Ask::Begin(_)
                 | Ask::Answer(..),
                 _,
@@ -174,8 +188,8 @@ impl Chat for PlantChat {
         effects
     }
 
-    fn question(&self, state: &Value, version: i64) -> Option<Say> {
-        Some(stored(state)?.question(version))
+    fn question(&self, state: &Value, version: i64, settings: &Settings) -> Option<Say> {
+        Some(stored(state)?.question(version, settings))
     }
 
     fn unfinished(&self, state: &Value) -> &'static str {
@@ -190,13 +204,13 @@ impl PlantChat {
     }
 }
 
-/// The filter of `/plants`; `None` without one.
-pub fn filter_of(typed: &str) -> Option<Result<Filter, Text>> {
-    (!typed.is_empty()).then(|| Filter::parse(typed))
+/// The filter of `/plants` in a chat that reads temperatures in this unit; `None` without one.
+pub fn filter_of(typed: &str, unit: Unit) -> Option<Result<Filter, Text>> {
+    (!typed.is_empty()).then(|| Filter::parse(typed, unit))
 }
 
-fn filter_refused(typed: &str) -> Say {
-    match filter_of(typed) {
+fn filter_refused(typed: &str, snapshot: &Snapshot) -> Say {
+    match filter_of(typed, snapshot.settings.unit) {
         Some(Err(reason)) => Say::new(reason),
         _ => Say::new(Text::of("The plants could not be looked up. Please try again.")),
     }
@@ -243,7 +257,10 @@ fn answered(
         return vec![Effect::EndConversation, Effect::Say(Say::new(Text::of(words)))];
     }
     match stored(&draft.state) {
-        Some(dialog) => conversation::answered(dialog, draft, answer, looked, incoming),
+        Some(dialog) => {
+            let settings = &snapshot.settings;
+            conversation::answered(dialog, draft, answer, looked, incoming, settings)
+        }
         None => conversation::unreadable(),
     }
 }

@@ -9,6 +9,7 @@ use super::show::{self, tenths};
 use super::typed;
 use crate::kernel::chat::Snapshot;
 use crate::kernel::effect::{File, Say};
+use crate::kernel::settings::Unit;
 use crate::kernel::text::Text;
 use crate::kernel::time::DAY_MS;
 use crate::kernel::when;
@@ -98,13 +99,14 @@ fn days(span: &Span, plant: &PlantRow, past: &Past, snapshot: &Snapshot) -> Say 
         past.quarters.chunk_by(|one, next| date(one) == date(next)).collect();
     let mut text = Text::new()
         .bold(&plant.given_name)
-        .plain(" by days: least, mean and greatest moisture in per cent, temperature in °C.");
+        .plain(" by days: least, mean and greatest moisture in per cent, temperature in ")
+        .plain(format!("{}.", snapshot.settings.unit.symbol()));
     let skipped = days.len().saturating_sub(LINES_MAX);
     for day in &days[skipped..] {
         let Some(first) = day.first() else { continue };
         let watered =
             past.waterings.iter().filter(|it| when::date_of(it.at_ms, zone) == date(first));
-        text = text.below(line(date(first), day, watered.count()));
+        text = text.below(line(date(first), day, watered.count(), snapshot.settings.unit));
     }
     if skipped > 0 {
         text = text.below(Text::of(format!("The picture shows {skipped} days more.")));
@@ -112,8 +114,8 @@ fn days(span: &Span, plant: &PlantRow, past: &Past, snapshot: &Snapshot) -> Say 
     Say::new(text).showing(picture::of_past(plant, past, span.ms(), snapshot))
 }
 
-/// `Sat 21  31.2  38.0  45.1 %  19–23 °C 💧`.
-fn line(date: NaiveDate, day: &[Quarter], waterings: usize) -> Text {
+/// `Sat 21  31.2  38.0  45.1  19.0–23.4 💧`.
+fn line(date: NaiveDate, day: &[Quarter], waterings: usize, unit: Unit) -> Text {
     let count: i64 = day.iter().map(|quarter| quarter.reading_count).sum();
     let sum: i64 = day.iter().map(|quarter| quarter.moisture_sum).sum();
     let least = day.iter().map(|quarter| quarter.moisture_min).min().unwrap_or(0);
@@ -126,8 +128,8 @@ fn line(date: NaiveDate, day: &[Quarter], waterings: usize) -> Text {
         tenths(least),
         tenths(sum / count.max(1)),
         tenths(most),
-        tenths(coldest),
-        tenths(hottest)
+        tenths(unit.of_thousandths(coldest)),
+        tenths(unit.of_thousandths(hottest))
     );
     Text::new().code(numbers).plain(if waterings > 0 { " 💧" } else { "" })
 }

@@ -4,8 +4,8 @@ use super::PlantCard;
 use super::past::Past;
 use super::show::{SILENT_MS, tenths};
 use crate::kernel::chat::Snapshot;
-use crate::kernel::degrees::Degrees;
 use crate::kernel::picture::{Drawing, Gauge, Measure, Overview, Picture, Series, Tick, Title};
+use crate::kernel::settings::Unit;
 use crate::kernel::time::DAY_MS;
 use crate::kernel::when;
 use crate::rooms::plants::care::Watered;
@@ -23,20 +23,20 @@ pub fn of(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Option<Pictu
     // What was read long ago is shown where it was, not as days of nothing.
     let is_recent = now_ms - event_ms < WEEK_MS - DAY_MS;
     let until_ms = if is_recent { now_ms.max(event_ms) } else { event_ms };
-    let (degrees, zone) = (Degrees::Celsius, snapshot.time_zone);
+    let (unit, zone) = (snapshot.settings.unit, snapshot.time_zone);
     let (week, waterings) = (&card.week, &card.waterings);
     let time = Time::until(until_ms, WEEK_MS);
     let newest = format!(
         "{} %, {} {} · {}",
         tenths(moisture),
-        tenths(degrees.of_celsius(temperature)),
-        degrees.sign(),
+        tenths(unit.of_thousandths(temperature)),
+        unit.symbol(),
         when::ago(event_ms, now_ms)
     );
     Some(Picture {
         title: title(row),
         facts: [Some(newest), outlook(card, snapshot)].into_iter().flatten().collect(),
-        drawing: Drawing::Series(series(row, week, waterings, time, degrees, zone)),
+        drawing: Drawing::Series(series(row, week, waterings, time, unit, zone)),
     })
 }
 
@@ -54,14 +54,14 @@ fn outlook(card: &PlantCard, snapshot: &Snapshot) -> Option<String> {
 pub fn of_past(row: &PlantRow, past: &Past, span_ms: i64, snapshot: &Snapshot) -> Option<Picture> {
     let (first, last) = (past.quarters.first()?, past.quarters.last()?);
     let until_ms = row.event_ms?;
-    let (degrees, zone) = (Degrees::Celsius, snapshot.time_zone);
+    let (unit, zone) = (snapshot.settings.unit, snapshot.time_zone);
     let days = when::span(first.start_ms.max(until_ms - span_ms), last.start_ms, zone);
     let (quarters, waterings) = (&past.quarters, &past.waterings);
     let time = Time::until(until_ms, span_ms);
     Some(Picture {
         title: title(row),
         facts: vec![days],
-        drawing: Drawing::Series(series(row, quarters, waterings, time, degrees, zone)),
+        drawing: Drawing::Series(series(row, quarters, waterings, time, unit, zone)),
     })
 }
 
@@ -132,11 +132,11 @@ fn series(
     quarters: &[Quarter],
     waterings: &[Watered],
     time: Time,
-    degrees: Degrees,
+    unit: Unit,
     zone: chrono_tz::Tz,
 ) -> Series {
     let temperature = time.means(quarters, |quarter| quarter.temperature_sum);
-    let shown = |celsius: i64| degrees.of_celsius(celsius);
+    let shown = |celsius: i64| unit.of_thousandths(celsius);
     let moisture = Measure {
         label: "Moisture, %".to_owned(),
         low: thousandths(row.moisture_low),
@@ -144,7 +144,7 @@ fn series(
         values: time.means(quarters, |quarter| quarter.moisture_sum),
     };
     let temperature = Measure {
-        label: format!("Temperature, {}", degrees.sign()),
+        label: format!("Temperature, {}", unit.symbol()),
         low: shown(thousandths(row.temperature_low)),
         high: shown(thousandths(row.temperature_high)),
         values: temperature.into_iter().map(|value| value.map(shown)).collect(),
@@ -177,7 +177,7 @@ pub fn of_all(
     let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
     let plants = if total == 1 { "plant" } else { "plants" };
     let title = match filter {
-        Some(filter) => format!("{total} {plants} with {}", filter.shown()),
+        Some(filter) => format!("{total} {plants} with {}", filter.shown(snapshot.settings.unit)),
         None => format!("{total} {plants}"),
     };
     Some(Picture {

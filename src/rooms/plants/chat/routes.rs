@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::button::{EDIT, OPEN, WATERED};
+use super::button::{EDIT, MAP, OPEN, WATERED};
 use super::past::Span;
 use super::watered::Told;
 use super::{Answer, Ask, Command, Opening, PlantChat};
@@ -19,7 +19,7 @@ pub fn commands() -> Vec<CommandSpec> {
 /// Whoever may look may use these; everything else changes something.
 fn least(name: &str) -> Standing {
     match name {
-        "plants" | "plant" | "history" | "export" => Standing::Viewer,
+        "plants" | "plant" | "history" | "export" | "sensors" => Standing::Viewer,
         _ => Standing::Member,
     }
 }
@@ -48,7 +48,9 @@ fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
         Command::History(typed) => Ask::History(Span::of(&typed)),
         Command::Export(typed) => Ask::Export(typed.trim().to_owned()),
         Command::Watered(typed) => Ask::Watered(Told::of(&typed)),
+        Command::Sensors => Ask::Sensors,
         Command::UpdatePlant(typed) => Ask::Begin(Opening::Plant(typed)),
+        Command::DeletePlant(typed) => Ask::Begin(Opening::Delete(typed)),
         Command::UpdateMapping(typed) => Ask::Begin(Opening::Mapping(typed)),
         Command::UnmapSensor(typed) => Ask::Begin(Opening::Unmap(typed)),
     })
@@ -69,8 +71,17 @@ fn button(incoming: Arc<Incoming>) -> Option<Ask> {
     if let Some(plant_id) = data.strip_prefix(WATERED) {
         return Some(Ask::Watered(Told::of(plant_id)));
     }
-    let plant_id = data.strip_prefix(EDIT)?;
-    Some(Ask::Begin(Opening::Plant(plant_id.to_owned())))
+    opening(data).map(Ask::Begin)
+}
+
+/// The conversation that a button begins.
+fn opening(data: &str) -> Option<Opening> {
+    if let Some(sensor_id) = data.strip_prefix(MAP) {
+        return Some(Opening::Sensor(sensor_id.to_owned()));
+    }
+    // A plant, and behind a colon the one field that is to change.
+    let edited = data.strip_prefix(EDIT)?;
+    Some(Opening::Plant(edited.replace(':', " ")))
 }
 
 /// What an update means to the conversation that is going on. `None`: it is for somebody else.
@@ -85,8 +96,8 @@ fn answer(incoming: Arc<Incoming>, draft: Option<Draft>) -> Option<Ask> {
 }
 
 fn pressed(data: &str, version: i64) -> Option<Answer> {
-    if let Some(plant_id) = data.strip_prefix(EDIT) {
-        return Some(Answer::Again(Opening::Plant(plant_id.to_owned())));
+    if let Some(opening) = opening(data) {
+        return Some(Answer::Again(opening));
     }
     match draft_button(data).filter(|(of_version, _)| *of_version == version)?.1.strip_prefix("id-")
     {

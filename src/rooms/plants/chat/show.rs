@@ -1,10 +1,12 @@
 //! What a plant looks like in a chat: a line of the list, and its card.
 
 use super::button::{self, OPEN};
+use super::fields::{Field, Measure};
 use super::picture;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::dialog::quoted;
 use crate::kernel::effect::Say;
+use crate::kernel::settings::Unit;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::rooms::plants::care::Watered;
@@ -51,7 +53,7 @@ pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &S
     let plants = if total == 1 { "plant" } else { "plants" };
     let mut text = Text::new().bold(format!("{total} {plants}"));
     if let Some(filter) = filter {
-        text = text.plain(" with ").code(filter.shown());
+        text = text.plain(" with ").code(filter.shown(snapshot.settings.unit));
     }
     if total == 0 {
         let hint = match filter {
@@ -111,20 +113,11 @@ pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
         .italic(&row.scientific_name)
         .plain(format!(" · plant {}", row.plant_id))
         .line();
-    text = text.below(measure(
-        "Moisture",
-        row.moisture,
-        (row.moisture_low, row.moisture_high),
-        "%",
-        ("dry", "wet"),
-    ));
-    text = text.below(measure(
-        "Temperature",
-        row.temperature,
-        (row.temperature_low, row.temperature_high),
-        "°C",
-        ("cold", "hot"),
-    ));
+    let unit = snapshot.settings.unit;
+    let moisture = (row.moisture_low, row.moisture_high);
+    text = text.below(measure(Measure::Moisture, row.moisture, moisture, unit));
+    let temperature = (row.temperature_low, row.temperature_high);
+    text = text.below(measure(Measure::Temperature, row.temperature, temperature, unit));
     text = text.below(last_reading(row, snapshot));
     if let Some(day) = row.event_ms.and_then(|event_ms| Day::until(&card.week, event_ms)) {
         text = text.below(day_line(&day));
@@ -139,24 +132,27 @@ pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
     Say::new(text).with(edit_row(row, snapshot)).showing(picture::of(row, card, snapshot))
 }
 
-fn measure(
-    label: &str,
-    value: Option<i64>,
-    (low, high): (f32, f32),
-    unit: &str,
-    (below, above): (&str, &str),
-) -> Text {
-    let text = Text::of(format!("{label}: "));
-    let Some(value) = value else {
-        return text.plain(format!("unknown (band {low}–{high}\u{a0}{unit})"));
+/// A value against its band, as a chat reads it.
+fn measure(measure: Measure, value: Option<i64>, (low, high): (f32, f32), unit: Unit) -> Text {
+    let (label, below, above) = match measure {
+        Measure::Moisture => ("Moisture", "dry", "wet"),
+        Measure::Temperature => ("Temperature", "cold", "hot"),
     };
+    let sign = measure.sign(unit);
+    let band =
+        format!("band {}–{}\u{a0}{sign}", measure.shown(low, unit), measure.shown(high, unit));
+    let text = Text::of(format!("{label}: "));
+    let Some(value) = value else { return text.plain(format!("unknown ({band})")) };
     let verdict = match state(value, low, high) {
         State::Low => format!("too {below}"),
         State::Fine => "fine".to_owned(),
         State::High => format!("too {above}"),
     };
-    text.bold(format!("{}\u{a0}{unit}", tenths(value)))
-        .plain(format!(", {verdict} (band {low}–{high}\u{a0}{unit})"))
+    let shown = match measure {
+        Measure::Moisture => value,
+        Measure::Temperature => unit.of_thousandths(value),
+    };
+    text.bold(format!("{}\u{a0}{sign}", tenths(shown))).plain(format!(", {verdict} ({band})"))
 }
 
 fn last_reading(row: &PlantRow, snapshot: &Snapshot) -> Text {
@@ -234,7 +230,18 @@ fn edit_row(row: &PlantRow, snapshot: &Snapshot) -> Keyboard {
     if !snapshot.standing.may_edit() {
         return Keyboard::new();
     }
-    vec![vec![button::edit(row.plant_id), button::watered(row.plant_id)]]
+    let plant_id = row.plant_id;
+    let field = |field, label| button::edit_field(plant_id, field, label);
+    vec![
+        vec![button::edit(plant_id), button::watered(plant_id)],
+        vec![field(Field::MoistureLow, "💧 low"), field(Field::MoistureHigh, "💧 high")],
+        vec![field(Field::TemperatureLow, "🌡 low"), field(Field::TemperatureHigh, "🌡 high")],
+        vec![
+            field(Field::GivenName, "Name"),
+            field(Field::CommonName, "Common name"),
+            field(Field::ScientificName, "Scientific"),
+        ],
+    ]
 }
 
 /// The answer when a typed id or name is no single plant.

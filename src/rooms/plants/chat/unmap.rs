@@ -6,6 +6,7 @@ use super::dialog::{Answer, Form, Looked, Need, Next, sensor_rows};
 use super::mapping::{meant, no_sensor};
 use crate::kernel::dialog::{Asking, cancel, queued, yes_or_no};
 use crate::kernel::effect::{EditRecord, Publish, Say};
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::plants::MAPPING;
 use crate::rooms::plants::sensors::{SensorOffer, Situation};
@@ -100,7 +101,7 @@ impl UnmapForm {
                 let records =
                     vec![EditRecord { key: sensor_id.to_owned().into_bytes(), value: None }];
                 let queued = queued(sensor_id);
-                Next::Publish(Box::new(Publish { topic: MAPPING, records, saved, queued }))
+                Next::Publish(vec![Publish { topic: MAPPING, records, saved, queued }])
             }
             Some((plant_id, name)) => {
                 let words = Text::of("Somebody changed this mapping meanwhile:\n")
@@ -125,7 +126,7 @@ impl Asking<Form> for UnmapForm {
         "mapping"
     }
 
-    fn question(&self, version: i64) -> Say {
+    fn question(&self, version: i64, _settings: &Settings) -> Say {
         if let Some(fed) = &self.fed {
             let text = Text::of("Please confirm your mapping entry.\n")
                 .bold(fed.sensor_id.as_str())
@@ -155,7 +156,7 @@ impl Asking<Form> for UnmapForm {
         self.fed.is_some()
     }
 
-    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+    fn echo(&self, answer: &Answer, _settings: &Settings) -> Option<(&'static str, String)> {
         match self.fed {
             None => Some(("sensor", self.sensor_of(answer)?.ok()?.into())),
             Some(_) => None,

@@ -52,9 +52,14 @@ pub(super) fn decide(
         (Ask::Snooze(mac), _) => snoozed_until(*mac, snapshot),
         (Ask::Begin(opening), Known::Opened(opened)) => begin(opening, opened, incoming, snapshot),
         (Ask::Answer(draft, answer), Known::Looked(looked)) => match stored(&draft.state) {
-            Some(dialog) => {
-                Done::of(conversation::answered(dialog, draft, answer, looked, incoming))
-            }
+            Some(dialog) => Done::of(conversation::answered(
+                dialog,
+                draft,
+                answer,
+                looked,
+                incoming,
+                &snapshot.settings,
+            )),
             None => Done::of(conversation::unreadable()),
         },
         (Ask::Unclear(unclear), _) => said_of(Say::new(unclear.words())),

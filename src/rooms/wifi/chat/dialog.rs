@@ -9,6 +9,7 @@ use super::naming::NameForm;
 use super::unwatching::UnwatchForm;
 use super::watching::WatchForm;
 use crate::kernel::dialog::{self, Asking, Forms};
+use crate::kernel::settings::Settings;
 use crate::rooms::wifi::given::{Matches, Said, Who};
 use crate::rooms::wifi::types::{MacAddr, Ssid};
 
@@ -171,7 +172,7 @@ impl Forms for Form {
         }
     }
 
-    fn answer(self, answer: &Answer, looked: Looked) -> Next {
+    fn answer(self, answer: &Answer, looked: Looked, _settings: &Settings) -> Next {
         match self {
             Form::Name(form) => form.answer(answer, looked),
             Form::Mark(form) => form.answer(answer, looked),

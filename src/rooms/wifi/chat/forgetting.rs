@@ -8,6 +8,7 @@ use super::records;
 use super::which::Which;
 use crate::kernel::dialog::{Asking, yes_or_no};
 use crate::kernel::effect::{Publish, Say};
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::wifi::given::{Matches, Said, Target};
 use crate::rooms::wifi::wire::Given;
@@ -72,7 +73,7 @@ fn nothing(target: &Target) -> Text {
 fn confirm(which: Which, before: &Target, now: Vec<Said>) -> Next {
     let target = Target { devices: now };
     if target == *before {
-        return Next::Publish(Box::new(publish(&target)));
+        return Next::Publish(vec![publish(&target)]);
     }
     if is_unsaid(&target) {
         return Next::End(Text::of("Somebody has forgotten it meanwhile; nothing is left to do."));
@@ -99,7 +100,7 @@ impl Asking<Form> for ForgetForm {
         "device entry"
     }
 
-    fn question(&self, version: i64) -> Say {
+    fn question(&self, version: i64, _settings: &Settings) -> Say {
         let (ForgetForm::Device { which } | ForgetForm::Confirm { which, .. }) = self;
         let ForgetForm::Confirm { target, .. } = self else {
             let text = "Of which device is everything to be forgotten that was said here?";
@@ -127,7 +128,7 @@ impl Asking<Form> for ForgetForm {
         matches!(self, ForgetForm::Confirm { .. })
     }
 
-    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+    fn echo(&self, answer: &Answer, _settings: &Settings) -> Option<(&'static str, String)> {
         match self {
             ForgetForm::Device { which } => which.echo(answer),
             ForgetForm::Confirm { .. } => None,

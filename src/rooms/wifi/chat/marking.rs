@@ -7,6 +7,7 @@ use super::marks::{self, Mark};
 use super::which::Which;
 use crate::kernel::dialog::Asking;
 use crate::kernel::effect::Say;
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::wifi::given::Said;
 
@@ -35,7 +36,7 @@ impl MarkForm {
         let mark = self.mark;
         match self.which.choose(answer, looked) {
             Ok(target) => match marks::publish(mark, &target) {
-                Ok(publish) => Next::Publish(Box::new(publish)),
+                Ok(publish) => Next::Publish(vec![publish]),
                 Err(already) => Next::End(already),
             },
             Err((which, words)) => Next::ask(MarkForm { mark, which }, Some(words)),
@@ -52,7 +53,7 @@ impl Asking<Form> for MarkForm {
         "device entry"
     }
 
-    fn question(&self, version: i64) -> Say {
+    fn question(&self, version: i64, _settings: &Settings) -> Say {
         self.which.question(Text::of(self.mark.question()), version)
     }
 
@@ -64,7 +65,7 @@ impl Asking<Form> for MarkForm {
         false
     }
 
-    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+    fn echo(&self, answer: &Answer, _settings: &Settings) -> Option<(&'static str, String)> {
         self.which.echo(answer)
     }
 }

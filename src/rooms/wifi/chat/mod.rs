@@ -12,6 +12,7 @@ use super::types::{MacAddr, Ssid};
 use crate::kernel::chat::{Draft, Incoming, Snapshot};
 use crate::kernel::conversation::Chat;
 use crate::kernel::effect::{Effect, Say};
+use crate::kernel::settings::Settings;
 
 pub mod buttons;
 mod decide;
@@ -135,8 +136,8 @@ impl Chat for WifiChat {
         decide::decide(ask, known, incoming, snapshot)
     }
 
-    fn question(&self, state: &Value, version: i64) -> Option<Say> {
-        Some(stored(state)?.question(version))
+    fn question(&self, state: &Value, version: i64, settings: &Settings) -> Option<Say> {
+        Some(stored(state)?.question(version, settings))
     }
 
     fn unfinished(&self, state: &Value) -> &'static str {

@@ -8,6 +8,7 @@ use super::which::Which;
 use crate::kernel::dialog::{Asking, sentence, ways_out, yes_or_no};
 use crate::kernel::effect::{Publish, Say};
 use crate::kernel::name::Name;
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::wifi::given::{Matches, Said, Target};
 use crate::rooms::wifi::wire::Given;
@@ -37,7 +38,7 @@ impl NameForm {
         }
         match rest.parse::<Name>() {
             Ok(name) if is_called(&target, &name) => Next::End(unchanged(&target, &name)),
-            Ok(name) => Next::Publish(Box::new(publish(&target, &name))),
+            Ok(name) => Next::Publish(vec![publish(&target, &name)]),
             Err(error) => {
                 let words = Text::of(sentence(&error.to_string()));
                 Next::ask(NameForm::Name { which, target }, Some(words))
@@ -84,7 +85,7 @@ fn confirm(which: Which, before: Target, name: Name, now: Vec<Said>) -> Next {
         return Next::End(unchanged(&target, &name));
     }
     if target == before {
-        return Next::Publish(Box::new(publish(&target, &name)));
+        return Next::Publish(vec![publish(&target, &name)]);
     }
     let words = difference(&before, &target);
     Next::ask(NameForm::Confirm { which, target, name }, Some(words))
@@ -165,7 +166,7 @@ impl Asking<Form> for NameForm {
         "device name"
     }
 
-    fn question(&self, version: i64) -> Say {
+    fn question(&self, version: i64, _settings: &Settings) -> Say {
         match self {
             NameForm::Device { which } => {
                 which.question(Text::of("Which device is to be named?"), version)
@@ -206,7 +207,7 @@ impl Asking<Form> for NameForm {
         matches!(self, NameForm::Confirm { .. })
     }
 
-    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+    fn echo(&self, answer: &Answer, _settings: &Settings) -> Option<(&'static str, String)> {
         match (self, answer) {
             (NameForm::Device { which }, answer) => which.echo(answer),
             (NameForm::Name { .. }, Answer::Typed(typed)) => Some(("name", typed.clone())),

@@ -9,6 +9,7 @@ use super::spelling;
 use crate::kernel::chat::Keyboard;
 use crate::kernel::dialog::{Asking, cancel, pick};
 use crate::kernel::effect::{Publish, Say};
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::wifi::types::Ssid;
 
@@ -61,7 +62,7 @@ impl UnwatchForm {
 
     fn take_off(self, ssid: &Ssid, reason: Option<String>) -> Next {
         match reason {
-            Some(reason) => Next::Publish(Box::new(publish(ssid, &reason))),
+            Some(reason) => Next::Publish(vec![publish(ssid, &reason)]),
             None => {
                 let words = Text::new().code(spelling::shown(ssid)).plain(" is not watched.");
                 Next::ask(self, Some(words))
@@ -85,7 +86,7 @@ impl Asking<Form> for UnwatchForm {
         "watch list entry"
     }
 
-    fn question(&self, version: i64) -> Say {
+    fn question(&self, version: i64, _settings: &Settings) -> Say {
         let button =
             |(index, ssid): (usize, &Ssid)| vec![pick(spelling::shown(ssid), version, index)];
         let mut rows: Keyboard = self.offers.iter().enumerate().map(button).collect();
@@ -108,7 +109,7 @@ impl Asking<Form> for UnwatchForm {
         false
     }
 
-    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+    fn echo(&self, answer: &Answer, _settings: &Settings) -> Option<(&'static str, String)> {
         match answer {
             Answer::Typed(typed) => Some(("network", typed.clone())),
             Answer::Picked(index) => Some(("network", self.offers.get(*index)?.to_string())),

@@ -8,6 +8,7 @@ use super::spelling;
 use crate::kernel::dialog::{Asking, cancel, sentence, ways_out, yes_or_no};
 use crate::kernel::effect::{Publish, Say};
 use crate::kernel::name::line_of;
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::wifi::types::Ssid;
 
@@ -46,7 +47,7 @@ impl WatchForm {
         }
         match reason_of(rest) {
             Ok(reason) if was.as_deref() == Some(reason) => Next::End(unchanged(&ssid, reason)),
-            Ok(reason) => Next::Publish(Box::new(publish(&ssid, was.as_deref(), reason))),
+            Ok(reason) => Next::Publish(vec![publish(&ssid, was.as_deref(), reason)]),
             Err(words) => Next::ask(WatchForm::Reason { ssid, was }, Some(words)),
         }
     }
@@ -104,7 +105,7 @@ fn confirm(ssid: Ssid, was: Option<String>, reason: String, now: Option<String>)
         return Next::End(unchanged(&ssid, &reason));
     }
     if now == was {
-        return Next::Publish(Box::new(publish(&ssid, was.as_deref(), &reason)));
+        return Next::Publish(vec![publish(&ssid, was.as_deref(), &reason)]);
     }
     let shown =
         |reason: &Option<String>| reason.clone().unwrap_or_else(|| "not watched".to_owned());
@@ -156,7 +157,7 @@ impl Asking<Form> for WatchForm {
         "watch list entry"
     }
 
-    fn question(&self, version: i64) -> Say {
+    fn question(&self, version: i64, _settings: &Settings) -> Say {
         match self {
             WatchForm::Ssid => {
                 let text = Text::of("Which network is to be watched? Please send its name.")
@@ -202,7 +203,7 @@ impl Asking<Form> for WatchForm {
         matches!(self, WatchForm::Confirm { .. })
     }
 
-    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+    fn echo(&self, answer: &Answer, _settings: &Settings) -> Option<(&'static str, String)> {
         match (self, answer) {
             (WatchForm::Ssid, Answer::Typed(typed)) => Some(("network", typed.clone())),
             (WatchForm::Reason { .. }, Answer::Typed(typed)) => Some(("reason", typed.clone())),

@@ -27,7 +27,7 @@ impl MappingForm {
         let fed_now = now.fed.as_ref().map(|(fed_id, _)| *fed_id);
         let fed_before = self.fed.as_ref().map(|(fed_id, _)| *fed_id);
         if fed_now == fed_before && now.sharers == self.sharers {
-            return Next::Publish(Box::new(self.publish(sensor_id.as_str(), plant_id, &name)));
+            return Next::Publish(vec![self.publish(sensor_id.as_str(), plant_id, &name)]);
         }
         let words = self.difference(now);
         let asked = MappingForm { fed: now.fed.clone(), ..self };

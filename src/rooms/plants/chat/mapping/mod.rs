@@ -69,9 +69,10 @@ pub fn no_sensor(error: &TypeError) -> Text {
 }
 
 impl MappingForm {
-    /// Begins with what was typed behind the command: nothing, a sensor, or a sensor and a plant.
+    /// Begins with what was given: nothing, a sensor, or a sensor and a plant.
     pub fn open(
-        typed: &str,
+        sensor: &str,
+        plant: &str,
         sensors: Vec<SensorOffer>,
         plants: Offers,
         situation: Option<Situation>,
@@ -87,7 +88,6 @@ impl MappingForm {
             sharing: None,
             missing: None,
         };
-        let (sensor, plant) = split(typed);
         if sensor.is_empty() {
             return Next::ask(fresh, None);
         }

@@ -4,8 +4,9 @@ use super::{Answer, MappingForm, Sharing, Step};
 use crate::kernel::chat::Button;
 use crate::kernel::dialog::{Asking, cancel, ways_out, yes_or_no};
 use crate::kernel::effect::Say;
+use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
-use crate::rooms::plants::chat::button::EDIT;
+use crate::rooms::plants::chat::button;
 use crate::rooms::plants::chat::dialog::{Form, Need, plant_rows, sensor_rows};
 use crate::rooms::plants::types::SensorId;
 
@@ -18,7 +19,7 @@ impl Asking<Form> for MappingForm {
         "mapping"
     }
 
-    fn question(&self, version: i64) -> Say {
+    fn question(&self, version: i64, _settings: &Settings) -> Say {
         match self.step {
             Step::Sensor => self.sensor_question(version),
             Step::Plant => self.plant_question(version),
@@ -48,7 +49,7 @@ impl Asking<Form> for MappingForm {
         self.step == Step::Confirm
     }
 
-    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+    fn echo(&self, answer: &Answer, _settings: &Settings) -> Option<(&'static str, String)> {
         match (self.step, answer) {
             (Step::Sensor, answer) => {
                 let sensor_id = self.sensor_of(answer)?.ok()?;
@@ -85,8 +86,7 @@ impl MappingForm {
         };
         let mut rows = Vec::new();
         if let Some(plant_id) = self.missing {
-            let label = format!("➕ add plant {plant_id}");
-            rows.push(vec![Button::new(label, format!("{EDIT}{plant_id}"))]);
+            rows.push(vec![button::add(plant_id)]);
         }
         if let Some((_, name)) = &self.fed {
             rows.push(vec![Button::of_draft(format!("Keep {name}"), version, "keep")]);

@@ -2,23 +2,56 @@
 
 use serde_json::json;
 
-use super::{Existing, Next, PlantForm};
+use super::{Existing, Next, PlantForm, Step, Values};
 use crate::kernel::dialog::queued;
 use crate::kernel::effect::{EditRecord, Publish};
+use crate::kernel::settings::Unit;
 use crate::kernel::text::Text;
 use crate::rooms::plants::METADATA;
 use crate::rooms::plants::chat::fields::{Field, FieldValue};
 use crate::rooms::plants::lookup::PlantRow;
 
 impl PlantForm {
-    pub(super) fn confirm(mut self, now: Option<PlantRow>) -> Next {
+    pub(super) fn confirm(mut self, now: Option<PlantRow>, unit: Unit) -> Next {
         let current = now.as_ref().map(Existing::of);
         if self.existing == current {
-            return Next::Publish(Box::new(self.publish()));
+            return Next::Publish(vec![self.publish()]);
         }
-        let difference = difference(self.existing.as_ref(), current.as_ref());
+        if let (Some(field), Some(current)) = (self.only, &current) {
+            return self.confirm_one(field, current.clone(), unit);
+        }
+        let difference = difference(self.existing.as_ref(), current.as_ref(), unit);
         self.existing = current;
         Next::ask(self, Some(difference))
+    }
+
+    /// Somebody changed the plant while one field of it was edited: what they made of the others
+    /// stays, and only what concerns the field is asked again.
+    fn confirm_one(mut self, field: Field, current: Existing, unit: Unit) -> Next {
+        let given = self.values.get(&field).cloned();
+        let (before, now) = (self.existing.take(), current.values.get(&field).cloned());
+        let is_same = before.is_some_and(|before| before.values.get(&field) == now.as_ref());
+        self.values = current.all_but(field);
+        self.existing = Some(current);
+        match given.map(|given| self.check(field, given, unit)) {
+            Some(Ok(given)) => {
+                self.values.insert(field, given);
+                if is_same {
+                    return Next::Publish(vec![self.publish()]);
+                }
+                let words = "Somebody changed this field meanwhile. Confirming overwrites that.";
+                Next::repeat(self, words)
+            }
+            Some(Err(reason)) => {
+                self.step = Step::Field(field);
+                let words = Text::of("Somebody changed this plant meanwhile:\n").then(reason);
+                Next::ask(self, Some(words))
+            }
+            None => {
+                self.step = Step::Field(field);
+                Next::ask(self, None)
+            }
+        }
     }
 
     fn publish(&self) -> Publish {
@@ -30,7 +63,7 @@ impl PlantForm {
                 FieldValue::Name(name) => json!(name),
             };
         }
-        let name = self.shown_value(Field::GivenName);
+        let name = self.given_name();
         Publish {
             topic: METADATA,
             records: vec![EditRecord {
@@ -44,13 +77,16 @@ impl PlantForm {
         }
     }
 
-    fn shown_value(&self, field: Field) -> String {
-        self.values.get(&field).map(|value| value.shown(field)).unwrap_or_default()
+    pub(super) fn given_name(&self) -> String {
+        match self.values.get(&Field::GivenName) {
+            Some(FieldValue::Name(name)) => name.clone(),
+            _ => String::new(),
+        }
     }
 }
 
 impl Existing {
-    pub(super) fn of(row: &PlantRow) -> Existing {
+    pub(in crate::rooms::plants::chat) fn of(row: &PlantRow) -> Existing {
         let name = |text: &str| FieldValue::Name(text.to_owned());
         let values = Field::ALL.map(|field| {
             let value = match field {
@@ -66,15 +102,29 @@ impl Existing {
         });
         Existing { values: values.into_iter().collect() }
     }
+
+    /// A line for each field.
+    pub(in crate::rooms::plants::chat) fn shown(&self, unit: Unit) -> Text {
+        let lines = self.values.iter().map(|(field, value)| {
+            Text::of(format!("{}: ", field.label())).data(value.shown(*field, unit))
+        });
+        lines.reduce(Text::below).unwrap_or_default()
+    }
+
+    /// Every field's value but this one's.
+    pub(super) fn all_but(&self, field: Field) -> Values {
+        let others = self.values.iter().filter(|(other, _)| **other != field);
+        others.map(|(other, value)| (*other, value.clone())).collect()
+    }
 }
 
 /// Somebody else changed the plant meanwhile: what is different now.
-fn difference(before: Option<&Existing>, now: Option<&Existing>) -> Text {
+fn difference(before: Option<&Existing>, now: Option<&Existing>, unit: Unit) -> Text {
     let Some(now) = now else {
         return Text::of("Somebody deleted this plant meanwhile. Confirming adds it again.");
     };
     let Some(before) = before else {
-        let name = now.values.get(&Field::GivenName).map(|name| name.shown(Field::GivenName));
+        let name = now.values.get(&Field::GivenName).map(|name| name.shown(Field::GivenName, unit));
         return Text::of("Somebody added a plant with this id meanwhile: ")
             .bold(name.unwrap_or_default())
             .plain(". Confirming replaces it.");
@@ -86,9 +136,9 @@ fn difference(before: Option<&Existing>, now: Option<&Existing>) -> Text {
             text = text
                 .line()
                 .plain(format!("{}: ", field.label()))
-                .data(was.shown(*field))
+                .data(was.shown(*field, unit))
                 .plain(" → ")
-                .bold(value.shown(*field));
+                .bold(value.shown(*field, unit));
         }
     }
     text.line().plain("Confirming overwrites that.")

@@ -4,6 +4,7 @@ use super::{Answer, PlantForm, Step};
 use crate::kernel::chat::{Button, Keyboard};
 use crate::kernel::dialog::{Asking, cancel, ways_out, yes_or_no};
 use crate::kernel::effect::Say;
+use crate::kernel::settings::{Settings, Unit};
 use crate::kernel::text::Text;
 use crate::rooms::plants::chat::dialog::{Form, Need, plant_rows};
 use crate::rooms::plants::chat::fields::{Field, Kind};
@@ -17,11 +18,11 @@ impl Asking<Form> for PlantForm {
         "metadata"
     }
 
-    fn question(&self, version: i64) -> Say {
+    fn question(&self, version: i64, settings: &Settings) -> Say {
         match self.step {
             Step::PlantId => self.plant_question(version),
-            Step::Field(field) => self.field_question(field, version),
-            Step::Confirm => self.confirm_question(version),
+            Step::Field(field) => self.field_question(field, version, settings.unit),
+            Step::Confirm => self.confirm_question(version, settings.unit),
         }
     }
 
@@ -37,14 +38,15 @@ impl Asking<Form> for PlantForm {
         self.step == Step::Confirm
     }
 
-    fn echo(&self, answer: &Answer) -> Option<(&'static str, String)> {
+    fn echo(&self, answer: &Answer, settings: &Settings) -> Option<(&'static str, String)> {
+        let unit = settings.unit;
         match (answer, self.step) {
             (Answer::Typed(typed), Step::PlantId) => Some(("plant", typed.clone())),
             (Answer::Keep | Answer::Skip, Step::Field(field)) => {
-                Some((field.label(), self.kept_or_default(field)))
+                Some((field.label(), self.kept_or_default(field, unit)))
             }
             (Answer::Default, Step::Field(field)) => {
-                let value = self.default(field).ok().map(|value| value.shown(field));
+                let value = self.default(field, unit).ok().map(|value| value.shown(field, unit));
                 Some((field.label(), value.unwrap_or_default()))
             }
             _ => None,
@@ -66,58 +68,66 @@ impl PlantForm {
         Say::new(text).with(rows).asking("plant's id")
     }
 
-    fn field_question(&self, field: Field, version: i64) -> Say {
+    fn field_question(&self, field: Field, version: i64, unit: Unit) -> Say {
         let existing = self.existing.as_ref().and_then(|known| known.values.get(&field));
-        let keepable = existing.filter(|value| self.check(field, (*value).clone()).is_ok());
-        let default = self.default(field).ok();
+        let keepable = existing.filter(|value| self.check(field, (*value).clone(), unit).is_ok());
+        let default = self.default(field, unit).ok();
         let ending = match (existing, &default) {
             (None, Some(_)) => " or /skip to use the default.",
             (Some(_), _) => " or /skip to keep the present one.",
             (None, None) => ".",
         };
-        let mut text = Text::of(format!("Please enter plant's {}{ending}", field.label()));
-        if let Kind::Number { unit, least, most, .. } = field.kind() {
-            text = text.line().italic(format!("{unit}, between {least} and {most}"));
+        let mut text = match (self.only, self.given_name()) {
+            (Some(only), name) if only != Field::GivenName => Text::new().bold(name).plain(": "),
+            _ => Text::new(),
+        };
+        text = text.plain(format!("Please enter plant's {}{ending}", field.label()));
+        if let Kind::Number { measure, least, most, .. } = field.kind() {
+            let (least, most) = (measure.shown(least, unit), measure.shown(most, unit));
+            let sign = measure.sign(unit);
+            text = text.line().italic(format!("{sign}, between {least} and {most}"));
         }
         if let Some(value) = existing {
-            text = text.line().italic("Now: ").data(value.shown(field));
+            text = text.line().italic("Now: ").data(value.shown(field, unit));
         }
         let mut row = Vec::new();
         if let Some(value) = keepable {
-            let label = format!("Keep {}", value.shown(field));
+            let label = format!("Keep {}", value.shown(field, unit));
             row.push(Button::of_draft(label, version, "keep"));
         }
         if let Some(value) = default {
-            let label = format!("Default {}", value.shown(field));
+            let label = format!("Default {}", value.shown(field, unit));
             row.push(Button::of_draft(label, version, "default"));
         }
         let mut rows: Keyboard = Vec::new();
         if !row.is_empty() {
             rows.push(row);
         }
-        rows.push(ways_out(version));
+        rows.push(if self.only.is_some() { vec![cancel(version)] } else { ways_out(version) });
         Say::new(text).with(rows).asking(field.label())
     }
 
-    fn confirm_question(&self, version: i64) -> Say {
+    fn confirm_question(&self, version: i64, unit: Unit) -> Say {
         let plant_id = self.plant_id.unwrap_or(0);
         let kind = if self.existing.is_some() { "Plant" } else { "New plant" };
         let mut text =
             Text::of("Please confirm your metadata entry.\n").bold(format!("{kind} {plant_id}"));
-        for (field, value) in &self.values {
+        let is_shown = |field: Field| self.only.is_none_or(|only| only == field);
+        for (field, value) in self.values.iter().filter(|(field, _)| is_shown(**field)) {
             let was = self.existing.as_ref().and_then(|known| known.values.get(field));
-            text = text.line().plain(format!("{}: ", field.label())).bold(value.shown(*field));
+            text =
+                text.line().plain(format!("{}: ", field.label())).bold(value.shown(*field, unit));
             if let Some(was) = was.filter(|was| *was != value) {
-                text = text.plain(" (was ").data(was.shown(*field)).plain(")");
+                text = text.plain(" (was ").data(was.shown(*field, unit)).plain(")");
             }
         }
         text = text.line().plain("/y sends it, /n does not.");
         Say::new(text).with(yes_or_no(version))
     }
 
-    fn kept_or_default(&self, field: Field) -> String {
+    fn kept_or_default(&self, field: Field, unit: Unit) -> String {
         let existing = self.existing.as_ref().and_then(|known| known.values.get(&field)).cloned();
-        let value = existing.or_else(|| self.default(field).ok());
-        value.map(|value| value.shown(field)).unwrap_or_default()
+        let value = existing.or_else(|| self.default(field, unit).ok());
+        value.map(|value| value.shown(field, unit)).unwrap_or_default()
     }
 }
