@@ -151,6 +151,56 @@ async fn somebody_elses_change_is_shown_before_it_is_overwritten() {
 }
 
 #[tokio::test]
+async fn a_cards_button_changes_one_field() {
+    let (bot, log) = with_plants().await;
+    let card = bot.answers(OWNER, "/plant cyril", "Cyril the Some Fern").await;
+    let one = ["💧 low", "💧 high", "🌡 low", "🌡 high", "Name", "Common name", "Scientific"];
+    assert_eq!(labels(&card)[2..], one);
+    let asked = bot.taps(OWNER, "💧 low", "Please enter plant's low moisture threshold").await;
+    assert!(asked.text.starts_with("Cyril: "), "{}", asked.text);
+    assert_eq!(labels(&asked), ["Keep 30 %", "Default 25 %", "Cancel"]);
+    bot.answers(OWNER, "/back", "This is the only question").await;
+    bot.answers(OWNER, "95", "must be below the high one, which is 90 %; 95 is not.").await;
+    let summary = bot.answers(OWNER, "35", "Please confirm your metadata entry.").await;
+    assert!(summary.text.contains("low moisture threshold: 35 % (was 30 %)"), "{}", summary.text);
+    assert!(!summary.text.contains("temperature"), "{}", summary.text);
+    bot.answers(OWNER, "/back", "low moisture threshold").await;
+    bot.answers(OWNER, "36", "Please confirm").await;
+    // What somebody else makes of other fields stays.
+    log.describe(&plant(0, "Cyrus", 30.0)).await;
+    bot.sees("/plant 0", "Cyrus").await;
+    bot.answers(OWNER, "/y", "it has been updated.").await;
+    let described = log.described(0).await.pop().unwrap().1;
+    assert_eq!(described["given_name"], "Cyrus");
+    assert_eq!(described["moisture_low"], 36.0);
+    assert_eq!(described["moisture_high"], 90.0);
+
+    // The same field, changed meanwhile, is shown before it is overwritten.
+    bot.answers(OWNER, "/update_plant cyrus given_name", "Please enter plant's given name").await;
+    bot.answers(OWNER, "Cyril", "Please confirm").await;
+    log.describe(&plant(0, "Cyr", 30.0)).await;
+    bot.sees("/plant 0", "Cyr the").await;
+    let shown = bot.answers(OWNER, "/y", "Somebody changed this field meanwhile.").await;
+    assert!(shown.text.contains("Cyril (was Cyr)"), "{}", shown.text);
+    // F29: the card's button twice.
+    let data = card.button("🌡 low").unwrap().data.clone().unwrap();
+    bot.handle().press(OWNER, OWNER, card.id, &data);
+    let after = bot.newest(OWNER);
+    bot.handle().press(OWNER, OWNER, card.id, &data);
+    let again = bot.handle().wait_for_text(SOON, OWNER, after, "Discard it and begin");
+    again.await.unwrap();
+    bot.answers(OWNER, "/y", "low temperature threshold").await;
+    bot.answers(OWNER, "/cancel", "Cancelled metadata update.").await;
+    // Of a plant that has gone meanwhile, everything is asked.
+    log.delete(crate::bot::past::METADATA, "0").await;
+    bot.sees("/plants", "1 plant").await;
+    bot.handle().press(OWNER, OWNER, card.id, &data);
+    let after = bot.newest(OWNER);
+    let new = bot.handle().wait_for_text(SOON, OWNER, after, "Please enter plant's given name.");
+    new.await.unwrap();
+}
+
+#[tokio::test]
 async fn names_match_without_case_two_are_a_choice_and_none_suggests_the_nearest() {
     let (bot, log) = with_plants().await;
     log.describe(&plant(2, "cyril", 40.0)).await;

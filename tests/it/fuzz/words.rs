@@ -4,13 +4,15 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 use windowsill::config::{Config, Sources};
 use windowsill::kernel::dialog::Forms;
+use windowsill::kernel::effect::Publish;
 use windowsill::kernel::name::Name;
+use windowsill::kernel::settings::{Settings, Unit};
 use windowsill::rooms::plants::chat::dialog::{
     Answer, Dialog, Form, Looked, Need, Next, Opened, Opening,
 };
-use windowsill::rooms::plants::chat::fields::{self, Field, FieldValue, Kind};
+use windowsill::rooms::plants::chat::fields::{self, Field, FieldValue, Kind, Measure};
 use windowsill::rooms::plants::filter::Filter;
-use windowsill::rooms::plants::lookup::{Found, Offers};
+use windowsill::rooms::plants::lookup::{Found, Offers, PlantRow};
 use windowsill::rooms::plants::sensors::{SensorOffer, Situation};
 use windowsill::rooms::plants::types::{PlantId, SensorId};
 
@@ -45,16 +47,17 @@ const WORDS: &[&str] = &[
 /// F30: what is accepted lies within the bounds that the question names, and reads the same again.
 #[test]
 fn fields_are_read_as_they_are_shown() {
-    const BELOW: f32 = 20.0;
+    const OTHER: f32 = 20.0;
+    const C: Unit = Unit::Celsius;
     // All names are read alike.
-    let numbers = Field::ALL.into_iter().filter(|field| field.is_number());
+    let numbers = Field::ALL.into_iter().filter(|field| field.measure().is_some());
     let fields: Vec<Field> = numbers.chain([Field::GivenName]).collect();
     fuzz(
         |rng| mutated(rng, WORDS),
         |bytes| {
             let typed = text_of(bytes);
             for field in fields.iter().copied() {
-                match (fields::parse(field, &typed, Some(BELOW)), field.kind()) {
+                match (fields::parse(field, &typed, Some(OTHER), C), field.kind()) {
                     (Err(words), Kind::Number { .. }) => {
                         let words = words.to_plain();
                         let named = ["between", "below", "above"];
@@ -67,15 +70,37 @@ fn fields_are_read_as_they_are_shown() {
                         assert_eq!(name.parse::<Name>().unwrap().as_str(), name);
                         assert!(!name.chars().any(char::is_control));
                     }
-                    (Ok(FieldValue::Number(number)), Kind::Number { least, most, .. }) => {
-                        assert!(number > BELOW && (least..=most).contains(&number));
-                        let shown = FieldValue::Number(number).shown(field);
-                        let again = fields::parse(field, &shown, Some(BELOW));
+                    (Ok(FieldValue::Number(number)), kind) => {
+                        let Kind::Number { least, most, above, .. } = kind else {
+                            panic!("a name that is a number");
+                        };
+                        let is_beyond =
+                            if above.is_some() { number > OTHER } else { number < OTHER };
+                        assert!(is_beyond && (least..=most).contains(&number));
+                        let shown = FieldValue::Number(number).shown(field, C);
+                        let again = fields::parse(field, &shown, Some(OTHER), C);
                         assert_eq!(again, Ok(FieldValue::Number(number)));
                     }
-                    (Ok(FieldValue::Number(_)), Kind::Name) => panic!("a name that is a number"),
                 }
             }
+        },
+    );
+}
+
+/// A temperature in Fahrenheit shows as it was read, however it was typed.
+#[test]
+fn fahrenheit_is_read_as_it_is_shown() {
+    const F: Unit = Unit::Fahrenheit;
+    fuzz(
+        |rng| mutated(rng, WORDS),
+        |bytes| {
+            let read = |text: &str| Measure::Temperature.parse(text, F);
+            let Some(number) = read(&text_of(bytes)).filter(|number| number.abs() < 1e3) else {
+                return;
+            };
+            let shown = Measure::Temperature.shown(number, F);
+            let again = read(&shown).unwrap();
+            assert_eq!(Measure::Temperature.shown(again, F), shown);
         },
     );
 }
@@ -112,8 +137,11 @@ fn filters_are_read_as_they_are_shown() {
         &["moisture_low > 20", "Moisture_High<=60,5%", "temperature_low=15 °C"];
     fuzz(
         |rng| mutated(rng, FILTERS),
-        |bytes| match Filter::parse(&text_of(bytes)) {
-            Ok(filter) => assert_eq!(Filter::parse(&filter.shown()), Ok(filter)),
+        |bytes| match Filter::parse(&text_of(bytes), Unit::Celsius) {
+            Ok(filter) => {
+                let shown = filter.shown(Unit::Celsius);
+                assert_eq!(Filter::parse(&shown, Unit::Celsius), Ok(filter));
+            }
             Err(words) => assert!(words.to_plain().contains("/plants moisture_low > 20")),
         },
     );
@@ -133,11 +161,44 @@ fn situation() -> Situation {
     Situation { fed: Some((3, "Fern".to_owned())), sharers, ..Situation::default() }
 }
 
+/// The plant that is offered, with a sensor.
+fn fern() -> (Found, Vec<String>) {
+    let fern = PlantRow {
+        plant_id: 3,
+        given_name: "Fern".to_owned(),
+        common_name: "Some Fern".to_owned(),
+        scientific_name: "Filix quaedam".to_owned(),
+        temperature_low: 15.0,
+        temperature_high: 30.0,
+        moisture_low: 25.0,
+        moisture_high: 65.0,
+        event_ms: None,
+        moisture: None,
+        temperature: None,
+    };
+    (Found { matches: vec![fern], ..Found::default() }, vec!["0x37".to_owned()])
+}
+
 fn opened(opening: &Opening) -> Opened {
     match opening {
+        Opening::Plant(typed) if typed.contains(' ') => Opened::Plant(offers(), Some(fern().0)),
         Opening::Plant(_) => Opened::Plant(offers(), Some(Found::default())),
         Opening::Mapping(_) => Opened::Mapping(sensors(), offers(), Some(situation())),
         Opening::Unmap(_) => Opened::Unmap(sensors(), Some(situation())),
+        Opening::Sensor(_) => Opened::Mapping(sensors(), offers(), Some(situation())),
+        Opening::Delete(typed) if typed.is_empty() => Opened::Delete(offers(), None),
+        Opening::Delete(_) => Opened::Delete(offers(), Some(fern())),
+    }
+}
+
+/// An edit has records, and all of them fold.
+pub(super) fn folds(edit: &Publish) {
+    let topic = topic(edit.topic);
+    assert!(!edit.records.is_empty());
+    for record in &edit.records {
+        let value = record.value.as_ref().map(|value| topic.codec.encode(value).unwrap());
+        let (key, check) = (Some(record.key.as_slice()), topic.spec.check);
+        assert_eq!(check(&topic.codec, key, value.as_deref()), Ok(()));
     }
 }
 
@@ -151,6 +212,7 @@ fn answer_of(words: &str, pick: usize) -> Answer {
         10 => Answer::Again(Opening::Plant(words.to_owned())),
         11 => Answer::Again(Opening::Mapping(words.to_owned())),
         12 => Answer::Again(Opening::Unmap(words.to_owned())),
+        13 => Answer::Again(Opening::Delete(words.to_owned())),
         _ => Answer::Typed(words.to_owned()),
     }
 }
@@ -163,9 +225,12 @@ fn a_conversation_bears_any_answers() {
     const BUTTON_BYTES: usize = 64;
     let begin = |pick: usize| {
         let typed = String::new();
-        let opening = match pick % 3 {
+        let opening = match pick % 6 {
             0 => Opening::Plant(typed),
             1 => Opening::Mapping(typed),
+            2 => Opening::Sensor("0x36".to_owned()),
+            3 => Opening::Delete(typed),
+            4 => Opening::Plant("3 moisture_low".to_owned()),
             _ => Opening::Unmap(typed),
         };
         match Form::open(&opening, opened(&opening)) {
@@ -181,6 +246,8 @@ fn a_conversation_bears_any_answers() {
         },
         |bytes| {
             let text = text_of(bytes);
+            let unit = if bytes.len() % 2 == 0 { Unit::Celsius } else { Unit::Fahrenheit };
+            let settings = Settings { unit, ..Settings::default() };
             let mut dialog = begin(bytes.len());
             for line in text.split('\n') {
                 let pick = line.bytes().next().map_or(0, usize::from);
@@ -190,15 +257,21 @@ fn a_conversation_bears_any_answers() {
                     Need::Nothing => Looked::Nothing,
                     Need::Situation { .. } => Looked::Situation(Box::new(situation())),
                     Need::Plant(_) => Looked::Plant(Found::default()),
+                    Need::Now(3) => Looked::Now(fern().0.matches.pop()),
                     Need::Now(_) => Looked::Now(None),
+                    Need::WithSensors(typed) if typed == "3" => {
+                        let (found, sensors) = fern();
+                        Looked::WithSensors(found, sensors)
+                    }
+                    Need::WithSensors(_) => Looked::WithSensors(Found::default(), Vec::new()),
                     Need::Opening(opening) => Looked::Opened(Box::new(opened(&opening))),
                 };
-                assert!(!dialog.answered(&answer, 1).text.to_plain().trim().is_empty());
-                dialog = match dialog.answer(&answer, looked) {
+                assert!(!dialog.answered(&answer, 1, &settings).text.to_plain().trim().is_empty());
+                dialog = match dialog.answer(&answer, looked, &settings) {
                     Next::Ask(dialog, _) => {
                         let stored = serde_json::to_value(&dialog).unwrap();
                         assert_eq!(serde_json::from_value::<Dialog>(stored).unwrap(), dialog);
-                        let question = dialog.question(i64::MAX);
+                        let question = dialog.question(i64::MAX, &settings);
                         assert!(!question.text.to_plain().trim().is_empty());
                         let mut buttons = question.keyboard.iter().flatten();
                         assert!(buttons.all(|button| {
@@ -208,15 +281,8 @@ fn a_conversation_bears_any_answers() {
                     }
                     Next::End(_) => begin(pick),
                     Next::Resume(held) => panic!("nothing was held: {held:?}"),
-                    Next::Publish(publish) => {
-                        let topic = topic(publish.topic);
-                        for record in &publish.records {
-                            let value = record.value.as_ref();
-                            let value = value.map(|value| topic.codec.encode(value).unwrap());
-                            let key = Some(record.key.as_slice());
-                            let check = topic.spec.check;
-                            assert_eq!(check(&topic.codec, key, value.as_deref()), Ok(()));
-                        }
+                    Next::Publish(edits) => {
+                        edits.iter().for_each(folds);
                         begin(pick)
                     }
                 };
