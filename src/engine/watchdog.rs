@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Views, Workshop};
 use crate::clock::Clock;
 use crate::kernel::alert::Alert;
-use crate::kernel::text::Text;
+use crate::kernel::text::{Text, Time};
 use crate::kernel::when;
 use crate::store::{StoreError, alerts, positions};
 
@@ -35,10 +35,11 @@ impl News {
     pub(super) fn alert(&self, zone: chrono_tz::Tz) -> Alert {
         match self {
             News::Stalled { topic, newest_ms } => {
-                let text = Text::of("❌ ").data(topic).plain(format!(
-                    " ingest has stalled. Latest ingest time is {}.",
-                    when::date(*newest_ms, zone)
-                ));
+                let text = Text::of("❌ ")
+                    .data(topic)
+                    .plain(" ingest has stalled. Latest ingest time is ")
+                    .time(Time::Date(*newest_ms), zone)
+                    .plain(".");
                 Alert::new(STALLED, topic, *newest_ms, text.clone(), text)
             }
             News::Recovered { topic, newest_ms, stalled_ms } => {

@@ -6,7 +6,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+
+use super::when;
 
 /// What Telegram takes in one message, in UTF-16 code units after its entities are parsed
 /// (Bot API, `sendMessage`).
@@ -23,12 +26,38 @@ pub enum Style {
     Code,
     /// A person by their number: Telegram lets them know, and a selective question finds them.
     Mention(i64),
+    /// A time: each chat reads it by its own clocks.
+    Time(Time),
+}
+
+/// A time in a text, in ms since the epoch, and how it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Time {
+    /// `Sat 21 Nov 14:05`.
+    Moment(i64),
+    /// `2026-11-21 14:05`.
+    Date(i64),
+    /// `2026-11-21 14:05:09`.
+    Second(i64),
+    /// `Sat 21 Nov 06:00–12:00`.
+    Span(i64, i64),
+}
+
+impl Time {
+    fn words(self, zone: Tz) -> String {
+        match self {
+            Time::Moment(ms) => when::moment(ms, zone),
+            Time::Date(ms) => when::date(ms, zone),
+            Time::Second(ms) => when::second(ms, zone),
+            Time::Span(from_ms, to_ms) => when::span(from_ms, to_ms, zone),
+        }
+    }
 }
 
 impl Style {
     fn tag(self) -> Option<&'static str> {
         match self {
-            Style::Plain | Style::Mention(_) => None,
+            Style::Plain | Style::Mention(_) | Style::Time(_) => None,
             Style::Bold => Some("b"),
             Style::Italic => Some("i"),
             Style::Code => Some("code"),
@@ -100,6 +129,29 @@ impl Text {
     #[must_use]
     pub fn mention(self, user_id: i64, name: impl AsRef<str>) -> Text {
         self.styled(Style::Mention(user_id), name)
+    }
+
+    /// A time as a zone's clocks show it, until the text goes to a chat that has set its own zone.
+    #[must_use]
+    pub fn time(mut self, time: Time, zone: Tz) -> Text {
+        self.push(Style::Time(time), &time.words(zone));
+        self
+    }
+
+    /// Are there times in it that depend on the zone?
+    pub fn has_times(&self) -> bool {
+        self.lines.iter().flatten().any(|span| matches!(span.style, Style::Time(_)))
+    }
+
+    /// The same with its times as this zone's clocks show them.
+    #[must_use]
+    pub fn in_zone(mut self, zone: Tz) -> Text {
+        for span in self.lines.iter_mut().flatten() {
+            if let Style::Time(time) = span.style {
+                span.text = time.words(zone);
+            }
+        }
+        self
     }
 
     /// Ends the present line.
@@ -251,16 +303,18 @@ fn cut_line(line: &[Span], limit_utf16: usize) -> Vec<Vec<Span>> {
     let mut used = 0;
     for span in line {
         let mut text = String::new();
+        // A part of a time is only words.
+        let style = if let Style::Time(_) = span.style { Style::Plain } else { span.style };
         for character in span.text.chars() {
             if used + character.len_utf16() > limit_utf16 {
-                push_span(&mut pieces, span.style, &mut text);
+                push_span(&mut pieces, style, &mut text);
                 pieces.push(Vec::new());
                 used = 0;
             }
             used += character.len_utf16();
             text.push(character);
         }
-        push_span(&mut pieces, span.style, &mut text);
+        push_span(&mut pieces, style, &mut text);
     }
     pieces
 }
@@ -345,6 +399,17 @@ mod tests {
         let text = Text::new().mention(7, "<Anna>").plain(", hello");
         assert_eq!(text.html(), "<a href=\"tg://user?id=7\">&lt;Anna&gt;</a>, hello");
         assert_eq!(text.to_plain(), "<Anna>, hello");
+    }
+
+    #[test]
+    fn a_time_is_read_by_the_chats_own_clocks() {
+        let new_year_ms = 1_767_225_600_000;
+        let text = Text::of("At ").time(Time::Moment(new_year_ms), chrono_tz::UTC).plain(".");
+        assert_eq!(text.to_plain(), "At Thu 1 Jan 00:00.");
+        assert!(text.has_times() && !Text::of("At noon.").has_times());
+        let stored = serde_json::to_string(&text).unwrap();
+        let stored: Text = serde_json::from_str(&stored).unwrap();
+        assert_eq!(stored.in_zone(chrono_tz::Asia::Tokyo).to_plain(), "At Thu 1 Jan 09:00.");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::StoreError;
+use super::{StoreError, settings};
 use crate::kernel::alert::Alert;
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::effect::{File, Part, Say};
@@ -222,6 +222,12 @@ async fn put(
     now_ms: i64,
 ) -> Result<i64, StoreError> {
     let Post { place, class, target, expires_at, among_others } = post;
+    let by_its_clocks = match message.text.has_times() {
+        true => Some(by_its_clocks(db, place, &message.text).await?),
+        false => None,
+    };
+    let timed = by_its_clocks.map(|text| Say { text, ..message.clone() });
+    let message = timed.as_ref().unwrap_or(message);
     let parts = message.parts(target == Target::New);
     let last = parts.len() - 1;
     let mut row_id = 0;
@@ -244,6 +250,20 @@ async fn put(
     Ok(row_id)
 }
 
+/// A text with its times as the clocks of its chat show them: the one door through which texts go
+/// to chats.
+async fn by_its_clocks(
+    db: &mut SqliteConnection,
+    place: Place,
+    text: &Text,
+) -> Result<Text, StoreError> {
+    if !text.has_times() {
+        return Ok(text.clone());
+    }
+    let zone = settings::of(db, place.chat_id).await?.time_zone;
+    Ok(zone.map_or_else(|| text.clone(), |zone| text.clone().in_zone(zone)))
+}
+
 /// Puts an alert into the outbox.
 pub async fn alert(
     db: &mut SqliteConnection,
@@ -251,8 +271,10 @@ pub async fn alert(
     alert: &Alert,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let brief = Brief { line: alert.brief.clone(), urgent: alert.urgent };
-    let mut parts = alert.text.split(MESSAGE_LIMIT_UTF16).into_iter().peekable();
+    let line = by_its_clocks(db, place, &alert.brief).await?;
+    let brief = Brief { line, urgent: alert.urgent };
+    let text = by_its_clocks(db, place, &alert.text).await?;
+    let mut parts = text.split(MESSAGE_LIMIT_UTF16).into_iter().peekable();
     while let Some(text) = parts.next() {
         let mut body =
             Body { brief: Some(brief.clone()), silent: alert.silent, ..Body::plain(text) };

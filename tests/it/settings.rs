@@ -1,10 +1,13 @@
 //! `/settings` as a person meets it, and that everything a chat is shown goes by them.
 
 use windowsill::demo::botapi::{Handle, ShownMessage};
+use windowsill::kernel::when;
 
-use crate::bot::past::{Log, plant};
+use crate::bot::past::{Log, Reading, WINDOW_MS, plant};
 use crate::bot::{Bot, OWNER, SOON, labels};
 
+/// Somebody else who may edit.
+const OTHER: i64 = 12;
 /// Only looks: somebody in a group that was let in.
 const VIEWER: i64 = 31;
 const GROUP: i64 = -100_500;
@@ -121,5 +124,33 @@ async fn a_chat_reads_and_types_its_own_unit_and_the_topic_stays_celsius() {
     let stored = log.described(0).await.pop().unwrap().1["temperature_low"].as_f64().unwrap();
     assert!((stored - 15.556).abs() < 1e-5, "{stored}");
     bot.answers(OWNER, "/plant 0", "band 60–86\u{a0}°F").await;
+    bot.stop().await;
+}
+
+/// One alert goes to many chats, and each reads its times by its own clocks.
+#[tokio::test]
+async fn an_alert_tells_its_times_in_each_chats_zone() {
+    let mut bot = Bot::new().await.with("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", OTHER);
+    bot.set("WINDOWSILL_TIME_ZONE", "Europe/Berlin");
+    let log = Log::open(&bot.data_dir(), 1).await;
+    log.describe(&plant(0, "Cyril", 30.0)).await;
+    bot.started().await;
+    bot.answers(OWNER, "/start", "Hello!").await;
+    bot.answers(OTHER, "/start", "Hello!").await;
+    bot.answers(OWNER, "/settings tokyo", "Times are Asia/Tokyo's").await;
+    // The newest window that the clock has closed for certain.
+    let now_ms = windowsill::clock::now_ms();
+    let start_ms = (now_ms - WINDOW_MS / 12) / WINDOW_MS * WINDOW_MS - WINDOW_MS;
+    let low = |step: i64| {
+        let at_ms = start_ms + step * 30_000;
+        Reading { plant_id: 0, moisture: 20.0, at_ms, partition: 0 }
+    };
+    log.append(&(0..=120).map(low).collect::<Vec<_>>()).await;
+    let span = |zone| when::span(start_ms, start_ms + WINDOW_MS, zone);
+    let (tokyo, berlin) = (span(chrono_tz::Asia::Tokyo), span(chrono_tz::Europe::Berlin));
+    bot.handle().wait_for_text(SOON, OWNER, 0, &tokyo).await.unwrap();
+    bot.handle().wait_for_text(SOON, OTHER, 0, &berlin).await.unwrap();
+    bot.answers(OWNER, "/alerts", &tokyo).await;
+    bot.answers(OTHER, "/alerts", &berlin).await;
     bot.stop().await;
 }

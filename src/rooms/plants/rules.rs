@@ -2,7 +2,7 @@
 //! evening, what will be dry by the end of the next day is one, too.
 
 use crate::kernel::alert::Alert;
-use crate::kernel::text::Text;
+use crate::kernel::text::{Text, Time};
 use crate::kernel::when;
 use crate::rooms::plants::chat::button;
 
@@ -32,14 +32,17 @@ pub fn dry(window: &DryWindow, limit: i64, time_zone: chrono_tz::Tz) -> Option<A
     if window.low_count <= limit {
         return None;
     }
-    let span = when::span(window.start_ms, window.end_ms, time_zone);
-    let text = sentence(window).line().plain(format!(
-        "{} low readings, {span}: below {} % moisture.",
-        window.low_count, window.moisture_low
-    ));
+    let span = Time::Span(window.start_ms, window.end_ms);
+    let text = sentence(window)
+        .line()
+        .plain(format!("{} low readings, ", window.low_count))
+        .time(span, time_zone)
+        .plain(format!(": below {} % moisture.", window.moisture_low));
     let brief = Text::of("🥀 ")
         .bold(&window.given_name)
-        .plain(format!(" was dry, {span} ({} low readings)", window.low_count));
+        .plain(" was dry, ")
+        .time(span, time_zone)
+        .plain(format!(" ({} low readings)", window.low_count));
     Some(Alert::new(DRY, window.plant_id.to_string(), window.end_ms, text, brief))
 }
 
@@ -58,13 +61,16 @@ pub struct Drying<'a> {
 
 /// The message of the evening before.
 pub fn drying(plant: &Drying<'_>, time_zone: chrono_tz::Tz) -> Alert {
-    let likely = when::moment(plant.forecast.likely_ms, time_zone);
-    let text = Text::of("🏜 ")
-        .bold(plant.given_name)
-        .plain(format!(" will be dry about {likely}: below {} % moisture.", plant.moisture_low))
+    let likely = Time::Moment(plant.forecast.likely_ms);
+    let brief =
+        Text::of("🏜 ").bold(plant.given_name).plain(" will be dry about ").time(likely, time_zone);
+    let text = brief
+        .clone()
+        .plain(format!(": below {} % moisture.", plant.moisture_low))
         .line()
-        .plain(format!("Four times in five it is {}.", interval(&plant.forecast, time_zone)));
-    let brief = Text::of("🏜 ").bold(plant.given_name).plain(format!(" will be dry about {likely}"));
+        .plain("Four times in five it is ")
+        .time(Time::Span(plant.forecast.from_ms, plant.forecast.to_ms), time_zone)
+        .plain(".");
     let subject = plant.plant_id.to_string();
     let mut alert = Alert::new(FORECAST, subject, plant.evening_ms, text, brief);
     alert.keyboard = vec![vec![button::open(plant.plant_id), button::watered(plant.plant_id)]];

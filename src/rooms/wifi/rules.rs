@@ -11,7 +11,7 @@ use super::lookout::{Hit, Interest};
 use super::types::{MacAddr, Ssid};
 use crate::kernel::alert::{Alert, Source};
 use crate::kernel::chat::Keyboard;
-use crate::kernel::text::Text;
+use crate::kernel::text::{Text, Time};
 use crate::kernel::when;
 
 /// The rules' names; they are part of the alerts' identities.
@@ -85,9 +85,11 @@ impl Rules {
     /// probe's own, or the one that it looks like.
     pub fn probed(&self, hit: &Hit, who: &Named, reason: Option<&str>) -> Alert {
         let (mac, ssid) = (hit.mac, hit.ssid.to_string());
-        let at = when::second(hit.at.event_ms, self.time_zone);
+        let at = Time::Second(hit.at.event_ms);
         let sign = if hit.interest == Interest::Watched { "📣" } else { "🎭" };
-        let mut text = Text::of(format!("{sign} At {at} MAC address "))
+        let mut text = Text::of(format!("{sign} At "))
+            .time(at, self.time_zone)
+            .plain(" MAC address ")
             .code(mac.to_string())
             .plain(" probed for SSID ")
             .code(&ssid);
@@ -123,11 +125,13 @@ impl Rules {
 
     /// A device that was never heard before.
     pub fn new_device(&self, who: &Named, first_ms: i64) -> Alert {
-        let at = when::second(first_ms, self.time_zone);
+        let at = Time::Second(first_ms);
         let text = Text::of("🆕 A new Wi-Fi device: ").code(who.mac.to_string());
         let text = named(text.line(), who)
             .line()
-            .plain(format!("First heard at {at}. /device tells what it looks for."));
+            .plain("First heard at ")
+            .time(at, self.time_zone)
+            .plain(". /device tells what it looks for.");
         let brief = Text::of("🆕 ").bold(short_name(who)).plain(" was heard for the first time");
         let alert = Alert::new(NEW_DEVICE, who.mac.to_string(), first_ms, text, brief);
         Alert { about: Some(buttons::snoozed(who.mac)), keyboard: buttons_for(who), ..alert }
@@ -135,12 +139,14 @@ impl Rules {
 
     /// A watched device that is heard no more, while others are.
     pub fn gone(&self, who: &Named, last_ms: i64) -> Alert {
-        let at = when::moment(last_ms, self.time_zone);
-        let text = with_address(Text::of("🚪 "), who).plain(format!(
-            " is gone: not heard for {}, last at {at}.",
-            when::length(self.absent_ms)
-        ));
-        let brief = Text::of("🚪 ").bold(short_name(who)).plain(format!(" was gone from {at} on"));
+        let (at, zone) = (Time::Moment(last_ms), self.time_zone);
+        let absent = when::length(self.absent_ms);
+        let text = with_address(Text::of("🚪 "), who)
+            .plain(format!(" is gone: not heard for {absent}, last at "))
+            .time(at, zone)
+            .plain(".");
+        let brief = Text::of("🚪 ").bold(short_name(who)).plain(" was gone from ");
+        let brief = brief.time(at, zone).plain(" on");
         let alert = Alert::new(GONE, who.mac.to_string(), last_ms, text, brief);
         Alert { about: Some(buttons::snoozed(who.mac)), keyboard: buttons_for(who), ..alert }
     }

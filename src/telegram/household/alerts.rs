@@ -87,7 +87,8 @@ fn list(
     };
     for alert in newest {
         let age = when::ago(alert.event_ms, snapshot.pipeline_now_ms);
-        text = text.below(alert.brief().plain(format!(" · {age}")));
+        let brief = alert.brief().in_zone(snapshot.time_zone);
+        text = text.below(brief.plain(format!(" · {age}")));
     }
     let (state, hint) = match subscribed {
         true => ("come", " /alerts off stops them."),
