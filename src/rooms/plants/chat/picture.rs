@@ -13,6 +13,7 @@ use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::fold::BUCKET_MS;
 use crate::rooms::plants::history::{Quarter, WEEK_MS, thousandths};
 use crate::rooms::plants::lookup::PlantRow;
+use crate::rooms::plants::rules;
 
 /// A plant's last seven days, or the last ones in which it was read. `None`: it never was, or so
 /// long ago that the quarter hours have gone.
@@ -43,7 +44,7 @@ pub fn of(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Option<Pictu
 /// What a person wants to know next: when it will be dry, or that it was watered.
 fn outlook(card: &PlantCard, snapshot: &Snapshot) -> Option<String> {
     if let Some(forecast) = card.outlook(snapshot.pipeline_now_ms) {
-        let likely = when::moment(forecast.likely_ms, snapshot.time_zone);
+        let likely = rules::likely(&forecast, snapshot.time_zone);
         return Some(format!("Will be dry about {likely}"));
     }
     let watered = card.waterings.last()?;
@@ -55,9 +56,11 @@ pub fn of_past(row: &PlantRow, past: &Past, span_ms: i64, snapshot: &Snapshot) -
     let (first, last) = (past.quarters.first()?, past.quarters.last()?);
     let until_ms = row.event_ms?;
     let (degrees, zone) = (Degrees::Celsius, snapshot.time_zone);
-    let days = when::span(first.start_ms.max(until_ms - span_ms), last.start_ms, zone);
+    let days = when::span(first.start_ms, last.start_ms, zone);
     let (quarters, waterings) = (&past.quarters, &past.waterings);
-    let time = Time::until(until_ms, span_ms);
+    // A plant that is new here is not drawn behind days of nothing.
+    let time =
+        Time::until(until_ms, (until_ms - first.start_ms).clamp(DAY_MS.min(span_ms), span_ms));
     Some(Picture {
         title: title(row),
         facts: vec![days],

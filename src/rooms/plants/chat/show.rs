@@ -198,7 +198,7 @@ fn day_line(day: &Day) -> Text {
 fn forecast_line(forecast: &Forecast, snapshot: &Snapshot) -> Text {
     let zone = snapshot.time_zone;
     Text::of("🏜 Will be dry about ")
-        .bold(when::moment(forecast.likely_ms, zone))
+        .bold(rules::likely(forecast, zone))
         .plain(format!(", four times in five {}", rules::interval(forecast, zone)))
 }
 
