@@ -11,7 +11,7 @@ use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::chat::PlantCard;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::history::Day;
-use crate::rooms::plants::lookup::{Found, PlantRow};
+use crate::rooms::plants::lookup::{Found, Listed, PlantRow};
 use crate::rooms::plants::rules::{self, forecast::Forecast};
 use crate::rooms::plants::sensors::Mapped;
 
@@ -47,7 +47,9 @@ pub(super) fn tenths(thousandths: i64) -> String {
 }
 
 /// The list of `/plants`.
-pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &Snapshot) -> Say {
+pub fn list(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Say {
+    let Listed { rows, total, .. } = listed;
+    let total = *total;
     let plants = if total == 1 { "plant" } else { "plants" };
     let mut text = Text::new().bold(format!("{total} {plants}"));
     if let Some(filter) = filter {
@@ -70,7 +72,7 @@ pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &S
             "… and {unnamed} more. A filter such as /plants moisture_low > 20 narrows the list."
         )));
     }
-    Say::new(text).showing(picture::of_all(rows, total, filter, snapshot))
+    Say::new(text).showing(picture::of_all(listed, filter, snapshot))
 }
 
 fn line(row: &PlantRow, snapshot: &Snapshot) -> Text {
