@@ -355,7 +355,7 @@ pub struct Ask {
     /// Print the messages as the Bot API would carry them.
     #[arg(long)]
     pub json: bool,
-    /// Keep the pictures of the answer in this folder, which is made if it is missing.
+    /// Keep the pictures and files of the answer in this folder, which is made if it is missing.
     #[arg(long, value_name = "DIR")]
     pub pictures: Option<PathBuf>,
 }

@@ -18,7 +18,6 @@ use crate::engine::error_chain;
 use crate::exit::Exit;
 use crate::kernel::chat::{Button, ChatKind, Content, Incoming, Me, Person, Place, Towards};
 use crate::kernel::effect::{Effect, Part, Say};
-use crate::kernel::picture::Picture;
 use crate::store::{StoreReader, access, state_path};
 use crate::telegram::delivery;
 use crate::telegram::handle::Desk;
@@ -81,7 +80,7 @@ pub(super) async fn ask(config: &Config, options: &Ask) -> Result<Exit, Failure>
         let last = parts.len() - 1;
         for (index, part) in parts.iter().enumerate() {
             let keyboard = if index == last { say.keyboard.as_slice() } else { &[] };
-            let name = part.picture.as_ref().map(|picture| pictures.keep(picture)).transpose()?;
+            let name = pictures.keep_enclosed(part)?;
             lines.push(match options.json {
                 true => shown_json(owner, part, keyboard, name.as_deref()).to_string(),
                 false => shown(part, keyboard, name.and_then(|name| pictures.path(&name))),
@@ -131,21 +130,38 @@ impl Pictures<'_> {
         Ok(Pictures { dir, named: 0 })
     }
 
-    /// Gives the next picture a name, and keeps it under that in the folder, beside whatever is
-    /// there already.
-    fn keep(&mut self, picture: &Picture) -> Result<String, Failure> {
+    /// Keeps what goes with a message, and gives its name.
+    fn keep_enclosed(&mut self, part: &Part) -> Result<Option<String>, Failure> {
+        if let Some(picture) = &part.picture {
+            let png = || {
+                charts::draw(picture)
+                    .map_err(|error| Failure::new(Exit::Fault, error_chain(&error)))
+            };
+            return self.keep("picture", "png", png).map(Some);
+        }
+        let Some(file) = &part.file else { return Ok(None) };
+        let (stem, ending) = file.name.rsplit_once('.').unwrap_or((&file.name, "csv"));
+        self.keep(stem, ending, || Ok(file.csv.clone().into_bytes())).map(Some)
+    }
+
+    /// Gives the next file a name, and keeps it under that in the folder, beside whatever is there
+    /// already.
+    fn keep(
+        &mut self,
+        stem: &str,
+        ending: &str,
+        bytes: impl FnOnce() -> Result<Vec<u8>, Failure>,
+    ) -> Result<String, Failure> {
         loop {
             self.named += 1;
-            let name = format!("picture-{}.png", self.named);
+            let name = format!("{stem}-{}.{ending}", self.named);
             let Some(path) = self.path(&name) else { return Ok(name) };
             let mut file = match std::fs::File::create_new(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(unkept(&path, &error)),
             };
-            let png = charts::draw(picture)
-                .map_err(|error| Failure::new(Exit::Fault, error_chain(&error)))?;
-            file.write_all(&png).map_err(|error| unkept(&path, &error))?;
+            file.write_all(&bytes()?).map_err(|error| unkept(&path, &error))?;
             return Ok(name);
         }
     }
@@ -160,11 +176,12 @@ fn unkept(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Errors, reason)
 }
 
-/// A message in a terminal: where its picture is kept, its text, and its buttons in brackets.
+/// A message in a terminal: where its picture or file is kept, its text, and its buttons in brackets.
 fn shown(part: &Part, keyboard: &[Vec<Button>], kept: Option<PathBuf>) -> String {
     let mut lines = Vec::new();
     if let Some(path) = kept {
-        lines.push(format!("[picture: {}]", path.display()));
+        let what = if part.picture.is_some() { "picture" } else { "file" };
+        lines.push(format!("[{what}: {}]", path.display()));
     }
     if !part.text.is_empty() {
         lines.push(part.text.to_plain());
@@ -176,15 +193,16 @@ fn shown(part: &Part, keyboard: &[Vec<Button>], kept: Option<PathBuf>) -> String
     lines.join("\n")
 }
 
-/// The same as the Bot API would carry it; `picture` is the name of the file that goes with it.
-fn shown_json(owner: i64, part: &Part, keyboard: &[Vec<Button>], picture: Option<&str>) -> Value {
-    let (method, text_field) = match picture {
-        Some(_) => ("sendPhoto", "caption"),
-        None => ("sendMessage", "text"),
+/// The same as the Bot API would carry it; `enclosed` is the name of the file that goes with it.
+fn shown_json(owner: i64, part: &Part, keyboard: &[Vec<Button>], enclosed: Option<&str>) -> Value {
+    let (method, field, text_field) = match (&part.picture, enclosed) {
+        (Some(_), _) => ("sendPhoto", "photo", "caption"),
+        (None, Some(_)) => ("sendDocument", "document", "caption"),
+        (None, None) => ("sendMessage", "", "text"),
     };
     let mut message = json!({ "method": method, "chat_id": owner });
-    if let Some(name) = picture {
-        message["photo"] = delivery::attached(name).into();
+    if let Some(name) = enclosed {
+        message[field] = delivery::attached(name).into();
     }
     if !part.text.is_empty() {
         message[text_field] = part.text.html().into();

@@ -1,11 +1,14 @@
-//! A sheet of pixels with the few things that pictures are made of: boxes and lines of text.
+//! A sheet of pixels with the few things that pictures are made of: boxes, lines, dots, drops and
+//! lines of text.
 
 use rustc_hash::FxHashMap;
 use tiny_skia::{
-    Color, FillRule, Paint, PathBuilder, Pixmap, PremultipliedColorU8, Rect, Transform,
+    Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, PremultipliedColorU8,
+    Rect, Stroke, Transform,
 };
 
 use super::lettering::{Lettering, Weight};
+use crate::kernel::picture::Title;
 
 /// Where a text stands relative to its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,9 @@ impl Type {
     pub(super) const FACT: Type = Type { weight: Weight::Regular, size_px: 45.0 };
     pub(super) const AXIS: Type = Type { weight: Weight::Regular, size_px: 41.0 };
     pub(super) const AXIS_BOLD: Type = Type { weight: Weight::Bold, size_px: 41.0 };
+    /// Where many lines stand below each other.
+    pub(super) const SMALL: Type = Type { weight: Weight::Regular, size_px: 33.0 };
+    pub(super) const SMALL_BOLD: Type = Type { weight: Weight::Bold, size_px: 33.0 };
 }
 
 /// What something is drawn with. The paper is light and opaque, so that a picture looks the same in
@@ -42,12 +48,26 @@ pub(super) enum Ink {
     Empty,
     /// A value as a share of the greatest, 0 to 1: the darker the more.
     Share(f32),
+    /// Where a value is fine.
+    Band,
+    /// A value within its band, below it, and above it.
+    Fine,
+    Low,
+    High,
+    /// Somebody watered.
+    Water,
 }
 
 const PAPER: [u8; 3] = [0xf7, 0xf7, 0xf7];
 const STRONG: [u8; 3] = [0x1b, 0x25, 0x2b];
 const SOFT: [u8; 3] = [0x4c, 0x5a, 0x63];
 const EMPTY: [u8; 3] = [0xe7, 0xe7, 0xde];
+const BAND: [u8; 3] = [0xcf, 0xe8, 0xd6];
+/// Told apart by lightness as well as by colour: dark, middle, and between them.
+const FINE: [u8; 3] = [0x14, 0x56, 0x4a];
+const LOW: [u8; 3] = [0xd2, 0x5a, 0x10];
+const HIGH: [u8; 3] = [0x5a, 0x3f, 0xb0];
+const WATER: [u8; 3] = [0x1f, 0x7a, 0xd1];
 /// The least value, the middle and the greatest one: told apart by lightness alone, so that no eye
 /// for colours is needed.
 const SCALE: [[u8; 3]; 3] = [[0x9c, 0xd3, 0xd6], [0x2b, 0x8a, 0x9d], [0x0a, 0x3a, 0x55]];
@@ -59,6 +79,11 @@ impl Ink {
             Ink::Soft => SOFT,
             Ink::Empty => EMPTY,
             Ink::Share(share) => on_scale(share),
+            Ink::Band => BAND,
+            Ink::Fine => FINE,
+            Ink::Low => LOW,
+            Ink::High => HIGH,
+            Ink::Water => WATER,
         }
     }
 
@@ -129,10 +154,55 @@ impl<'a> Canvas<'a> {
             Align::Right => x - width_px,
         };
         let outlines = self.lettering.outlines(&fitted, set.weight, set.size_px, (left, y));
-        if let Some(path) = outlines {
-            let (fill, still) = (FillRule::Winding, Transform::identity());
-            self.pixels.fill_path(&path, &ink.paint(), fill, still, None);
+        self.fill(outlines, ink);
+    }
+
+    /// A name as far as the font has it. Signs that it lacks are left out, since the caption has
+    /// them; where letters are missing, a name with holes would be another name.
+    pub(super) fn name(&self, title: &Title) -> String {
+        let drawable = self.lettering.drawable(title.name());
+        drawable.or_else(|| self.lettering.drawable(title.otherwise())).unwrap_or_default()
+    }
+
+    fn fill(&mut self, path: Option<Path>, ink: Ink) {
+        let Some(path) = path else { return };
+        let (fill, still) = (FillRule::Winding, Transform::identity());
+        self.pixels.fill_path(&path, &ink.paint(), fill, still, None);
+    }
+
+    /// Draws a line through points; fewer than two are none.
+    pub(super) fn line(&mut self, points: &[(f32, f32)], width_px: f32, ink: Ink) {
+        let mut path = PathBuilder::new();
+        for (index, (x, y)) in points.iter().enumerate() {
+            match index {
+                0 => path.move_to(*x, *y),
+                _ => path.line_to(*x, *y),
+            }
         }
+        if let Some(path) = path.finish() {
+            let (cap, join) = (LineCap::Round, LineJoin::Round);
+            let stroke =
+                Stroke { width: width_px, line_cap: cap, line_join: join, ..Stroke::default() };
+            self.pixels.stroke_path(&path, &ink.paint(), &stroke, Transform::identity(), None);
+        }
+    }
+
+    pub(super) fn dot(&mut self, (x, y): (f32, f32), radius_px: f32, ink: Ink) {
+        self.fill(PathBuilder::from_circle(x, y, radius_px), ink);
+    }
+
+    /// A drop of water whose tip is at this point.
+    pub(super) fn drop(&mut self, (x, top): (f32, f32), height_px: f32, ink: Ink) {
+        let (half_px, widest) = (height_px * 0.36, top + height_px * 0.64);
+        let bottom = top + height_px;
+        let mut path = PathBuilder::new();
+        path.move_to(x, top);
+        path.quad_to(x + half_px, top + height_px * 0.38, x + half_px, widest);
+        path.quad_to(x + half_px, bottom, x, bottom);
+        path.quad_to(x - half_px, bottom, x - half_px, widest);
+        path.quad_to(x - half_px, top + height_px * 0.38, x, top);
+        path.close();
+        self.fill(path.finish(), ink);
     }
 
     /// Fills a box with round corners; one without an area is not drawn.
@@ -152,10 +222,7 @@ impl<'a> Canvas<'a> {
         path.line_to(left, top + radius);
         path.quad_to(left, top, left + radius, top);
         path.close();
-        if let Some(path) = path.finish() {
-            let (fill, still) = (FillRule::Winding, Transform::identity());
-            self.pixels.fill_path(&path, &ink.paint(), fill, still, None);
-        }
+        self.fill(path.finish(), ink);
     }
 
     /// The sheet as PNG with a palette: a byte a pixel. Its few inks make few colours, and where
@@ -170,6 +237,8 @@ impl<'a> Canvas<'a> {
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_palette(palette.colours.concat());
         encoder.set_compression(png::Compression::High);
+        // Numbers of a palette have no slope that a filter could find.
+        encoder.set_filter(png::Filter::NoFilter);
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&indices)?;
         writer.finish()?;

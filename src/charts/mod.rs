@@ -3,11 +3,13 @@
 //! Invariant: pure. The same description gives the same bytes, and whatever a name holds, no letter
 //! is drawn that the font does not have.
 
-use crate::kernel::picture::{Drawing, Picture, Title};
+use crate::kernel::picture::{Drawing, Picture};
 
 mod calendar;
 mod canvas;
 mod lettering;
+mod overview;
+mod series;
 
 use canvas::{Align, Canvas, Ink, Type};
 use lettering::Lettering;
@@ -54,7 +56,7 @@ pub fn draw(picture: &Picture) -> Result<Vec<u8>, DrawError> {
     let mut canvas = Canvas::new(WIDTH_PX, HEIGHT_PX, &lettering).ok_or(DrawError::NoRoom)?;
     let (width_px, height_px) = (canvas.width_px(), canvas.height_px());
     let room_px = width_px - 2.0 * MARGIN_PX;
-    let title = title(&lettering, &picture.title);
+    let title = canvas.name(&picture.title);
     let at = (MARGIN_PX, TITLE_BASELINE_PX);
     let is_long = canvas.measure_px(&title, Type::TITLE) > room_px;
     let set = if is_long { Type::LONG_TITLE } else { Type::TITLE };
@@ -73,15 +75,10 @@ pub fn draw(picture: &Picture) -> Result<Vec<u8>, DrawError> {
     };
     match &picture.drawing {
         Drawing::Calendar(calendar) => calendar::draw(&mut canvas, calendar, area),
+        Drawing::Series(series) => series::draw(&mut canvas, series, area),
+        Drawing::Overview(overview) => overview::draw(&mut canvas, overview, area),
     }
     Ok(canvas.png()?)
-}
-
-/// The name as far as the font has it. Signs that it lacks are left out, since the caption has
-/// them; where letters are missing, a name with holes would be another name.
-fn title(lettering: &Lettering, title: &Title) -> String {
-    let drawable = lettering.drawable(title.name());
-    drawable.or_else(|| lettering.drawable(title.otherwise())).unwrap_or_default()
 }
 
 #[cfg(test)]

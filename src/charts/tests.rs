@@ -1,5 +1,5 @@
 use super::*;
-use crate::kernel::picture::{Calendar, Day};
+use crate::kernel::picture::{Calendar, Day, Gauge, Measure, Overview, Series, Tick, Title};
 
 /// What a picture may weigh.
 const SIZE_MAX_BYTES: usize = 60_000;
@@ -72,7 +72,111 @@ fn counts_of_any_size_are_drawn() {
         assert!(png.len() < SIZE_MAX_BYTES, "{} bytes", png.len());
     }
     let mut empty = picture("tv", 1);
-    let Drawing::Calendar(calendar) = &mut empty.drawing;
+    let Drawing::Calendar(calendar) = &mut empty.drawing else { panic!("{empty:?}") };
     calendar.days.clear();
     draw(&empty).unwrap();
+}
+
+/// A week of half hours, with a gap of a day.
+fn series(noise: i64) -> Picture {
+    let value = |cell: i64| {
+        let jitter = (cell * 7_919 % 13 - 6) * noise;
+        (!(96..144).contains(&cell)).then_some(60_000 - cell * 120 + jitter)
+    };
+    let values: Vec<Option<i64>> = (0..336).map(value).collect();
+    let tick = |day: usize| Tick { cell: 20 + day * 48, label: format!("Sat {}", 21 + day) };
+    let moisture = Measure {
+        label: "Moisture, %".to_owned(),
+        low: 30_000,
+        high: 55_000,
+        values: values.clone(),
+    };
+    let temperature = Measure {
+        label: "Temperature, °C".to_owned(),
+        low: 15_000,
+        high: 30_500,
+        values: values.iter().map(|value| value.map(|value| value / 2)).collect(),
+    };
+    let series = Series {
+        measures: vec![moisture, temperature],
+        ticks: (0..7).map(tick).collect(),
+        marks: vec![100, 335],
+    };
+    Picture {
+        title: Title::new("Cyril", "Plant 0"),
+        facts: vec!["23.4 %, 21.5 °C · 12 s ago".to_owned()],
+        drawing: Drawing::Series(series),
+    }
+}
+
+fn overview(plants: i64, name: impl Fn(i64) -> String) -> Picture {
+    let gauge = |plant: i64| Gauge {
+        title: Title::new(&name(plant), &format!("Plant {plant}")),
+        value: (plant % 7 > 0).then_some(plant * 3_100 % 100_000),
+        low: 30_000,
+        high: 60_000,
+        is_old: plant % 5 == 0,
+    };
+    Picture {
+        title: Title::new(&format!("{plants} plants"), "Plants"),
+        facts: vec!["Moisture, %: 3 dry, 1 silent".to_owned()],
+        drawing: Drawing::Overview(Overview { gauges: (0..plants).map(gauge).collect() }),
+    }
+}
+
+#[test]
+fn pictures_of_plants_are_small_however_noisy_and_many_they_are() {
+    let noisy = (0..3).map(|noise| series(noise * 2_000));
+    let many = [1, 9, 10, 30, 200].map(|plants| overview(plants, |it| format!("Wœßmñ {it}")));
+    for picture in noisy.chain(many) {
+        let png = draw(&picture).unwrap();
+        let (width_px, height_px, _) = pixels(&png);
+        assert_eq!((width_px, height_px), (WIDTH_PX, HEIGHT_PX));
+        assert!(png.len() < SIZE_MAX_BYTES, "{} bytes: {:?}", png.len(), picture.title);
+    }
+}
+
+#[test]
+fn a_gap_is_a_gap_and_not_a_line() {
+    let drawn = |picture: &Picture| pixels(&draw(picture).unwrap()).2;
+    let mut plain = series(0);
+    let Drawing::Series(inner) = &mut plain.drawing else { panic!("{plain:?}") };
+    inner.marks.clear();
+    let with_gap = drawn(&plain);
+    let Drawing::Series(inner) = &mut plain.drawing else { panic!("{plain:?}") };
+    inner.measures[0].values[120] = Some(50_000);
+    let with_point = drawn(&plain);
+    // Half an hour in the gap is some three pixels of 1280: only around it something was drawn.
+    let differs = |at: &usize| with_gap[*at..*at + 3] != with_point[*at..*at + 3];
+    let columns = (0..with_gap.len()).step_by(3).filter(differs).map(|at| at / 3 % 1280);
+    let columns: Vec<usize> = columns.collect();
+    let (first, last) = (columns.iter().min().unwrap(), columns.iter().max().unwrap());
+    assert!(last - first < 12 && (400..600).contains(first), "{first}..{last}");
+}
+
+#[test]
+fn a_series_of_nothing_and_values_of_any_size_are_drawn() {
+    for value in [None, Some(0), Some(i64::MAX / 4), Some(i64::MIN / 4)] {
+        let mut picture = series(0);
+        let Drawing::Series(inner) = &mut picture.drawing else { panic!("{picture:?}") };
+        inner.measures[0].values.fill(value);
+        inner.measures[1].values.clear();
+        draw(&picture).unwrap();
+        inner_without_measures(picture);
+    }
+}
+
+fn inner_without_measures(mut picture: Picture) {
+    let Drawing::Series(inner) = &mut picture.drawing else { panic!("{picture:?}") };
+    inner.measures.clear();
+    draw(&picture).unwrap();
+}
+
+/// A name in any script is written whole, or its number is.
+#[test]
+fn a_plants_name_that_the_font_lacks_gives_way_to_its_number() {
+    let numbers = draw(&overview(12, |plant| format!("Plant {plant}"))).unwrap();
+    for name in ["客厅绿萝", "نبتة", "ต้นไม้", "🌱", ""] {
+        assert_eq!(draw(&overview(12, |_| name.to_owned())).unwrap(), numbers, "{name:?}");
+    }
 }

@@ -4,7 +4,9 @@
 pub mod botapi;
 mod chance;
 pub mod clock;
+pub mod drying;
 pub mod feed;
 pub mod plants;
 pub mod replay;
+pub mod soil;
 pub mod street;

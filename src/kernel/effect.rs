@@ -20,11 +20,29 @@ pub struct Say {
     /// What shows it at a glance. It is drawn when the message is delivered; a message that is
     /// changed in place stays what it is.
     pub picture: Option<Picture>,
+    /// Goes with it, where there is no picture. The same holds of changes in place.
+    pub file: Option<File>,
+}
+
+/// A text file that goes with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Letters, digits, `-` and `.`: it is a file's name everywhere.
+    pub name: String,
+    /// Comma-separated values (RFC 4180), in UTF-8.
+    pub csv: String,
 }
 
 impl Say {
     pub fn new(text: Text) -> Say {
-        Say { text, keyboard: Keyboard::new(), silent: false, placeholder: None, picture: None }
+        Say {
+            text,
+            keyboard: Keyboard::new(),
+            silent: false,
+            placeholder: None,
+            picture: None,
+            file: None,
+        }
     }
 
     #[must_use]
@@ -45,21 +63,29 @@ impl Say {
         self
     }
 
+    #[must_use]
+    pub fn enclosing(mut self, file: File) -> Say {
+        self.file = Some(file);
+        self
+    }
+
     /// The messages that this becomes, in order; never none. A text too long to stand below its
-    /// picture follows it as a message of its own. The buttons go with the last one.
-    pub fn parts(&self, takes_picture: bool) -> Vec<Part> {
-        let picture = self.picture.clone().filter(|_| takes_picture);
-        if picture.is_some() && self.text.width_utf16() <= CAPTION_LIMIT_UTF16 {
-            return vec![Part { text: self.text.clone(), picture }];
+    /// picture or file follows it as a message of its own. The buttons go with the last one.
+    pub fn parts(&self, is_new: bool) -> Vec<Part> {
+        let picture = self.picture.clone().filter(|_| is_new);
+        let file = self.file.clone().filter(|_| is_new && picture.is_none());
+        let has_caption = picture.is_some() || file.is_some();
+        if has_caption && self.text.width_utf16() <= CAPTION_LIMIT_UTF16 {
+            return vec![Part { text: self.text.clone(), picture, file }];
         }
         let mut parts = Vec::new();
-        if picture.is_some() {
-            parts.push(Part { text: Text::new(), picture });
+        if has_caption {
+            parts.push(Part { text: Text::new(), picture, file });
         }
         let texts = self.text.split(MESSAGE_LIMIT_UTF16).into_iter();
-        parts.extend(texts.map(|text| Part { text, picture: None }));
+        parts.extend(texts.map(Part::of));
         if parts.is_empty() {
-            parts.push(Part { text: Text::of("…"), picture: None });
+            parts.push(Part::of(Text::of("…")));
         }
         parts
     }
@@ -68,9 +94,16 @@ impl Say {
 /// One of the messages that something said becomes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// Empty only below a picture.
+    /// Empty only below a picture or a file.
     pub text: Text,
     pub picture: Option<Picture>,
+    pub file: Option<File>,
+}
+
+impl Part {
+    fn of(text: Text) -> Part {
+        Part { text, picture: None, file: None }
+    }
 }
 
 /// An edit: the records of one decision for a topic, and what its author is told about them.

@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod chat;
 pub mod conversation;
+pub mod degrees;
 pub mod dialog;
 pub mod effect;
 pub mod name;

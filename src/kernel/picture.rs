@@ -54,6 +54,61 @@ impl Title {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Drawing {
     Calendar(Calendar),
+    Series(Series),
+    Overview(Overview),
+}
+
+/// How measures went, one below the other over the same time, which is cut into cells of equal
+/// length.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    pub measures: Vec<Measure>,
+    /// Where days begin, in order.
+    pub ticks: Vec<Tick>,
+    /// Cells in which something happened that is marked, such as a watering.
+    pub marks: Vec<usize>,
+}
+
+/// One measure of a series. Values are thousandths of its unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// What it is and in which unit: `Moisture, %`.
+    pub label: String,
+    /// The band in which it is fine.
+    pub low: i64,
+    pub high: i64,
+    /// A mean for each cell; `None` where nothing was measured, which is drawn as a gap.
+    pub values: Vec<Option<i64>>,
+}
+
+/// A place on the time axis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    pub cell: usize,
+    pub label: String,
+}
+
+/// Many things of one kind, each against its own band, in the order in which they are drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    pub gauges: Vec<Gauge>,
+}
+
+impl Overview {
+    /// More could not be read on a phone, and are not drawn.
+    pub const GAUGES_MAX: usize = 30;
+}
+
+/// One thing against its band. Values are thousandths of a per cent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gauge {
+    pub title: Title,
+    /// `None`: nothing was ever measured.
+    pub value: Option<i64>,
+    pub low: i64,
+    pub high: i64,
+    /// The value is the newest one, but nobody knows whether it still holds.
+    pub is_old: bool,
 }
 
 /// How much there was in each hour of some days: a row a day, a column an hour.

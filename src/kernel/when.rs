@@ -1,6 +1,6 @@
 //! Times as people read them, in their own zone.
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -34,6 +34,36 @@ pub fn second(ms: i64, time_zone: Tz) -> String {
 pub fn day(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%Y-%m-%d").to_string()
 }
+
+/// `Sat 21`: a day among those around it.
+pub fn weekday(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%a %-d").to_string()
+}
+
+/// The day in which a moment lies.
+pub fn date_of(ms: i64, time_zone: Tz) -> NaiveDate {
+    local(ms, time_zone).date_naive()
+}
+
+/// When a zone's clocks show this, the first time if they do so twice; `None` where they leave it
+/// out.
+pub fn at(date: NaiveDate, time: NaiveTime, time_zone: Tz) -> Option<i64> {
+    let moment = time_zone.from_local_datetime(&date.and_time(time)).earliest()?;
+    Some(moment.timestamp_millis())
+}
+
+/// The next evening after a moment: six o'clock by a zone's clocks.
+pub fn evening_after(ms: i64, time_zone: Tz) -> i64 {
+    let evening =
+        |date: NaiveDate| at(date, date.and_hms_opt(EVENING_HOUR, 0, 0)?.time(), time_zone);
+    let today = date_of(ms, time_zone);
+    // No zone leaves out two evenings in a row.
+    let days = today.iter_days().take(3).filter_map(evening);
+    days.into_iter().find(|evening_ms| *evening_ms > ms).unwrap_or(i64::MAX)
+}
+
+/// When people are told of the next day.
+const EVENING_HOUR: u32 = 18;
 
 /// When the day of a moment ends: its zone's next midnight, or the first moment after it where the
 /// clocks leave midnight out.
@@ -117,6 +147,16 @@ mod tests {
         let end_ms = day_end(spring_ms, cairo);
         assert_eq!(day(spring_ms, cairo), "2026-04-23");
         assert_eq!(second(end_ms, cairo), "2026-04-24 01:00:00");
+    }
+
+    #[test]
+    fn an_evening_is_the_next_six_oclock_of_a_zone() {
+        let berlin = chrono_tz::Europe::Berlin;
+        let evening_ms = evening_after(1_792_886_400_000, berlin);
+        assert_eq!(second(evening_ms, berlin), "2026-10-25 18:00:00");
+        let next_ms = evening_after(evening_ms, berlin);
+        assert_eq!(second(next_ms, berlin), "2026-10-26 18:00:00");
+        assert_eq!(evening_after(evening_ms - 1, berlin), evening_ms);
     }
 
     #[test]

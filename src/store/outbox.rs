@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use super::StoreError;
 use crate::kernel::alert::Alert;
 use crate::kernel::chat::{Keyboard, Place};
-use crate::kernel::effect::{Part, Say};
+use crate::kernel::effect::{File, Part, Say};
 use crate::kernel::picture::Picture;
 use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
 use crate::kernel::time::HOUR_MS;
@@ -82,6 +82,9 @@ pub struct Body {
         deserialize_with = "picture_if_readable"
     )]
     pub picture: Option<Picture>,
+    /// Goes with it as a document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File>,
     /// An alert in one line, for a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brief: Option<Brief>,
@@ -101,6 +104,7 @@ impl Body {
             reply_to: None,
             force_reply: None,
             picture: None,
+            file: None,
             brief: None,
             digest: None,
         }
@@ -221,14 +225,15 @@ async fn put(
     let parts = message.parts(target == Target::New);
     let last = parts.len() - 1;
     let mut row_id = 0;
-    for (index, Part { text, picture }) in parts.into_iter().enumerate() {
+    for (index, Part { text, picture, file }) in parts.into_iter().enumerate() {
         let is_forced = among_others.is_some() && index == last;
         let force_reply = message.placeholder.clone().filter(|_| is_forced);
         // A message has room for one: buttons, or the question that has to be answered.
         let has_buttons = index == last && force_reply.is_none();
         let keyboard = if has_buttons { message.keyboard.clone() } else { Keyboard::new() };
         let (silent, reply_to) = (message.silent, among_others.flatten());
-        let body = Body { keyboard, silent, reply_to, force_reply, picture, ..Body::plain(text) };
+        let plain = Body::plain(text);
+        let body = Body { keyboard, silent, reply_to, force_reply, picture, file, ..plain };
         let action = match target {
             // Only the first part can take the place of an earlier message.
             Target::Message(_) | Target::Row(_) if index == 0 => Action::Edit(target, body),

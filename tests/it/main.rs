@@ -34,6 +34,7 @@ mod log_conformance;
 mod log_upkeep;
 mod model;
 mod odd_messages;
+mod plant_care;
 mod privacy;
 mod python_bot;
 mod rebuild;

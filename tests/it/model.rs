@@ -11,6 +11,7 @@ use proptest::test_runner::TestRunner;
 
 mod batch;
 mod bench;
+mod care;
 mod case;
 mod culprit;
 mod edits;

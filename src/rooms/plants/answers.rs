@@ -4,9 +4,12 @@ use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 use super::chat::dialog::{Looked, Need, Opened, Opening};
+use super::chat::past::{DAYS_MAX, Past};
 use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored};
+use super::lookup::PlantRow;
 use super::sensors::{SensorOffer, Situation};
-use super::{lookup, sensors};
+use super::{care, history, lookup, outlook, sensors};
+use crate::kernel::time::DAY_MS;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
@@ -22,6 +25,9 @@ impl Answers for PlantChat {
                 Ask::List(typed) => list(db, typed).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
+                Ask::History(span) => past(db, &span.plant, span.ms()).await,
+                Ask::Export(typed) => past(db, typed, DAYS_MAX * DAY_MS).await,
+                Ask::Watered(told) => watered(db, &told.plant).await,
                 Ask::Begin(opening) => Ok(Known::Opened(opened(db, opening).await?)),
                 Ask::Answer(draft, answer) => {
                     let dialog = stored(&draft.state);
@@ -39,24 +45,49 @@ async fn list(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreErro
         Some(Ok(filter)) => Some(filter),
         None => None,
     };
-    let (rows, total) = lookup::list(db, filter.as_ref()).await?;
-    Ok(Known::Plants(rows, total))
+    Ok(Known::Plants(lookup::list(db, filter.as_ref()).await?))
 }
 
 async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {
     let found = lookup::find(db, typed).await?;
     let card = match found.matches.as_slice() {
         [plant] => {
-            let day = match plant.event_ms {
-                // The day up to the newest reading: a silent sensor still has a history.
-                Some(event_ms) => lookup::day(db, plant.plant_id, event_ms).await?,
-                None => None,
-            };
-            Some(PlantCard { day, sensors: sensors::feeding(db, plant.plant_id).await? })
+            // The week up to the newest reading: a silent sensor still has a history.
+            let until_ms = plant.event_ms.unwrap_or(0);
+            let week = history::week(db, plant.plant_id, until_ms).await?;
+            let since_ms = until_ms - history::WEEK_MS;
+            let waterings = care::waterings(db, plant.plant_id, since_ms).await?;
+            let sensors = sensors::feeding(db, plant.plant_id).await?;
+            let forecast = outlook::of(&week, &waterings, plant.moisture_low);
+            Some(PlantCard { week, waterings, forecast, sensors })
         }
         _ => None,
     };
     Ok(Known::Plant(found, card))
+}
+
+/// The time that ends with the plant's newest reading.
+async fn past(db: &mut SqliteConnection, typed: &str, span_ms: i64) -> Result<Known, StoreError> {
+    let found = lookup::find(db, typed).await?;
+    let past = match found.matches.as_slice() {
+        [PlantRow { plant_id, event_ms: Some(until_ms), .. }] => {
+            let from_ms = until_ms - span_ms;
+            let quarters = history::quarters(db, *plant_id, from_ms, *until_ms).await?;
+            let waterings = care::waterings(db, *plant_id, from_ms).await?;
+            Some(Past { quarters, waterings })
+        }
+        _ => None,
+    };
+    Ok(Known::Past(found, past))
+}
+
+async fn watered(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {
+    let found = lookup::find_soon(db, typed).await?;
+    let said = match found.matches.as_slice() {
+        [plant] => care::said_soon(db, plant.plant_id).await?,
+        _ => Vec::new(),
+    };
+    Ok(Known::Waterings(found, said))
 }
 
 async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, StoreError> {

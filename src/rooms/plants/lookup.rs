@@ -6,10 +6,9 @@ use sqlx::SqliteConnection;
 
 use super::METADATA;
 use super::filter::Filter;
-use super::fold::BUCKET_MS;
 use super::types::PlantId;
 use super::wire::Houseplant;
-use crate::kernel::time::{DAY_MS, HOUR_MS};
+use crate::kernel::picture::Overview;
 use crate::store::{StoreError, publication};
 
 /// Plants that a list names; it says how many more there are.
@@ -20,9 +19,6 @@ const MATCH_LIMIT: i64 = 8;
 const NEAREST_LIMIT: usize = 3;
 /// A name is suggested when it is at least this similar (Jaro-Winkler, 0 to 1).
 const NEAREST_SIMILARITY: f64 = 0.7;
-/// The day that a card shows is cut into this many cells.
-pub const DAY_CELLS: usize = 12;
-const CELL_MS: i64 = 2 * HOUR_MS;
 
 /// A plant with its newest reading.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -184,27 +180,53 @@ fn similarity(wanted: &str, name: &str) -> f64 {
     strsim::jaro_winkler(wanted, name)
 }
 
-/// The plants that pass the filter, by name, and how many there are in all.
-pub async fn list(
-    db: &mut SqliteConnection,
-    filter: Option<&Filter>,
-) -> Result<(Vec<PlantRow>, i64), StoreError> {
-    let (condition, bound) = match filter {
+/// Plants that pass a filter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// By name.
+    pub rows: Vec<PlantRow>,
+    /// How many there are in all.
+    pub total: i64,
+    /// Those furthest out of their band, or nearest to its edges, as many as a picture shows.
+    pub neediest: Vec<PlantRow>,
+}
+
+/// The condition of a filter, and its limit.
+fn condition(filter: Option<&Filter>) -> (String, f32) {
+    match filter {
         // Both come from fixed lists of our own, never from what was typed.
         Some(filter) => {
             (format!("where p.{} {} ?", filter.column(), filter.operator()), filter.limit)
         }
         None => ("where ? is not null".to_owned(), 0.0),
-    };
+    }
+}
+
+pub async fn list(
+    db: &mut SqliteConnection,
+    filter: Option<&Filter>,
+) -> Result<Listed, StoreError> {
+    let (condition, bound) = condition(filter);
     let count: String = format!("select count(*) from plant p {condition}");
     let total = sqlx::query_scalar(&count).bind(bound).fetch_one(&mut *db).await?;
     let rows = sqlx::query_as(&format!(
         "{PLANT_ROW} {condition} order by p.name_key, p.plant_id limit {LIST_LIMIT}"
     ))
     .bind(bound)
+    .fetch_all(&mut *db)
+    .await?;
+    let neediest = sqlx::query_as(&format!(
+        "{PLANT_ROW} {condition}
+          order by l.moisture is null,
+                   min(l.moisture - p.moisture_low * 1000, p.moisture_high * 1000 - l.moisture),
+                   p.plant_id
+          limit {}",
+        Overview::GAUGES_MAX
+    ))
+    .bind(bound)
     .fetch_all(db)
     .await?;
-    Ok((rows, total))
+    Ok(Listed { rows, total, neediest })
 }
 
 /// A few plants to choose from, and the smallest id that is free.
@@ -227,69 +249,4 @@ pub async fn offers(db: &mut SqliteConnection) -> Result<Offers, StoreError> {
     .fetch_one(db)
     .await?;
     Ok(Offers { plants, free_id: free_id.unwrap_or(0) })
-}
-
-/// A day of moisture: a mean for each cell (thousandths), and the day's extremes and mean.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Day {
-    pub cells: [Option<i64>; DAY_CELLS],
-    pub min: i64,
-    pub mean: i64,
-    pub max: i64,
-    pub readings: i64,
-}
-
-#[derive(sqlx::FromRow)]
-struct BucketRow {
-    start_ms: i64,
-    reading_count: i64,
-    moisture_sum: i64,
-    moisture_min: i64,
-    moisture_max: i64,
-}
-
-/// The 24 hours before `until_ms`; `None` without readings.
-pub async fn day(
-    db: &mut SqliteConnection,
-    plant_id: i32,
-    until_ms: i64,
-) -> Result<Option<Day>, StoreError> {
-    let first_ms = (until_ms - DAY_MS).div_euclid(BUCKET_MS) * BUCKET_MS + BUCKET_MS;
-    // Buckets lie on a grid, and time comes first in their key: 96 look-ups, no scan.
-    let rows: Vec<BucketRow> = sqlx::query_as(
-        "with recursive grid (start_ms) as (
-            select ? union all select start_ms + ? from grid where start_ms + ? <= ?)
-         select b.start_ms, b.reading_count, b.moisture_sum, b.moisture_min, b.moisture_max
-           from grid cross join plant_bucket b
-          where b.start_ms = grid.start_ms and b.plant_id = ?",
-    )
-    .bind(first_ms)
-    .bind(BUCKET_MS)
-    .bind(BUCKET_MS)
-    .bind(until_ms)
-    .bind(plant_id)
-    .fetch_all(db)
-    .await?;
-    Ok(summarise(&rows, first_ms))
-}
-
-fn summarise(rows: &[BucketRow], first_ms: i64) -> Option<Day> {
-    let readings: i64 = rows.iter().map(|row| row.reading_count).sum();
-    let sum: i64 = rows.iter().map(|row| row.moisture_sum).sum();
-    let mut cells = [None; DAY_CELLS];
-    for (index, cell) in cells.iter_mut().enumerate() {
-        let from_ms = first_ms + i64::try_from(index).unwrap_or(0) * CELL_MS;
-        let within =
-            || rows.iter().filter(|row| (from_ms..from_ms + CELL_MS).contains(&row.start_ms));
-        let count: i64 = within().map(|row| row.reading_count).sum();
-        let total: i64 = within().map(|row| row.moisture_sum).sum();
-        *cell = total.checked_div(count);
-    }
-    Some(Day {
-        cells,
-        min: rows.iter().map(|row| row.moisture_min).min()?,
-        mean: sum.checked_div(readings)?,
-        max: rows.iter().map(|row| row.moisture_max).max()?,
-        readings,
-    })
 }

@@ -13,10 +13,13 @@ use crate::log::codec::Codec;
 use crate::rooms::Room;
 
 mod answers;
+pub mod care;
 pub mod chat;
 pub mod filter;
 pub mod fold;
+pub mod history;
 pub mod lookup;
+pub mod outlook;
 mod results;
 pub mod rules;
 pub mod sensors;
@@ -27,10 +30,10 @@ pub mod wire;
 
 use fold::{Delta, Thresholds};
 use types::PlantId;
-use wire::{Heard, Houseplant, Mapping};
+use wire::{Heard, Houseplant, Mapping, Watering};
 
 /// The topics of the plants.
-pub static TOPICS: [TopicSpec; 4] = [
+pub static TOPICS: [TopicSpec; 5] = [
     TopicSpec {
         name: "houseplant-readings",
         kind: TopicKind::Stream,
@@ -59,6 +62,15 @@ pub static TOPICS: [TopicSpec; 4] = [
         value_line: wire::mapping_line,
     },
     TopicSpec {
+        name: WATERINGS,
+        kind: TopicKind::Table,
+        kafka_partitions: 1,
+        format: Format::Avro(include_str!("../../../schemas/houseplant-waterings.avsc")),
+        stall_after_ms: None,
+        check: wire::check_watering,
+        value_line: wire::watering_line,
+    },
+    TopicSpec {
         name: results::TOPIC,
         kind: TopicKind::Table,
         kafka_partitions: 6,
@@ -72,7 +84,8 @@ pub static TOPICS: [TopicSpec; 4] = [
 /// The tables of the room, by default name; a table is known by its place here.
 const METADATA: &str = "houseplant-metadata";
 const MAPPING: &str = "houseplant-sensor-mapping";
-const TABLES: [&str; 2] = [METADATA, MAPPING];
+const WATERINGS: &str = "houseplant-waterings";
+const TABLES: [&str; 3] = [METADATA, MAPPING, WATERINGS];
 
 /// The room for the list of rooms.
 pub fn room() -> Room {
@@ -100,6 +113,7 @@ pub fn room() -> Room {
 pub enum Row {
     Plant(Houseplant),
     Mapping(Mapping),
+    Watering(Watering),
 }
 
 /// The pipeline of the plants.
@@ -173,10 +187,11 @@ impl Pipeline for Plants {
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<Option<Row>, Poison> {
-        if TABLES[table] == MAPPING {
-            return Ok(wire::decode_mapping(codec, Some(key), value)?.1.map(Row::Mapping));
-        }
-        Ok(wire::decode_houseplant(codec, Some(key), value)?.1.map(Row::Plant))
+        Ok(match TABLES[table] {
+            MAPPING => wire::decode_mapping(codec, Some(key), value)?.1.map(Row::Mapping),
+            WATERINGS => wire::decode_watering(codec, Some(key), value)?.1.map(Row::Watering),
+            _ => wire::decode_houseplant(codec, Some(key), value)?.1.map(Row::Plant),
+        })
     }
 
     /// Folding needs thresholds alone: a reading names its plant itself, mapped or not.

@@ -1,8 +1,16 @@
-//! The dryness rule: a closed window with more low readings than the limit is an alert.
+//! The dryness rule: a closed window with more low readings than the limit is an alert. In the
+//! evening, what will be dry by the end of the next day is one, too.
 
 use crate::kernel::alert::Alert;
 use crate::kernel::text::Text;
+use crate::kernel::time::HOUR_MS;
 use crate::kernel::when;
+use crate::rooms::plants::chat::button;
+
+pub mod forecast;
+pub mod watering;
+
+use forecast::Forecast;
 
 /// The rule's name; it is part of the alert's identity.
 pub const DRY: &str = "plants.dry";
@@ -34,6 +42,50 @@ pub fn dry(window: &DryWindow, limit: i64, time_zone: chrono_tz::Tz) -> Option<A
         .bold(&window.given_name)
         .plain(format!(" was dry, {span} ({} low readings)", window.low_count));
     Some(Alert::new(DRY, window.plant_id.to_string(), window.end_ms, text, brief))
+}
+
+/// The rule of the evening's forecast.
+pub const FORECAST: &str = "plants.forecast";
+
+/// A plant that will be dry soon, as it looks in the evening.
+#[derive(Debug, Clone, Copy)]
+pub struct Drying<'a> {
+    pub plant_id: i32,
+    pub given_name: &'a str,
+    pub moisture_low: f32,
+    pub evening_ms: i64,
+    pub forecast: Forecast,
+}
+
+/// The message of the evening before.
+pub fn drying(plant: &Drying<'_>, time_zone: chrono_tz::Tz) -> Alert {
+    let likely = likely(&plant.forecast, time_zone);
+    let text = Text::of("🏜 ")
+        .bold(plant.given_name)
+        .plain(format!(" will be dry about {likely}: below {} % moisture.", plant.moisture_low))
+        .line()
+        .plain(format!("Four times in five it is {}.", interval(&plant.forecast, time_zone)));
+    let brief = Text::of("🏜 ").bold(plant.given_name).plain(format!(" will be dry about {likely}"));
+    let subject = plant.plant_id.to_string();
+    let mut alert = Alert::new(FORECAST, subject, plant.evening_ms, text, brief);
+    alert.keyboard = vec![vec![button::open(plant.plant_id), button::watered(plant.plant_id)]];
+    alert.silent = true;
+    alert
+}
+
+/// `Tue 1 Dec 14:00`: when a forecast has it most likely. Minutes would say too much.
+pub fn likely(forecast: &Forecast, time_zone: chrono_tz::Tz) -> String {
+    when::moment(hour(forecast.likely_ms + HOUR_MS / 2), time_zone)
+}
+
+/// `Tue 1 Dec 08:00–22:00`: between when and when a forecast has it with 80 %.
+pub fn interval(forecast: &Forecast, time_zone: chrono_tz::Tz) -> String {
+    when::span(hour(forecast.from_ms), hour(forecast.to_ms + HOUR_MS - 1), time_zone)
+}
+
+/// The whole hour at or before a time.
+fn hour(ms: i64) -> i64 {
+    ms.div_euclid(HOUR_MS) * HOUR_MS
 }
 
 /// The contract's sentence as plain text, for other programs.
@@ -70,6 +122,26 @@ mod tests {
             end_ms: 21_600_000,
             low_count,
         }
+    }
+
+    #[test]
+    fn the_evening_before_says_when_and_how_sure_it_is() {
+        let evening_ms = 1_795_888_800_000;
+        let forecast = Forecast {
+            from_ms: evening_ms + 10 * HOUR_MS + 1,
+            likely_ms: evening_ms + 14 * HOUR_MS - 60_000,
+            to_ms: evening_ms + 20 * HOUR_MS - 1,
+        };
+        let plant =
+            Drying { plant_id: 7, given_name: "<Fern>", moisture_low: 30.0, evening_ms, forecast };
+        let alert = drying(&plant, chrono_tz::UTC);
+        let expected = "🏜 <Fern> will be dry about Sun 29 Nov 08:00: below 30 % moisture.\n\
+                        Four times in five it is Sun 29 Nov 04:00–14:00.";
+        assert_eq!(alert.text.to_plain(), expected);
+        assert_eq!((alert.subject.as_str(), alert.event_ms), ("7", evening_ms));
+        let data: Vec<_> =
+            alert.keyboard.concat().iter().map(|it| it.data().map(str::to_owned)).collect();
+        assert_eq!(data, [Some("plant:show:7".to_owned()), Some("plant:watered:7".to_owned())]);
     }
 
     #[test]

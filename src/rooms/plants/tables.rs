@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::lookup::name_key;
-use super::wire::{Houseplant, Mapping};
-use super::{MAPPING, Row, TABLES};
+use super::wire::{Houseplant, Mapping, Watering};
+use super::{MAPPING, Row, TABLES, WATERINGS};
 use crate::engine::{TableRow, Version};
 use crate::rooms::mirror::Mirror;
 use crate::store::StoreError;
@@ -44,14 +44,31 @@ static PUT_MAPPINGS: LazyLock<BulkStatement> = LazyLock::new(|| {
     )
 });
 
+static PUT_WATERINGS: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into plant_watering_said
+            (record_key, plant_id, at_ms, record_partition, record_offset, record_ts_ms)",
+        6,
+        "on conflict (record_key) do update set
+            record_partition = excluded.record_partition,
+            record_offset = excluded.record_offset, record_ts_ms = excluded.record_ts_ms",
+    )
+});
+
 const PLANTS: Mirror =
     Mirror { name: "plant", key: "plant_id", typed: "cast(cast(? as text) as integer)" };
 const MAPPINGS: Mirror =
     Mirror { name: "plant_sensor_mapping", key: "sensor_id", typed: "cast(? as text)" };
+const SAID_WATERINGS: Mirror =
+    Mirror { name: "plant_watering_said", key: "record_key", typed: "cast(? as text)" };
 
 /// The copy of `tables()[table]`.
 pub(super) fn mirror(table: usize) -> Mirror {
-    if TABLES[table] == MAPPING { MAPPINGS } else { PLANTS }
+    match TABLES[table] {
+        MAPPING => MAPPINGS,
+        WATERINGS => SAID_WATERINGS,
+        _ => PLANTS,
+    }
 }
 
 /// These are all rows of the table: what changed is written, what is not among them goes.
@@ -67,7 +84,7 @@ pub(super) async fn replace(
 
 /// Every row is to be written anew by the next first pass.
 pub(super) async fn doubt_all(db: &mut SqliteConnection) -> Result<(), StoreError> {
-    for mirror in [PLANTS, MAPPINGS] {
+    for mirror in [PLANTS, MAPPINGS, SAID_WATERINGS] {
         mirror.doubt(db).await?;
     }
     Ok(())
@@ -90,15 +107,17 @@ pub(super) async fn put(
 }
 
 async fn write(db: &mut SqliteConnection, rows: &[(&Row, Version)]) -> Result<(), StoreError> {
-    let (mut plants, mut mappings) = (Vec::new(), Vec::new());
+    let (mut plants, mut mappings, mut waterings) = (Vec::new(), Vec::new(), Vec::new());
     for (row, version) in rows {
         match row {
             Row::Plant(plant) => plants.push((plant, *version)),
             Row::Mapping(mapping) => mappings.push((mapping, *version)),
+            Row::Watering(watering) => waterings.push((*watering, *version)),
         }
     }
     write_plants(db, &plants).await?;
-    write_mappings(db, &mappings).await
+    write_mappings(db, &mappings).await?;
+    write_waterings(db, &waterings).await
 }
 
 async fn write_plants(
@@ -133,6 +152,23 @@ async fn write_mappings(
             query
                 .bind(mapping.sensor_id.as_str().to_owned())
                 .bind(mapping.plant_id.get())
+                .bind(version.partition)
+                .bind(version.offset)
+                .bind(version.ts_ms)
+        })
+        .await
+}
+
+async fn write_waterings(
+    db: &mut SqliteConnection,
+    rows: &[(Watering, Version)],
+) -> Result<(), StoreError> {
+    PUT_WATERINGS
+        .run(db, rows, |query, (watering, version)| {
+            query
+                .bind(watering.key())
+                .bind(watering.plant_id.get())
+                .bind(watering.watered_at)
                 .bind(version.partition)
                 .bind(version.offset)
                 .bind(version.ts_ms)

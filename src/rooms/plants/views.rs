@@ -11,7 +11,7 @@ use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
 use super::rules::{self, DryWindow};
 use super::types::{PlantId, SensorId};
 use super::{Plants, Row};
-use super::{results, tables};
+use super::{care, outlook, results, tables};
 use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
 use crate::kernel::alert::Alert;
 use crate::kernel::time::DAY_MS;
@@ -130,6 +130,11 @@ impl Views for Plants {
             alerts.extend(self.dry(db, dry).await?);
         }
         alerts.extend(self.touched_again(db, due, delta).await?);
+        if let Some(watermark_ms) = due.watermark_ms {
+            care::judge(db, watermark_ms, delta).await?;
+            let zone = self.time_zone;
+            alerts.extend(outlook::ring(db, watermark_ms, due, zone).await?);
+        }
         Ok(Closed { windows, alerts })
     }
 
@@ -142,12 +147,16 @@ impl Views for Plants {
         let start_ms: Option<i64> =
             sqlx::query_scalar("select min(start_ms) from plant_window where start_ms >= ?")
                 .bind(first_open_ms)
-                .fetch_one(db)
+                .fetch_one(&mut *db)
                 .await?;
-        Ok(start_ms.map(|start_ms| WINDOWS.closes_at(start_ms)))
+        let window_ms = start_ms.map(|start_ms| WINDOWS.closes_at(start_ms));
+        let quarter_ms = care::next_due(db).await?;
+        let evening_ms = outlook::next_due(db).await?;
+        Ok([window_ms, quarter_ms, evening_ms].into_iter().flatten().min())
     }
 
-    /// Windows at or below the watermark are closed by that alone.
+    /// Windows at or below the watermark are closed by that alone, and waterings are looked for by
+    /// the step after it.
     async fn settle_past(
         &self,
         _db: &mut SqliteConnection,
@@ -173,6 +182,7 @@ impl Views for Plants {
         for (view, _) in FOLDED {
             sqlx::query(&format!("delete from {view}")).execute(&mut *db).await?;
         }
+        care::empty(db).await?;
         tables::doubt_all(db).await
     }
 
@@ -181,10 +191,12 @@ impl Views for Plants {
             .bind(watermark_ms - WINDOWS.size_ms - WINDOW_RETENTION_MS)
             .execute(&mut *db)
             .await?;
+        let oldest_ms = watermark_ms - BUCKET_MS - BUCKET_RETENTION_MS;
         sqlx::query("delete from plant_bucket where start_ms < ?")
-            .bind(watermark_ms - BUCKET_MS - BUCKET_RETENTION_MS)
+            .bind(oldest_ms)
             .execute(&mut *db)
             .await?;
+        care::prune(db, oldest_ms).await?;
         sqlx::query("delete from plant_sensor where heard_ms < ?")
             .bind(watermark_ms - HEARD_RETENTION_MS)
             .execute(db)

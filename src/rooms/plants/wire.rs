@@ -12,6 +12,11 @@ use crate::kernel::topic::ValueLine;
 use crate::log::batch;
 use crate::log::codec::{Codec, CodecError};
 
+mod watering;
+
+pub use watering::{Watering, decode_watering};
+pub(super) use watering::{check_watering, watering_line};
+
 /// The header in which a sensor names itself: a reading's value does not.
 const SENSOR_HEADER: &str = "sensor-id";
 

@@ -1,7 +1,7 @@
-//! A row with a picture: drawn now, and sent with its text below it.
+//! A row with a picture, drawn now, or with a file: sent with its text below it.
 //!
-//! Invariant: a picture costs nobody a message. What a refused picture says about its chat is never
-//! believed: the text is sent alone, and its fate is the row's.
+//! Invariant: what goes with a message costs nobody the message. What a refused picture or file says
+//! about its chat is never believed: the text is sent alone, and its fate is the row's.
 
 use std::time::Duration;
 
@@ -12,13 +12,16 @@ use super::refusal::Refusal;
 use super::send;
 use crate::charts;
 use crate::engine::error_chain;
+use crate::kernel::effect::File;
 use crate::kernel::picture::Picture;
 use crate::store::outbox::{Body, Row};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError, Upload};
 
-/// What the file is called; the parameter `photo` names it.
-const FILE: &str = "picture.png";
-/// How long the word that a picture comes may take: nothing depends on it.
+/// What a picture's file is called; the parameter `photo` names it.
+const PICTURE: &str = "picture.png";
+/// What files are sent as.
+const CSV_MIME: &str = "text/csv";
+/// How long the word that something comes may take: nothing depends on it.
 const ACTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// From this attempt on the text goes by itself when a call with the picture fails for whatever
 /// reason: something on the way may not let files through.
@@ -28,7 +31,42 @@ const PATIENCE_WITHOUT_TEXT: i64 = 10;
 /// Some four megabytes each: one after the other, also on a small machine.
 static DRAWN_AT_ONCE: Semaphore = Semaphore::const_new(1);
 
-/// What became of a picture.
+/// What goes with a row's text.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Enclosed<'a> {
+    Picture(&'a Picture),
+    File(&'a File),
+}
+
+impl<'a> Enclosed<'a> {
+    pub(super) fn of(body: &'a Body) -> Option<Enclosed<'a>> {
+        let picture = body.picture.as_ref().map(Enclosed::Picture);
+        picture.or_else(|| body.file.as_ref().map(Enclosed::File))
+    }
+
+    /// The method that sends it, the parameter that names it, and what a chat is told meanwhile.
+    fn calls(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Enclosed::Picture(_) => ("sendPhoto", "photo", "upload_photo"),
+            Enclosed::File(_) => ("sendDocument", "document", "upload_document"),
+        }
+    }
+
+    async fn made_ready(self) -> Result<Upload, String> {
+        match self {
+            Enclosed::Picture(picture) => {
+                let bytes = draw(picture.clone()).await?;
+                Ok(Upload { name: PICTURE.to_owned(), mime: charts::MIME, bytes })
+            }
+            Enclosed::File(file) => {
+                let bytes = file.csv.clone().into_bytes();
+                Ok(Upload { name: file.name.clone(), mime: CSV_MIME, bytes })
+            }
+        }
+    }
+}
+
+/// What became of it.
 #[derive(Debug)]
 pub(super) enum Shown {
     /// The call's result is the row's.
@@ -37,33 +75,34 @@ pub(super) enum Shown {
     TextInstead(String),
 }
 
-/// Draws the picture while the chat is told that one comes, and sends it.
-pub(super) async fn send(api: &BotApi, row: &Row, body: &Body, picture: &Picture) -> Shown {
-    let (flood, drawn) = tokio::join!(announce(api, row), draw(picture.clone()));
+/// Makes it ready while the chat is told that it comes, and sends it.
+pub(super) async fn send(api: &BotApi, row: &Row, body: &Body, enclosed: Enclosed<'_>) -> Shown {
+    let (flood, ready) = tokio::join!(announce(api, row, enclosed), enclosed.made_ready());
     if let Some(flood) = flood {
         return Shown::Settled(Err(flood));
     }
-    let png = match drawn {
-        Ok(png) => png,
+    let file = match ready {
+        Ok(file) => file,
         Err(reason) => {
             tracing::error!(row.id, reason, "a picture could not be drawn; the text goes alone");
             return Shown::TextInstead(reason);
         }
     };
     let patience = if body.text.is_empty() { PATIENCE_WITHOUT_TEXT } else { PATIENCE };
-    match upload(api, row, body, png).await {
+    match upload(api, row, body, enclosed, file).await {
         Err(error) if blames_picture(&error, row.attempts >= patience) => {
-            let reason = error.to_string();
-            tracing::warn!(row.id, reason, "a picture could not be sent; the text goes alone");
+            let (reason, method) = (error.to_string(), enclosed.calls().0);
+            tracing::warn!(row.id, method, reason, "that was refused; the text goes alone");
             Shown::TextInstead(reason)
         }
         result => Shown::Settled(result),
     }
 }
 
-/// Tells the chat that a picture comes. Only a flood limit matters: this chat is to be left alone.
-async fn announce(api: &BotApi, row: &Row) -> Option<CallError> {
-    let mut params = json!({ "chat_id": row.place.chat_id, "action": "upload_photo" });
+/// Tells the chat what comes. Only a flood limit matters: this chat is to be left alone.
+async fn announce(api: &BotApi, row: &Row, enclosed: Enclosed<'_>) -> Option<CallError> {
+    let action = enclosed.calls().2;
+    let mut params = json!({ "chat_id": row.place.chat_id, "action": action });
     if let Some(thread_id) = row.place.thread_id {
         params["message_thread_id"] = thread_id.into();
     }
@@ -96,23 +135,29 @@ fn blames_picture(error: &CallError, is_out_of_patience: bool) -> bool {
     }
 }
 
-async fn upload(api: &BotApi, row: &Row, body: &Body, png: Vec<u8>) -> Result<Value, CallError> {
-    let call = async |is_marked_up: bool, bytes: Vec<u8>| {
-        let file = Upload { name: FILE.to_owned(), mime: charts::MIME, bytes };
-        let params = params(row, body, is_marked_up);
-        api.call_with_file("sendPhoto", &params, file, CALL_TIMEOUT).await
+async fn upload(
+    api: &BotApi,
+    row: &Row,
+    body: &Body,
+    enclosed: Enclosed<'_>,
+    file: Upload,
+) -> Result<Value, CallError> {
+    let (method, field, _) = enclosed.calls();
+    let call = async |is_marked_up: bool, file: Upload| {
+        let params = params(row, body, field, &file.name, is_marked_up);
+        api.call_with_file(method, &params, file, CALL_TIMEOUT).await
     };
-    let marked_up = call(true, png.clone()).await;
+    let marked_up = call(true, file.clone()).await;
     if !Refusal::Markup.met(&marked_up) {
         return marked_up;
     }
     tracing::warn!(row.id, "markup was refused; sending plain text");
-    call(false, png).await
+    call(false, file).await
 }
 
-fn params(row: &Row, body: &Body, is_marked_up: bool) -> Value {
+fn params(row: &Row, body: &Body, field: &str, name: &str, is_marked_up: bool) -> Value {
     let mut params = captioned(body, send::params(row, body, None, is_marked_up));
-    params["photo"] = attached(FILE).into();
+    params[field] = attached(name).into();
     params
 }
 
@@ -187,7 +232,7 @@ mod tests {
             reply_to: Some(5),
             ..Body::plain(Text::of("a ").bold("<b>"))
         };
-        let sent = params(&row(&body), &body, true);
+        let sent = params(&row(&body), &body, "photo", PICTURE, true);
         let expected = json!({
             "chat_id": -7, "message_thread_id": 3, "disable_notification": true,
             "photo": "attach://picture.png", "caption": "a <b>&lt;b&gt;</b>", "parse_mode": "HTML",
@@ -200,7 +245,7 @@ mod tests {
     #[test]
     fn a_picture_without_a_text_has_no_caption() {
         let body = Body::plain(Text::new());
-        let sent = params(&row(&body), &body, true);
+        let sent = params(&row(&body), &body, "photo", PICTURE, true);
         let expected =
             json!({ "chat_id": -7, "message_thread_id": 3, "photo": "attach://picture.png" });
         assert_eq!(sent, expected);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::photo::{self, Shown};
+use super::photo::{self, Enclosed, Shown};
 use super::refusal::Refusal;
 use crate::kernel::chat::{Button, ButtonAction};
 use crate::kernel::text::MESSAGE_LIMIT_UTF16;
@@ -28,14 +28,14 @@ pub(super) async fn row(store: &Store, api: &BotApi, row: &Row) -> Sent {
     let result = match &row.action {
         Action::Call(call) => api.call(&call.method, &call.params, CALL_TIMEOUT).await,
         Action::Say(body) => {
-            let shown = match &body.picture {
-                Some(picture) => photo::send(api, row, body, picture).await,
+            let shown = match Enclosed::of(body) {
+                Some(enclosed) => photo::send(api, row, body, enclosed).await,
                 None => Shown::Settled(message(api, row, body, None).await),
             };
             match shown {
                 Shown::Settled(result) => result,
                 Shown::TextInstead(reason) if body.text.is_empty() => return Sent::Unshown(reason),
-                Shown::TextInstead(_) => message(api, row, body, None).await,
+                Shown::TextInstead(_) => message(api, row, &alone(body), None).await,
             }
         }
         Action::Edit(target, body) => match message_id(store, *target).await {
@@ -50,6 +50,16 @@ pub(super) async fn row(store: &Store, api: &BotApi, row: &Row) -> Sent {
         }
         Err(error) => Sent::Failed(error),
     }
+}
+
+/// A body without what goes with it. A picture shows what its words say; without a file, they say
+/// too much.
+fn alone(body: &Body) -> Body {
+    let mut body = body.clone();
+    if body.file.is_some() && body.picture.is_none() {
+        body.text = body.text.line().plain("The file itself could not be sent; please try again.");
+    }
+    body
 }
 
 async fn message_id(store: &Store, target: Target) -> Result<Option<i32>, StoreError> {

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use teloxide::utils::command::BotCommands;
 
+use super::care::Watered;
 use super::filter::Filter;
-use super::lookup::{Day, Found, PlantRow};
+use super::history::Quarter;
+use super::lookup::{Found, Listed};
+use super::rules::forecast::Forecast;
 use super::sensors::Mapped;
 use crate::kernel::chat::{Draft, Incoming, Snapshot};
 use crate::kernel::conversation::Chat;
@@ -15,17 +18,24 @@ use crate::kernel::dialog::{self as conversation, Forms};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 
+pub mod button;
 mod choice;
 pub mod dialog;
 pub mod fields;
 pub mod mapping;
+pub mod past;
+pub mod picture;
 pub mod routes;
 pub mod show;
+pub mod typed;
 mod unmap;
 mod update;
+pub mod watered;
 
 use dialog::{Answer, Dialog, Form, Looked, Opened, Opening};
+use past::{Past, Span};
 use update::PlantForm;
+use watered::Told;
 
 /// The commands of this room; their descriptions are the menu's.
 #[derive(Debug, Clone, PartialEq, Eq, BotCommands)]
@@ -35,6 +45,12 @@ pub enum Command {
     Plants(String),
     #[command(description = "one plant, by id or name")]
     Plant(String),
+    #[command(description = "a plant by days, such as cyril or cyril 30 days")]
+    History(String),
+    #[command(description = "a plant's quarter hours as a file for a spreadsheet")]
+    Export(String),
+    #[command(description = "note that a plant was watered, now or at another time")]
+    Watered(String),
     #[command(description = "add a plant or change one")]
     UpdatePlant(String),
     #[command(description = "say which plant a sensor feeds")]
@@ -50,6 +66,11 @@ pub enum Ask {
     List(String),
     /// `/plant`, with what was typed.
     Show(String),
+    History(Span),
+    /// `/export`, with what was typed.
+    Export(String),
+    /// `/watered`, or its button.
+    Watered(Told),
     /// A conversation, while there is none.
     Begin(Opening),
     /// An answer inside a conversation.
@@ -60,8 +81,12 @@ pub enum Ask {
 #[derive(Debug)]
 pub enum Known {
     Nothing,
-    Plants(Vec<PlantRow>, i64),
+    Plants(Listed),
     Plant(Found, Option<PlantCard>),
+    /// Which plant was meant, and its past if it is one.
+    Past(Found, Option<Past>),
+    /// Which plant was meant, and when somebody said before that it was watered, newest first.
+    Waterings(Found, Vec<i64>),
     Opened(Opened),
     Looked(Looked),
 }
@@ -69,9 +94,21 @@ pub enum Known {
 /// What a plant's card shows beside its row.
 #[derive(Debug)]
 pub struct PlantCard {
-    pub day: Option<Day>,
+    /// The week up to the newest reading, by quarter hours.
+    pub week: Vec<Quarter>,
+    /// Waterings of that week, oldest first.
+    pub waterings: Vec<Watered>,
+    /// When it will be dry, as its newest reading has it.
+    pub forecast: Option<Forecast>,
     /// The sensors that feed it.
     pub sensors: Vec<Mapped>,
+}
+
+impl PlantCard {
+    /// The forecast, unless its time has come without new readings.
+    pub fn outlook(&self, now_ms: i64) -> Option<Forecast> {
+        self.forecast.filter(|forecast| forecast.likely_ms > now_ms)
+    }
 }
 
 /// The room's half of a chat.
@@ -94,10 +131,10 @@ impl Chat for PlantChat {
         snapshot: &Snapshot,
     ) -> Vec<Effect> {
         let mut effects = match (ask, known) {
-            (Ask::List(typed), Known::Plants(rows, total)) => {
+            (Ask::List(typed), Known::Plants(listed)) => {
                 let filter = filter_of(typed);
                 let filter = filter.as_ref().and_then(|filter| filter.as_ref().ok());
-                vec![Effect::Say(show::list(&rows, total, filter, snapshot))]
+                vec![Effect::Say(show::list(&listed, filter, snapshot))]
             }
             (Ask::List(typed), _) => vec![Effect::Say(filter_refused(typed))],
             (Ask::Show(typed), Known::Plant(found, card)) => {
@@ -106,13 +143,29 @@ impl Chat for PlantChat {
             (Ask::Show(_), _) => vec![Effect::Say(Say::new(Text::of(
                 "Which plant? Send /plant and its id or name, such as /plant cyril.",
             )))],
+            (Ask::History(span), Known::Past(found, past)) => {
+                vec![Effect::Say(past::history(span, &found, past.as_ref(), snapshot))]
+            }
+            (Ask::Export(typed), Known::Past(found, past)) => {
+                vec![Effect::Say(past::export(typed, &found, past.as_ref(), snapshot))]
+            }
+            (Ask::Watered(told), Known::Waterings(found, said)) => {
+                vec![watered::decide(told, &found, &said, snapshot)]
+            }
             (Ask::Begin(opening), Known::Opened(opened)) => {
                 begin(opening, opened, incoming.update_id, snapshot)
             }
             (Ask::Answer(draft, answer), Known::Looked(looked)) => {
                 answered(draft, answer, looked, incoming, snapshot)
             }
-            (Ask::Begin(_) | Ask::Answer(..), _) => not_looked_up(),
+            (
+                Ask::History(_)
+                | Ask::Export(_)
+                | Ask::Watered(_)
+                | Ask::Begin(_)
+                | Ask::Answer(..),
+                _,
+            ) => not_looked_up(),
         };
         if let Some((callback_id, ..)) = incoming.press() {
             let callback_id = callback_id.to_owned();

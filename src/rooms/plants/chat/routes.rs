@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::show::{EDIT, OPEN};
+use super::button::{EDIT, OPEN, WATERED};
+use super::past::Span;
+use super::watered::Told;
 use super::{Answer, Ask, Command, Opening, PlantChat};
 use crate::kernel::chat::{Draft, Incoming, Standing, draft_button};
 use crate::kernel::conversation::{Asked, Chat, CommandSpec};
@@ -17,7 +19,7 @@ pub fn commands() -> Vec<CommandSpec> {
 /// Whoever may look may use these; everything else changes something.
 fn least(name: &str) -> Standing {
     match name {
-        "plants" | "plant" => Standing::Viewer,
+        "plants" | "plant" | "history" | "export" => Standing::Viewer,
         _ => Standing::Member,
     }
 }
@@ -43,6 +45,9 @@ fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
     Some(match command::parse(&incoming)? {
         Command::Plants(filter) => Ask::List(filter),
         Command::Plant(typed) => Ask::Show(typed),
+        Command::History(typed) => Ask::History(Span::of(&typed)),
+        Command::Export(typed) => Ask::Export(typed.trim().to_owned()),
+        Command::Watered(typed) => Ask::Watered(Told::of(&typed)),
         Command::UpdatePlant(typed) => Ask::Begin(Opening::Plant(typed)),
         Command::UpdateMapping(typed) => Ask::Begin(Opening::Mapping(typed)),
         Command::UnmapSensor(typed) => Ask::Begin(Opening::Unmap(typed)),
@@ -60,6 +65,9 @@ fn button(incoming: Arc<Incoming>) -> Option<Ask> {
     let (_, _, data) = incoming.press()?;
     if let Some(plant_id) = data.strip_prefix(OPEN) {
         return Some(Ask::Show(plant_id.to_owned()));
+    }
+    if let Some(plant_id) = data.strip_prefix(WATERED) {
+        return Some(Ask::Watered(Told::of(plant_id)));
     }
     let plant_id = data.strip_prefix(EDIT)?;
     Some(Ask::Begin(Opening::Plant(plant_id.to_owned())))

@@ -1,22 +1,22 @@
 //! What a plant looks like in a chat: a line of the list, and its card.
 
+use super::button::{self, OPEN};
+use super::picture;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::dialog::quoted;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::kernel::when;
+use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::chat::PlantCard;
 use crate::rooms::plants::filter::Filter;
-use crate::rooms::plants::lookup::{Day, Found, PlantRow};
+use crate::rooms::plants::history::Day;
+use crate::rooms::plants::lookup::{Found, Listed, PlantRow};
+use crate::rooms::plants::rules::{self, forecast::Forecast};
 use crate::rooms::plants::sensors::Mapped;
 
-/// The data of a button that opens a plant's card.
-pub const OPEN: &str = "plant:show:";
-/// The data of a button that begins an edit of a plant.
-pub const EDIT: &str = "plant:edit:";
-
 /// After this long without a reading a plant is called silent.
-const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
+pub(super) const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
 
 /// How a value stands against its band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +40,16 @@ fn state(thousandths: i64, low: f32, high: f32) -> State {
 }
 
 /// Thousandths with one decimal, as people read them.
-fn tenths(thousandths: i64) -> String {
+pub(super) fn tenths(thousandths: i64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let value = thousandths as f64 / 1000.0;
     format!("{value:.1}")
 }
 
 /// The list of `/plants`.
-pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &Snapshot) -> Say {
+pub fn list(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Say {
+    let Listed { rows, total, .. } = listed;
+    let total = *total;
     let plants = if total == 1 { "plant" } else { "plants" };
     let mut text = Text::new().bold(format!("{total} {plants}"));
     if let Some(filter) = filter {
@@ -70,7 +72,7 @@ pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &S
             "… and {unnamed} more. A filter such as /plants moisture_low > 20 narrows the list."
         )));
     }
-    Say::new(text)
+    Say::new(text).showing(picture::of_all(listed, filter, snapshot))
 }
 
 fn line(row: &PlantRow, snapshot: &Snapshot) -> Text {
@@ -126,11 +128,17 @@ pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
         ("cold", "hot"),
     ));
     text = text.below(last_reading(row, snapshot));
-    if let Some(day) = &card.day {
-        text = text.below(day_line(day));
+    if let Some(day) = row.event_ms.and_then(|event_ms| Day::until(&card.week, event_ms)) {
+        text = text.below(day_line(&day));
+    }
+    if let Some(forecast) = card.outlook(snapshot.pipeline_now_ms) {
+        text = text.below(forecast_line(&forecast, snapshot));
+    }
+    if let Some(newest) = card.waterings.last() {
+        text = text.below(watering_line(newest, snapshot));
     }
     text = text.below(sensor_line(&card.sensors, snapshot));
-    Say::new(text).with(edit_row(row, snapshot))
+    Say::new(text).with(edit_row(row, snapshot)).showing(picture::of(row, card, snapshot))
 }
 
 fn measure(
@@ -188,6 +196,24 @@ fn day_line(day: &Day) -> Text {
     ))
 }
 
+/// `Will be dry about Tue 1 Dec 14:00, four times in five Tue 1 Dec 08:00–22:00`.
+fn forecast_line(forecast: &Forecast, snapshot: &Snapshot) -> Text {
+    let zone = snapshot.time_zone;
+    Text::of("🏜 Will be dry about ")
+        .bold(rules::likely(forecast, zone))
+        .plain(format!(", four times in five {}", rules::interval(forecast, zone)))
+}
+
+/// `Watered 2 h ago (Sat 21 Nov 14:05)`, and how that is known.
+fn watering_line(watered: &Watered, snapshot: &Snapshot) -> Text {
+    Text::of(format!(
+        "💧 Watered {} ({}{})",
+        when::ago(watered.at_ms, snapshot.pipeline_now_ms),
+        when::moment(watered.at_ms, snapshot.time_zone),
+        if watered.is_said { "" } else { ", as its moisture shows" }
+    ))
+}
+
 /// `Sensors: 0x36 (heard 12 s ago), 0x37 (not heard yet)`.
 fn sensor_line(sensors: &[Mapped], snapshot: &Snapshot) -> Text {
     if sensors.is_empty() {
@@ -210,7 +236,7 @@ fn edit_row(row: &PlantRow, snapshot: &Snapshot) -> Keyboard {
     if !snapshot.standing.may_edit() {
         return Keyboard::new();
     }
-    vec![vec![Button::new("✏️ Edit", format!("{EDIT}{}", row.plant_id))]]
+    vec![vec![button::edit(row.plant_id), button::watered(row.plant_id)]]
 }
 
 /// The answer when a typed id or name is no single plant.

@@ -5,8 +5,8 @@ use crate::kernel::chat::Button;
 use crate::kernel::dialog::{Asking, cancel, ways_out, yes_or_no};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
+use crate::rooms::plants::chat::button::EDIT;
 use crate::rooms::plants::chat::dialog::{Form, Need, plant_rows, sensor_rows};
-use crate::rooms::plants::chat::show::EDIT;
 use crate::rooms::plants::types::SensorId;
 
 impl Asking<Form> for MappingForm {

@@ -1,0 +1,239 @@
+//! The SQL of waterings that readings show. Each function runs inside the step's transaction, or
+//! inside one read transaction.
+//!
+//! Invariant: every quarter hour before `plant_watering_judged` that shows a watering by
+//! `rules::watering` has a row, and no other has. So the rows depend on the buckets and the
+//! watermark alone, not on the steps in which they came.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use sqlx::SqliteConnection;
+
+use super::WATERINGS;
+use super::fold::{BUCKET_MS, Delta};
+use super::history;
+use super::rules::watering::{self, AHEAD_MS, BEHIND_MS, Found, Mean, SIGN_AFTER_MS, SIGN_RISE};
+use super::wire::Watering;
+use crate::store::bulk::BulkStatement;
+use crate::store::{StoreError, publication};
+
+/// As many plants are looked at again by themselves because late readings came; of more, all
+/// plants are.
+const LATE_PLANTS: usize = 200;
+
+static PUT_FOUND: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into plant_watering_found (start_ms, plant_id, at_ms)",
+        3,
+        "on conflict (start_ms, plant_id) do update set at_ms = excluded.at_ms",
+    )
+});
+
+/// Looks at the quarter hours of which everything is known at this watermark, and again at those
+/// whose neighbours a late reading changed.
+pub(super) async fn judge(
+    db: &mut SqliteConnection,
+    watermark_ms: i64,
+    delta: &Delta,
+) -> Result<(), StoreError> {
+    let known_ms = judged_until(db).await?;
+    let mut judged_ms = known_ms.unwrap_or(i64::MIN);
+    let late = late(delta, judged_ms);
+    if late.len() <= LATE_PLANTS {
+        for (plant_id, (from_ms, to_ms)) in late {
+            judge_plant(db, plant_id, from_ms, to_ms.min(judged_ms)).await?;
+        }
+    } else if let Some(from_ms) = late.values().map(|(from_ms, _)| *from_ms).min() {
+        judged_ms = from_ms;
+    }
+    let until_ms = (watermark_ms - AHEAD_MS).div_euclid(BUCKET_MS) * BUCKET_MS;
+    if judged_ms < until_ms {
+        judge_all(db, judged_ms, until_ms).await?;
+        sqlx::query(
+            "insert into plant_watering_judged (id, until_ms) values (1, ?)
+             on conflict (id) do update set until_ms = excluded.until_ms",
+        )
+        .bind(until_ms)
+        .execute(db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The watermark at which the next quarter hour can be looked at.
+pub(super) async fn next_due(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    let judged_ms = judged_until(db).await?.unwrap_or(i64::MIN);
+    let start_ms: Option<i64> =
+        sqlx::query_scalar("select min(start_ms) from plant_bucket where start_ms >= ?")
+            .bind(judged_ms)
+            .fetch_one(db)
+            .await?;
+    Ok(start_ms.map(|start_ms| start_ms + BUCKET_MS + AHEAD_MS))
+}
+
+/// Everything is to be looked at anew.
+pub(super) async fn empty(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    for view in ["plant_watering_found", "plant_watering_judged"] {
+        sqlx::query(&format!("delete from {view}")).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Forgets what was found in quarter hours that are forgotten.
+pub(super) async fn prune(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from plant_watering_found where start_ms < ?")
+        .bind(before_ms)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn judged_until(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("select until_ms from plant_watering_judged").fetch_optional(db).await?)
+}
+
+/// Plants with changed quarter hours on which earlier verdicts depend, and from when to when those
+/// quarter hours begin.
+fn late(delta: &Delta, judged_ms: i64) -> BTreeMap<i32, (i64, i64)> {
+    let mut late: BTreeMap<i32, (i64, i64)> = BTreeMap::new();
+    for slot in delta.buckets.keys() {
+        let start_ms = slot.start_ms(BUCKET_MS);
+        let (from_ms, to_ms) = (start_ms - AHEAD_MS, start_ms + BEHIND_MS + BUCKET_MS);
+        if from_ms < judged_ms {
+            let span = late.entry(slot.plant_id()).or_insert((from_ms, to_ms));
+            *span = (span.0.min(from_ms), span.1.max(to_ms));
+        }
+    }
+    late
+}
+
+/// Looks at a plant's quarter hours that begin in `from_ms..to_ms`.
+async fn judge_plant(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+    from_ms: i64,
+    to_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "delete from plant_watering_found where start_ms >= ? and start_ms < ? and plant_id = ?",
+    )
+    .bind(from_ms)
+    .bind(to_ms)
+    .bind(plant_id)
+    .execute(&mut *db)
+    .await?;
+    let means = means(db, plant_id, from_ms, to_ms).await?;
+    let judged = means.iter().filter(|mean| (from_ms..to_ms).contains(&mean.start_ms));
+    let found = judged.filter_map(|mean| watering::first_at(&means, mean.start_ms));
+    let found: Vec<(i32, Found)> = found.map(|found| (plant_id, found)).collect();
+    put(db, &found).await
+}
+
+/// Looks at the quarter hours of all plants that begin in `from_ms..to_ms`. Most show no sign: one
+/// statement finds those that do.
+async fn judge_all(db: &mut SqliteConnection, from_ms: i64, to_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from plant_watering_found where start_ms >= ? and start_ms < ?")
+        .bind(from_ms)
+        .bind(to_ms)
+        .execute(&mut *db)
+        .await?;
+    let signs: Vec<(i64, i32)> = sqlx::query_as(
+        "select s.start_ms, s.plant_id
+           from plant_bucket s
+           cross join plant_bucket later
+             on later.start_ms = s.start_ms + ?1 and later.plant_id = s.plant_id
+           left join plant_bucket last
+             on last.start_ms = s.start_ms - ?2 and last.plant_id = s.plant_id
+          where s.start_ms >= ?3 and s.start_ms < ?4
+            and (last.plant_id is null
+                 or later.moisture_sum / later.reading_count
+                    - last.moisture_sum / last.reading_count >= ?5)
+          order by s.start_ms, s.plant_id",
+    )
+    .bind(SIGN_AFTER_MS)
+    .bind(BUCKET_MS)
+    .bind(from_ms)
+    .bind(to_ms)
+    .bind(SIGN_RISE)
+    .fetch_all(&mut *db)
+    .await?;
+    let mut found = Vec::new();
+    for (start_ms, plant_id) in signs {
+        let means = means(db, plant_id, start_ms, start_ms + 1).await?;
+        found.extend(watering::first_at(&means, start_ms).map(|found| (plant_id, found)));
+    }
+    put(db, &found).await
+}
+
+/// What verdicts about quarter hours that begin in `from_ms..to_ms` depend on.
+async fn means(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+    from_ms: i64,
+    to_ms: i64,
+) -> Result<Vec<Mean>, StoreError> {
+    let (from_ms, until_ms) = (from_ms - BEHIND_MS, to_ms + AHEAD_MS);
+    let quarters = history::quarters(db, plant_id, from_ms, until_ms).await?;
+    let mean = |quarter: &history::Quarter| Mean {
+        start_ms: quarter.start_ms,
+        moisture: quarter.moisture_mean(),
+    };
+    Ok(quarters.iter().map(mean).collect())
+}
+
+async fn put(db: &mut SqliteConnection, found: &[(i32, Found)]) -> Result<(), StoreError> {
+    PUT_FOUND
+        .run(db, found, |query, (plant_id, found)| {
+            query.bind(found.start_ms).bind(*plant_id).bind(found.at_ms)
+        })
+        .await
+}
+
+/// A plant was watered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Watered {
+    pub at_ms: i64,
+    /// Somebody said so; otherwise the readings show it.
+    pub is_said: bool,
+}
+
+/// Waterings of a plant since a time, in order; one that is known twice counts once, as somebody
+/// said it.
+pub async fn waterings(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+    from_ms: i64,
+) -> Result<Vec<Watered>, StoreError> {
+    let all: Vec<Watered> = sqlx::query_as(
+        "select at_ms, is_said from plant_watering where plant_id = ? and at_ms >= ?
+          order by at_ms, is_said desc",
+    )
+    .bind(plant_id)
+    .bind(from_ms)
+    .fetch_all(db)
+    .await?;
+    let said: Vec<i64> = all.iter().filter(|it| it.is_said).map(|it| it.at_ms).collect();
+    let is_known = |found_ms: i64| said.iter().any(|said_ms| watering::is_same(*said_ms, found_ms));
+    Ok(all.into_iter().filter(|it| it.is_said || !is_known(it.at_ms)).collect())
+}
+
+/// When somebody said that a plant was watered, the newest first, edits on their way included.
+pub async fn said_soon(db: &mut SqliteConnection, plant_id: i32) -> Result<Vec<i64>, StoreError> {
+    let said: Vec<i64> = sqlx::query_scalar(
+        "select at_ms from plant_watering_said where plant_id = ? order by at_ms desc limit 100",
+    )
+    .bind(plant_id)
+    .fetch_all(&mut *db)
+    .await?;
+    let mut said = BTreeSet::from_iter(said);
+    for (key, value) in publication::on_the_way(db, WATERINGS).await? {
+        let watering = Watering::of_key(&String::from_utf8_lossy(&key));
+        let Some(watering) = watering.filter(|it| it.plant_id.get() == plant_id) else { continue };
+        match value {
+            Some(_) => said.insert(watering.watered_at),
+            None => said.remove(&watering.watered_at),
+        };
+    }
+    Ok(said.into_iter().rev().collect())
+}

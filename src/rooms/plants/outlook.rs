@@ -1,0 +1,186 @@
+//! Forecasts: of one plant for its card, and in the evening of those that will be dry by the end of
+//! the next day. Each function runs inside the step's transaction.
+//!
+//! Invariant: an evening looks at readings before it alone, and a plant is told of once until its
+//! forecast is two evenings old.
+
+use sqlx::SqliteConnection;
+
+use super::care::{self, Watered};
+use super::history::{self, Quarter};
+use super::rules::forecast::{self, Forecast, PAST_MS, SETTLES_MS};
+use super::rules::watering::Mean;
+use super::rules::{self, Drying};
+use crate::engine::Due;
+use crate::kernel::alert::Alert;
+use crate::kernel::time::{DAY_MS, HOUR_MS};
+use crate::kernel::when;
+use crate::store::StoreError;
+
+/// Plants that one step looks at: each takes some hundred look-ups and a few fits.
+const PLANTS_A_STEP: usize = 100;
+/// An evening is told of so late at most, by the pipelines' clock, as after a pause of the machine.
+const LATE_MS: i64 = 6 * HOUR_MS;
+/// A plant that was not read for so long has no forecast.
+const FRESH_MS: i64 = 3 * HOUR_MS;
+/// Nothing dries by more in a day and a half, in thousandths of a per cent.
+const DRIES_AT_MOST: i64 = 30_000;
+/// A forecast of the evening before is no news.
+const TOLD_MS: i64 = 40 * HOUR_MS;
+/// What was told longer ago is forgotten.
+const TOLD_RETENTION_MS: i64 = 30 * DAY_MS;
+
+/// When a plant will be dry, by its quarter hours up to the newest.
+pub fn of(quarters: &[Quarter], waterings: &[Watered], moisture_low: f32) -> Option<Forecast> {
+    let newest_ms = quarters.last()?.start_ms;
+    let before = waterings.iter().filter(|watered| watered.at_ms <= newest_ms);
+    let watered_ms = before.map(|watered| watered.at_ms + SETTLES_MS).max();
+    let from_ms = watered_ms.unwrap_or(i64::MIN).max(newest_ms - PAST_MS);
+    let since = quarters.iter().filter(|quarter| quarter.start_ms >= from_ms);
+    let mean =
+        |quarter: &Quarter| Mean { start_ms: quarter.start_ms, moisture: quarter.moisture_mean() };
+    let means: Vec<Mean> = since.map(mean).collect();
+    forecast::crossing(&means, history::thousandths(moisture_low))
+}
+
+/// Goes on with the evening that is due at this watermark; all of it where nothing comes after.
+pub(super) async fn ring(
+    db: &mut SqliteConnection,
+    watermark_ms: i64,
+    due: Due,
+    time_zone: chrono_tz::Tz,
+) -> Result<Vec<Alert>, StoreError> {
+    let mut alerts = Vec::new();
+    let Some((mut evening_ms, mut after)) = state(db).await? else {
+        set_state(db, when::evening_after(watermark_ms, time_zone), -1).await?;
+        return Ok(alerts);
+    };
+    if evening_ms > watermark_ms {
+        return Ok(alerts);
+    }
+    loop {
+        if evening_ms < due.now_ms - LATE_MS {
+            // Too long ago to be of use.
+            evening_ms = when::evening_after(due.now_ms - LATE_MS, time_zone);
+            after = -1;
+        }
+        if evening_ms > watermark_ms {
+            break;
+        }
+        let plants = near(db, evening_ms, after).await?;
+        for plant in &plants {
+            alerts.extend(tell(db, plant, evening_ms, time_zone).await?);
+        }
+        match plants.last().filter(|_| plants.len() == PLANTS_A_STEP) {
+            Some(last) => after = last.plant_id,
+            None => {
+                forget(db, evening_ms).await?;
+                evening_ms = when::evening_after(evening_ms, time_zone);
+                after = -1;
+            }
+        }
+        if !due.is_final {
+            break;
+        }
+    }
+    set_state(db, evening_ms, after).await?;
+    Ok(alerts)
+}
+
+/// The watermark at which there is an evening to tell of, or to go on with.
+pub(super) async fn next_due(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    Ok(state(db).await?.map(|(evening_ms, _)| evening_ms))
+}
+
+async fn state(db: &mut SqliteConnection) -> Result<Option<(i64, i32)>, StoreError> {
+    Ok(sqlx::query_as("select evening_ms, after_plant_id from forecast_evening")
+        .fetch_optional(db)
+        .await?)
+}
+
+async fn set_state(
+    db: &mut SqliteConnection,
+    evening_ms: i64,
+    after_plant_id: i32,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into forecast_evening (id, evening_ms, after_plant_id) values (1, ?, ?)
+         on conflict (id) do update set
+            evening_ms = excluded.evening_ms, after_plant_id = excluded.after_plant_id",
+    )
+    .bind(evening_ms)
+    .bind(after_plant_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A plant that may be dry soon.
+#[derive(Debug, sqlx::FromRow)]
+struct Near {
+    plant_id: i32,
+    given_name: String,
+    moisture_low: f32,
+}
+
+/// The next plants in order that are not dry, may become so, and were not told of lately.
+async fn near(
+    db: &mut SqliteConnection,
+    evening_ms: i64,
+    after_plant_id: i32,
+) -> Result<Vec<Near>, StoreError> {
+    Ok(sqlx::query_as(&format!(
+        "select p.plant_id, p.given_name, p.moisture_low
+           from plant p join plant_latest l using (plant_id)
+          where p.plant_id > ? and l.event_ms >= ?
+            and l.moisture - p.moisture_low * 1000 between 0 and {DRIES_AT_MOST}
+            and not exists (select 1 from forecast_told t
+                             where t.plant_id = p.plant_id and t.evening_ms > ?)
+          order by p.plant_id limit {PLANTS_A_STEP}"
+    ))
+    .bind(after_plant_id)
+    .bind(evening_ms - FRESH_MS)
+    .bind(evening_ms - TOLD_MS)
+    .fetch_all(db)
+    .await?)
+}
+
+/// The alert of a plant that will be dry by the end of the next day.
+async fn tell(
+    db: &mut SqliteConnection,
+    plant: &Near,
+    evening_ms: i64,
+    time_zone: chrono_tz::Tz,
+) -> Result<Option<Alert>, StoreError> {
+    let from_ms = evening_ms - PAST_MS;
+    let quarters = history::quarters(db, plant.plant_id, from_ms, evening_ms - 1).await?;
+    let is_fresh = quarters.last().is_some_and(|it| it.start_ms >= evening_ms - FRESH_MS);
+    let waterings = care::waterings(db, plant.plant_id, from_ms).await?;
+    let forecast = of(&quarters, &waterings, plant.moisture_low).filter(|_| is_fresh);
+    let until_ms = when::day_end(when::day_end(evening_ms, time_zone), time_zone);
+    let Some(forecast) = forecast.filter(|it| it.likely_ms < until_ms) else { return Ok(None) };
+    sqlx::query(
+        "insert into forecast_told (plant_id, evening_ms) values (?, ?)
+         on conflict (plant_id) do update set evening_ms = excluded.evening_ms",
+    )
+    .bind(plant.plant_id)
+    .bind(evening_ms)
+    .execute(db)
+    .await?;
+    let drying = Drying {
+        plant_id: plant.plant_id,
+        given_name: &plant.given_name,
+        moisture_low: plant.moisture_low,
+        evening_ms,
+        forecast,
+    };
+    Ok(Some(rules::drying(&drying, time_zone)))
+}
+
+async fn forget(db: &mut SqliteConnection, evening_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from forecast_told where evening_ms < ?")
+        .bind(evening_ms - TOLD_RETENTION_MS)
+        .execute(db)
+        .await?;
+    Ok(())
+}

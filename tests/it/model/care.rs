@@ -1,0 +1,158 @@
+//! Waterings that readings show, however they come; and forecasts of the evening, each once.
+
+use windowsill::engine::Runner;
+use windowsill::kernel::time::{DAY_MS, HOUR_MS, MINUTE_MS};
+
+use super::bench::{
+    BASE_MS, Bench, LAG_MS, METADATA, PLANTS, READINGS, one_life, outcome, plant, reading, rows,
+};
+use super::lives::catch_up;
+use super::rebuild::begin_rebuild;
+use super::scripted_log::{Line, ScriptedLog};
+
+const DAYS: i64 = 6;
+
+/// Both plants dry, and get water after one day and a half, and after four days. Each has its own
+/// partition.
+fn lines() -> Vec<(usize, Line)> {
+    let mut lines = Vec::new();
+    for step in 0..DAYS * DAY_MS / (5 * MINUTE_MS) {
+        let ts_ms = BASE_MS + step * 5 * MINUTE_MS;
+        for plant_id in 0..2 {
+            let hour = (ts_ms - BASE_MS) as f64 / HOUR_MS as f64;
+            let since = [96.0, 36.0, 0.0].into_iter().find(|watered| hour >= *watered).unwrap();
+            let moisture = 70.0 - f64::from(plant_id) * 5.0 - (hour - since) * 0.4;
+            let partition = usize::try_from(plant_id).unwrap();
+            lines.push((partition, reading(plant_id, moisture as f32, ts_ms)));
+        }
+    }
+    lines
+}
+
+fn append(bench: &Bench, lines: &[(usize, Line)]) {
+    for (partition, line) in lines {
+        bench.log.append(READINGS, *partition, line.clone());
+    }
+}
+
+fn fresh() -> Bench {
+    let log = ScriptedLog::plain(&[(READINGS, 2), (METADATA, 1)]);
+    log.append(METADATA, 0, plant(0, 30.0, BASE_MS));
+    Bench::new(log, BASE_MS + DAYS * DAY_MS)
+}
+
+fn found(bench: &Bench) -> Vec<(i64, i32, i64)> {
+    one_life(async {
+        let store = bench.workshop().await.store;
+        rows(&store, "select start_ms, plant_id, at_ms from plant_watering_found order by 1, 2")
+            .await
+    })
+}
+
+/// The hours at which a plant was found watered.
+fn hours(found: &[(i64, i32, i64)], plant_id: i32) -> Vec<i64> {
+    let of_plant = found.iter().filter(|(_, of, _)| *of == plant_id);
+    of_plant.map(|(_, _, at_ms)| (at_ms - BASE_MS) / HOUR_MS).collect()
+}
+
+#[test]
+fn waterings_are_the_same_however_readings_come() {
+    let lines = lines();
+    let at_once = fresh();
+    append(&at_once, &lines);
+    catch_up(&at_once, 1);
+    let expected = found(&at_once);
+    assert_eq!((hours(&expected, 0), hours(&expected, 1)), (vec![36, 96], vec![36, 96]));
+
+    let piecemeal = fresh();
+    piecemeal.clock.jump(-DAYS * DAY_MS);
+    for piece in lines.chunks(lines.len() / 16) {
+        append(&piecemeal, piece);
+        piecemeal.clock.pass_until(piece.last().unwrap().1.ts_ms + LAG_MS);
+        catch_up(&piecemeal, 50);
+    }
+    piecemeal.clock.pass_until(BASE_MS + DAYS * DAY_MS);
+    catch_up(&piecemeal, 1);
+    assert_eq!(found(&piecemeal), expected);
+
+    // Half a day around the first watering comes when everything has long been judged.
+    let late = fresh();
+    let is_late = |line: &&(usize, Line)| (30..42).contains(&((line.1.ts_ms - BASE_MS) / HOUR_MS));
+    let (held, told): (Vec<_>, Vec<_>) = lines.iter().partition(is_late);
+    append(&late, &told.into_iter().cloned().collect::<Vec<_>>());
+    catch_up(&late, 1);
+    assert_ne!(found(&late), expected, "the watering lay in the silence, and is seen after it");
+    append(&late, &held.into_iter().cloned().collect::<Vec<_>>());
+    catch_up(&late, 1);
+    assert_eq!(found(&late), expected);
+}
+
+#[test]
+fn a_rebuild_finds_the_same_waterings() {
+    let bench = fresh();
+    append(&bench, &lines());
+    catch_up(&bench, 1);
+    let expected = found(&bench);
+    one_life(async {
+        let workshop = bench.workshop().await;
+        begin_rebuild(&Runner::new(PLANTS, workshop.clone()), &workshop.store).await
+    });
+    assert_eq!(found(&bench), []);
+    catch_up(&bench, 1);
+    assert_eq!(found(&bench), expected);
+}
+
+/// Six in the evening of the fourth day.
+const EVENING_MS: i64 = BASE_MS + 3 * DAY_MS + 18 * HOUR_MS;
+
+/// Plant 0 dries by five per cent a day, and will be below 30 % in so many hours after the evening.
+fn drying(hours_left: f64) -> Bench {
+    let bench = fresh();
+    bench.clock.jump(EVENING_MS - HOUR_MS - (BASE_MS + DAYS * DAY_MS));
+    let mut lines = Vec::new();
+    for step in 0..(3 * DAY_MS + 18 * HOUR_MS) / (5 * MINUTE_MS) {
+        let ts_ms = BASE_MS + step * 5 * MINUTE_MS;
+        let left = (EVENING_MS - ts_ms) as f64 / HOUR_MS as f64 + hours_left;
+        lines.push((0, reading(0, (30.0 + left * 5.0 / 24.0) as f32, ts_ms)));
+    }
+    let before = |line: &&(usize, Line)| line.1.ts_ms < EVENING_MS - HOUR_MS;
+    let (early, last): (Vec<_>, Vec<_>) = lines.iter().partition(before);
+    append(&bench, &early.into_iter().cloned().collect::<Vec<_>>());
+    catch_up(&bench, 1);
+    append(&bench, &last.into_iter().cloned().collect::<Vec<_>>());
+    bench
+}
+
+fn alerts(bench: &Bench) -> Vec<(String, String, i64)> {
+    let outcome = one_life(async { outcome(&bench.workshop().await.store).await });
+    outcome.alerts.into_iter().collect()
+}
+
+#[test]
+fn a_plant_that_will_be_dry_tomorrow_is_told_in_the_evening_and_once() {
+    let bench = drying(14.0);
+    catch_up(&bench, 1);
+    assert_eq!(alerts(&bench), [], "it is an hour too early");
+    bench.clock.pass_until(EVENING_MS + LAG_MS);
+    catch_up(&bench, 1);
+    let told = [("plants.forecast".to_owned(), "0".to_owned(), EVENING_MS)];
+    assert_eq!(alerts(&bench), told);
+    // Nothing new is known in the next evening.
+    for _ in 0..3 {
+        bench.clock.pass(12 * HOUR_MS);
+        catch_up(&bench, 1);
+    }
+    assert_eq!(alerts(&bench), told);
+}
+
+#[test]
+fn what_will_be_dry_later_or_an_evening_long_ago_is_not_told() {
+    let later = drying(50.0);
+    later.clock.pass_until(EVENING_MS + LAG_MS);
+    catch_up(&later, 1);
+    assert_eq!(alerts(&later), []);
+    let missed = drying(14.0);
+    missed.clock.pass_until(EVENING_MS + 7 * HOUR_MS);
+    catch_up(&missed, 1);
+    assert_eq!(alerts(&missed), []);
+}

@@ -1,0 +1,28 @@
+//! When a plant will be dry: on its card, and in the evening before.
+
+use super::{HOUR_MS, with_past};
+use crate::bot::OWNER;
+
+#[tokio::test]
+async fn a_card_says_when_the_plant_will_be_dry() {
+    // Five per cent a day; now it is at 40 %: two days to go.
+    let (bot, _) = with_past(72, |hour| Some(55.0 - hour * 5.0 / 24.0)).await;
+    let card = bot.answers(OWNER, "/plant cyril", "🏜 Will be dry about").await;
+    let now_ms = windowsill::clock::now_ms();
+    let days = [1, 2, 3]
+        .map(|days| windowsill::kernel::when::moment(now_ms + days * 24 * HOUR_MS, chrono_tz::UTC));
+    let named = |moment: &String| card.text.contains(&moment[..moment.len() - 6]);
+    assert!(days.iter().any(named), "{card:?}");
+    assert!(card.text.contains("four times in five"), "{card:?}");
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn a_plant_that_does_not_dry_or_is_dry_already_has_no_forecast() {
+    for moisture in [50.0, 20.0] {
+        let (bot, _) = with_past(48, |_| Some(moisture)).await;
+        let card = bot.answers(OWNER, "/plant cyril", "Moisture").await;
+        assert!(!card.text.contains("Will be dry"), "{card:?}");
+        bot.stop().await;
+    }
+}
