@@ -51,9 +51,10 @@ impl From<StoreError> for Failure {
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Failure {
         let exit = match error {
-            LogError::OtherKind { .. } | LogError::Missing(_) | LogError::Settings(_) => {
-                Exit::Usage
-            }
+            LogError::OtherKind { .. }
+            | LogError::Missing(_)
+            | LogError::Settings(_)
+            | LogError::Carried(_) => Exit::Usage,
             _ => Exit::Errors,
         };
         Failure::new(exit, crate::engine::error_chain(&error))
@@ -71,6 +72,21 @@ pub(super) struct House {
 impl House {
     /// Takes the directory's lock and opens everything in it.
     pub(super) async fn open(
+        config: &Config,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<House, Failure> {
+        let house = House::open_to_carry(config, clock).await?;
+        match house.log.expect_in_use().await {
+            Ok(()) => Ok(house),
+            Err(failure) => {
+                house.close().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// The same where the log may be one that was carried elsewhere.
+    pub(super) async fn open_to_carry(
         config: &Config,
         clock: Option<Arc<dyn Clock>>,
     ) -> Result<House, Failure> {

@@ -195,6 +195,11 @@ async fn append(
     Ok(())
 }
 
+/// What a published row's bytes are known by.
+pub(crate) fn digest(bytes: &[u8]) -> Vec<u8> {
+    Sha256::digest(bytes).to_vec()
+}
+
 /// What has to be appended for a row, if anything has, and how it is marked then.
 fn step(
     topic: &Topic,
@@ -217,7 +222,7 @@ fn step(
             return (None, Done { record_key, changed, published });
         }
     };
-    let digest = encoded.as_ref().map(|bytes| Sha256::digest(bytes).to_vec());
+    let digest = encoded.as_ref().map(|bytes| digest(bytes));
     let is_new = digest != published;
     let key = Some(record_key.clone().into_bytes());
     let record = NewRecord { key, value: encoded, ts_ms: now_ms, ..NewRecord::default() };

@@ -161,6 +161,11 @@ impl Codec {
         Ok(Codec::Confluent(ConfluentCodec::new(own(format)?, subject, book)))
     }
 
+    /// Do both write values in the same form?
+    pub fn writes_like(&self, other: &Codec) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     /// The bytes of a value given as JSON.
     pub fn encode(&self, value: &Value) -> Result<Vec<u8>, CodecError> {
         match self {

@@ -77,6 +77,9 @@ pub enum LogError {
          Put the right file back and start again"
     )]
     Replaced { place: String, what: &'static str },
+    /// The log's records went to a cluster; what is appended here would be folded by nobody.
+    #[error("{0}")]
+    Carried(embedded::Carried),
     /// Schemas that records need could not be had; the records wait.
     #[error(transparent)]
     Registry(#[from] registry::RegistryError),

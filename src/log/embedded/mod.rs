@@ -18,6 +18,7 @@ use crate::kernel::topic::TopicKind;
 use crate::log::{Bounds, Described, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
 
 mod appender;
+mod carried;
 mod catalog;
 mod identity;
 mod inspect;
@@ -29,9 +30,11 @@ pub mod upkeep;
 mod watcher;
 
 use appender::{Job, Order};
+pub use carried::Carried;
 use catalog::Topic;
 use identity::Identity;
 pub use inspect::{LogFile, inspect};
+pub use placement::partition_of_key;
 use reader::{Cursor, EmbeddedReader};
 use watcher::OwnedTask;
 
@@ -117,6 +120,24 @@ impl EmbeddedLog {
     pub async fn meta_set(&self, key: &str, value: &str) -> Result<(), LogError> {
         let mut conn = self.conn.lock().await;
         catalog::meta_set(&mut conn, key, value).await.map_err(|fault| self.error(&fault))
+    }
+
+    /// Where the records went, or are going, if the log is to be used no more.
+    pub async fn carried(&self) -> Result<Option<Carried>, LogError> {
+        let mut conn = self.conn.lock().await;
+        carried::find(&mut conn).await.map_err(|fault| self.error(&fault))
+    }
+
+    /// From here on no append is taken.
+    pub async fn mark_carried(&self, mark: &Carried) -> Result<(), LogError> {
+        let mut conn = self.conn.lock().await;
+        carried::set(&mut conn, mark).await.map_err(|fault| self.error(&fault))
+    }
+
+    /// The log is used again.
+    pub async fn unmark_carried(&self) -> Result<(), LogError> {
+        let mut conn = self.conn.lock().await;
+        carried::remove(&mut conn).await.map_err(|fault| self.error(&fault))
     }
 
     fn error(&self, fault: &sqlx::Error) -> LogError {
