@@ -18,8 +18,9 @@ use crate::log::LogError;
 use crate::log::codec::WriterSchema;
 use crate::log::embedded::upkeep::Keep;
 use crate::log::topics::{Topics, TopicsError};
+use crate::ops::inspect;
 use crate::rooms::{self, Pipe};
-use crate::store::{DirLock, Store, StoreError, Urgency, access, lock, schemas, state_path};
+use crate::store::{DirLock, Store, StoreError, Urgency, access, carry, lock, schemas, state_path};
 
 /// How long closing the files may take.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -235,6 +236,27 @@ pub(super) async fn refuse_demo_folder(log: &OpenLog, config: &Config) -> Result
         "{} was made by `windowsill demo` and lives in simulated time; give `run` a folder of its \
          own with --data-dir",
         config.data_dir.display()
+    );
+    Err(Failure::new(Exit::Usage, reason))
+}
+
+/// `run` keeps out of a cluster while the state still belongs to the folder's own log: its pumps
+/// would write into topics that `migrate-log` fills.
+pub(super) async fn refuse_uncarried(house: &House, config: &Config) -> Result<(), Failure> {
+    if house.log.embedded().is_some() || !config.log_path().is_file() {
+        return Ok(());
+    }
+    let found = inspect::log(&config.log_path(), None).await;
+    let found = found.map_err(|error| Failure::new(Exit::Errors, error.to_string()))?;
+    let store = &house.workshop.store;
+    let logs = store.read(|db| Box::pin(async move { carry::logs(db).await })).await?;
+    if !logs.contains(&found.id) {
+        return Ok(());
+    }
+    let reason = format!(
+        "kafka.brokers is set, and what was folded belongs to {}: carry it over with `windowsill \
+         migrate-log`, or let `windowsill rebuild --accept-loss` begin anew in the cluster",
+        config.log_path().display()
     );
     Err(Failure::new(Exit::Usage, reason))
 }

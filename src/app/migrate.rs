@@ -55,8 +55,10 @@ pub(super) async fn migrate(config: &Config, options: &MigrateLog) -> Result<Exi
 async fn give_up(house: &House, log: &EmbeddedLog) -> Result<(), Failure> {
     let had_begun = migrate::give_up(log, &house.workshop.store).await?;
     say(match had_begun {
-        true => "log.db is in use again; what was carried stays in the cluster's topics: delete \
-                 them before another attempt",
+        true => {
+            "log.db is in use again; what was carried stays in the cluster's topics: delete \
+                 them before another attempt"
+        }
         false => "nothing was being carried",
     });
     Ok(())

@@ -39,6 +39,7 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
         house = House::open(config, None) => house?,
     };
     house::refuse_demo_folder(&house.log, config).await?;
+    house::refuse_uncarried(&house, config).await?;
     let mut tasks = Tasks::new();
     let pipelines = house.pipelines(config);
     let address = server.address();

@@ -156,10 +156,7 @@ async fn move_letters(
     Ok(())
 }
 
-async fn move_digests(
-    db: &mut SqliteConnection,
-    carried: &CarriedTopic,
-) -> Result<(), StoreError> {
+async fn move_digests(db: &mut SqliteConnection, carried: &CarriedTopic) -> Result<(), StoreError> {
     for (record_key, before, now) in &carried.digests {
         sqlx::query(
             "update result_row set published = ?

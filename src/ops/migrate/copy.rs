@@ -287,8 +287,7 @@ impl<'a> Copying<'a> {
     }
 
     fn expect_same(&self, found: &RecordRef<'_>, ours: &NewRecord) -> Result<(), MigrateError> {
-        let same_bytes =
-            found.key == ours.key.as_deref() && found.value == ours.value.as_deref();
+        let same_bytes = found.key == ours.key.as_deref() && found.value == ours.value.as_deref();
         if !same_bytes {
             return Err(self.foreign(found.partition, found.offset));
         }

@@ -121,9 +121,7 @@ impl Work<'_> {
         match self.from.carried().await? {
             None => Ok(Stage::New),
             Some(mark) if mark.cluster_id == self.to_id => Ok(Stage::Begun(mark)),
-            Some(mark) => {
-                Err(MigrateError::OtherCluster { mark, found: self.to_id.clone() })
-            }
+            Some(mark) => Err(MigrateError::OtherCluster { mark, found: self.to_id.clone() }),
         }
     }
 
@@ -152,7 +150,10 @@ impl Work<'_> {
 
     /// Every topic as the old log and as the new one have it.
     fn topics(&self) -> Result<Vec<(&Topic, &Topic)>, LogError> {
-        self.from_topics.iter().map(|from| Ok((from, self.to_topics.get(from.spec.name)?))).collect()
+        self.from_topics
+            .iter()
+            .map(|from| Ok((from, self.to_topics.get(from.spec.name)?)))
+            .collect()
     }
 
     /// Closes the old log to appends, unless it is closed already.
@@ -203,9 +204,9 @@ impl Work<'_> {
     async fn expect_folded(&self) -> Result<(), MigrateError> {
         for pipe in self.pipes {
             let name = pipe.name();
-            let read = self.store.read(move |db| {
-                Box::pin(async move { Ok(positions::load(db, name).await?.1) })
-            });
+            let read = self
+                .store
+                .read(move |db| Box::pin(async move { Ok(positions::load(db, name).await?.1) }));
             let stored = read.await?;
             for topic in pipe.topics() {
                 let log_name = &self.from_topics.get(topic)?.log_name;
@@ -233,9 +234,9 @@ impl Work<'_> {
         let (from, to) = (self.from_id.clone(), self.to_id.clone());
         crash::point(crash::CARRY_POINTS[1]);
         let moved = self.store.write(Urgency::Bulk, move |db| {
-            Box::pin(async move {
-                carry::move_to(db, (&from, &to), &carried, clock::now_ms()).await
-            })
+            Box::pin(
+                async move { carry::move_to(db, (&from, &to), &carried, clock::now_ms()).await },
+            )
         });
         moved.await?;
         crash::point(crash::CARRY_POINTS[2]);

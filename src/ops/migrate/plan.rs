@@ -93,7 +93,8 @@ mod tests {
     const CLOSED_MS: i64 = 1_000_000_000;
 
     fn at(ts_ms: i64) -> NewRecord {
-        let read = RecordRef { partition: 0, offset: 7, ts_ms, key: None, value: None, headers: &[] };
+        let read =
+            RecordRef { partition: 0, offset: 7, ts_ms, key: None, value: None, headers: &[] };
         record(&read, 3, None, CLOSED_MS).unwrap()
     }
 
