@@ -6,13 +6,14 @@ import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
-import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.kstream.Consumed;
-import org.apache.kafka.streams.kstream.EmitStrategy;
 import org.apache.kafka.streams.kstream.Grouped;
 import org.apache.kafka.streams.kstream.Joined;
 import org.apache.kafka.streams.kstream.Produced;
+import org.apache.kafka.streams.kstream.Suppressed;
 import org.apache.kafka.streams.kstream.TimeWindows;
 
 /**
@@ -51,7 +52,7 @@ public final class Dryness {
     ended.await();
   }
 
-  private static org.apache.kafka.streams.Topology topology(Properties properties) {
+  private static Topology topology(Properties properties) {
     Values values = Values.of(properties.getProperty("format"));
     StreamsBuilder builder = new StreamsBuilder();
     var plants =
@@ -68,17 +69,15 @@ public final class Dryness {
         .filter((key, name) -> !name.isEmpty())
         .groupByKey(Grouped.with(Serdes.String(), Serdes.String()))
         .windowedBy(TimeWindows.ofSizeAndGrace(Duration.ofHours(6), Duration.ofMinutes(10)))
-        .emitStrategy(EmitStrategy.onWindowClose())
         .count()
+        .suppress(Suppressed.untilWindowCloses(Suppressed.BufferConfig.unbounded()))
         .toStream()
         .filter((window, count) -> count > LIMIT)
         .map(
             (window, count) ->
-                org.apache.kafka.streams.KeyValue.pair(
+                KeyValue.pair(
                     window.key() + "@" + window.window().start(), Long.toString(count)))
         .to(properties.getProperty("results"), Produced.with(Serdes.String(), Serdes.String()));
-    properties.putIfAbsent(
-        StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
     return builder.build();
   }
 }
