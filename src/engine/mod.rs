@@ -35,7 +35,7 @@ mod watchdog;
 
 pub use lag::{Lag, LogEnds};
 pub use lost::PassedOver;
-pub use phase::Phase;
+pub use phase::{Phase, Phases};
 pub use runner::{FoldSummary, Runner};
 pub(crate) use runner::{died, error_chain, jittered};
 

@@ -178,19 +178,10 @@ async fn append(
     topic: &Topic,
     records: Vec<NewRecord>,
 ) -> Result<(), EngineError> {
-    match workshop.log.append(&topic.log_name, records.clone()).await {
-        Err(error) if error.is_of_record() => {}
-        appended => return Ok(appended.map(drop)?),
-    }
-    for record in records {
-        let size_bytes = record.size_bytes();
-        match workshop.log.append(&topic.log_name, vec![record]).await {
-            Err(error) if error.is_of_record() => {
-                let topic = topic.spec.name;
-                tracing::error!(topic, size_bytes, %error, "the log does not take a result");
-            }
-            appended => drop(appended?),
-        }
+    let sizes: Vec<usize> = records.iter().map(NewRecord::size_bytes).collect();
+    for (index, error) in workshop.log.append_each(&topic.log_name, records).await? {
+        let (topic, size_bytes) = (topic.spec.name, sizes[index]);
+        tracing::error!(topic, size_bytes, %error, "the log does not take a result");
     }
     Ok(())
 }

@@ -153,9 +153,7 @@ impl<V: Views> Runner<V> {
         kept: &mut Kept,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, EngineError> {
-        if !matches!(kept.standing, Standing::Halted(_)) {
-            self.board.enter(Phase::ReadingTables);
-        }
+        self.board.begin();
         let mut session = tokio::select! {
             biased;
             opened = self.session(kept, Patience::Endless) => opened?,

@@ -15,7 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::condition::{Condition, FileFault, Use};
 use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
-use crate::log::{Bounds, Described, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
+use crate::log::{
+    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Refusal, Start, TopicStat, sift,
+};
 
 mod appender;
 mod carried;
@@ -194,6 +196,16 @@ impl EmbeddedLog {
         Ok(packed.places.into_iter().map(placed).collect())
     }
 
+    async fn append_sifted(
+        &self,
+        topic: &str,
+        records: Vec<NewRecord>,
+    ) -> Result<Vec<Refusal>, LogError> {
+        let (taken, refused) = sift(records, placement::check_size);
+        self.append_packed(topic, taken).await?;
+        Ok(refused)
+    }
+
     async fn start_reader(
         &self,
         topic: &str,
@@ -287,6 +299,11 @@ impl EventLog for EmbeddedLog {
     fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>> {
         let topic = topic.to_owned();
         Box::pin(async move { self.append_packed(&topic, records).await })
+    }
+
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
+        let topic = topic.to_owned();
+        Box::pin(async move { self.append_sifted(&topic, records).await })
     }
 
     fn read(&self, topic: &str, from: Vec<Start>) -> LogFuture<'_, Box<dyn LogReader>> {

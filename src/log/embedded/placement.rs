@@ -95,7 +95,7 @@ fn positive(number: u32) -> i32 {
     (number & 0x7fff_ffff).cast_signed()
 }
 
-fn check_size(record: &NewRecord) -> Result<(), LogError> {
+pub(super) fn check_size(record: &NewRecord) -> Result<(), LogError> {
     let size_bytes = record.size_bytes();
     if size_bytes > MAX_RECORD_BYTES {
         return Err(LogError::TooLarge { size_bytes, limit_bytes: MAX_RECORD_BYTES });

@@ -9,4 +9,5 @@ mod foreign;
 mod migrate;
 mod outage;
 pub(crate) mod prefixed;
+mod refused;
 mod secure;
