@@ -120,7 +120,8 @@ impl<'a> Copying<'a> {
         let at = index_of(partition);
         let (offset, held) = (self.targets[at].count, self.targets[at].held);
         let value = self.value(read, partition, offset);
-        let record = plan::record(read, partition, value, self.work.closed_ms)?;
+        let kind = self.to.spec.kind;
+        let record = plan::record(read, kind, partition, value, self.work.closed_ms)?;
         if offset == held && held > 0 {
             self.expect_ours(&[partition]).await?;
         }
@@ -160,11 +161,12 @@ impl<'a> Copying<'a> {
                 }
             }
         }
-        let bytes = read.value?;
-        match plan::value(&self.from.codec, &self.to.codec, bytes) {
+        match plan::value(&self.from.codec, &self.to.codec, read) {
             Ok(value) => {
-                self.note_digest(read.key, bytes, &value);
-                Some(value)
+                if let (Some(before), Some(now)) = (read.value, &value) {
+                    self.note_digest(read.key, before, now);
+                }
+                value
             }
             Err(error) => {
                 if !is_dead {
@@ -172,7 +174,7 @@ impl<'a> Copying<'a> {
                     let letter = DeadLetter::of(to_id, name, &placed, error.to_string());
                     self.carried.unreadable.push(letter);
                 }
-                Some(bytes.to_vec())
+                read.value.map(<[u8]>::to_vec)
             }
         }
     }

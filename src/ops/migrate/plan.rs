@@ -6,6 +6,7 @@
 use super::MigrateError;
 use crate::kernel::record::{Header, NewRecord, RecordRef};
 use crate::kernel::time::MAX_AHEAD_MS;
+use crate::kernel::topic::TopicKind;
 use crate::log::batch::headers;
 use crate::log::codec::{Codec, CodecError};
 use crate::log::embedded::partition_of_key;
@@ -13,6 +14,10 @@ use crate::log::{LogError, MAX_RECORD_BYTES};
 
 /// Says which time a record had that Kafka would not take (ms since the epoch).
 const TIME: &str = "windowsill.time";
+/// Says that a record of a table had no key: a compacted topic takes none without.
+const NO_KEY: &str = "windowsill.no-key";
+/// Room for these headers, in bytes. A record that leaves none goes without them.
+const HEADERS_BYTES: usize = 64;
 
 /// Which partition of the new topic a record belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +51,10 @@ impl Spread {
 }
 
 /// A record as it goes to the new log. The time of one from before 1970 or from the future is the
-/// nearest that Kafka takes, and a header says what it was.
+/// nearest that Kafka takes, a table's record without a key gets an empty one, and a header says so.
 pub(super) fn record(
     record: &RecordRef<'_>,
+    kind: TopicKind,
     target: i32,
     value: Option<Vec<u8>>,
     closed_ms: i64,
@@ -63,25 +69,41 @@ pub(super) fn record(
         ts_ms if ts_ms > closed_ms.saturating_add(MAX_AHEAD_MS) => closed_ms,
         ts_ms => ts_ms,
     };
+    let mut about = Vec::new();
     if ts_ms != record.ts_ms {
         let value = Some(record.ts_ms.to_string().into_bytes());
-        headers.push(Header { name: TIME.to_owned(), value });
+        about.push(Header { name: TIME.to_owned(), value });
     }
-    let key = record.key.map(<[u8]>::to_vec);
-    Ok(NewRecord { partition: Some(target), key, value, ts_ms, headers })
+    let mut key = record.key.map(<[u8]>::to_vec);
+    if key.is_none() && kind == TopicKind::Table {
+        key = Some(Vec::new());
+        about.push(Header { name: NO_KEY.to_owned(), value: None });
+    }
+    let mut carried = NewRecord { partition: Some(target), key, value, ts_ms, headers };
+    if carried.size_bytes() + HEADERS_BYTES <= MAX_RECORD_BYTES {
+        carried.headers.extend(about);
+    }
+    Ok(carried)
 }
 
-/// A value in the form of the new topic. `Err` says why it cannot be written so; it goes as it is.
-pub(super) fn value(before: &Codec, now: &Codec, bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
-    if before.writes_like(now) {
-        return Ok(bytes.to_vec());
+/// The record's value in the form of the new topic. `Err` says why it cannot be written so; it goes
+/// as it is.
+pub(super) fn value(
+    before: &Codec,
+    now: &Codec,
+    record: &RecordRef<'_>,
+) -> Result<Option<Vec<u8>>, CodecError> {
+    let Some(bytes) = record.value else { return Ok(None) };
+    if before.writes_like(now) && now.has_form(bytes) {
+        return Ok(Some(bytes.to_vec()));
     }
     let encoded = now.encode(&before.decode_json(bytes)?)?;
-    if encoded.len() > MAX_RECORD_BYTES {
+    let beside_bytes = record.key.map_or(0, <[u8]>::len) + record.headers.len() + HEADERS_BYTES;
+    if encoded.len() + beside_bytes > MAX_RECORD_BYTES {
         let reason = format!("it would take {} bytes in its new form", encoded.len());
         return Err(CodecError::Refused(reason));
     }
-    Ok(encoded)
+    Ok(Some(encoded))
 }
 
 #[cfg(test)]
@@ -92,16 +114,21 @@ mod tests {
     const SCHEMA: &str = r#"{"type":"record","name":"r","fields":[{"name":"n","type":"float"}]}"#;
     const CLOSED_MS: i64 = 1_000_000_000;
 
+    fn read(ts_ms: i64, value: Option<&[u8]>) -> RecordRef<'_> {
+        RecordRef { partition: 0, offset: 7, ts_ms, key: None, value, headers: &[] }
+    }
+
     fn at(ts_ms: i64) -> NewRecord {
-        let read =
-            RecordRef { partition: 0, offset: 7, ts_ms, key: None, value: None, headers: &[] };
-        record(&read, 3, None, CLOSED_MS).unwrap()
+        record(&read(ts_ms, None), TopicKind::Stream, 3, None, CLOSED_MS).unwrap()
+    }
+
+    fn carried(before: &Codec, now: &Codec, bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+        value(before, now, &read(5, Some(bytes))).map(Option::unwrap)
     }
 
     #[test]
     fn keys_go_where_kafka_puts_them_and_what_has_none_goes_in_turn() {
-        let mut read =
-            RecordRef { partition: 0, offset: 13, ts_ms: 5, key: None, value: None, headers: &[] };
+        let mut read = RecordRef { offset: 13, ..read(5, None) };
         assert_eq!(Spread::of("t", 6, 6).unwrap().target(&read), 0);
         let spread = Spread::of("t", 1, 12).unwrap();
         assert_eq!(spread.target(&read), 1);
@@ -127,15 +154,25 @@ mod tests {
     }
 
     #[test]
+    fn a_tables_record_without_a_key_gets_an_empty_one_and_a_streams_none() {
+        assert_eq!(at(5).key, None);
+        let carried = record(&read(5, None), TopicKind::Table, 3, None, CLOSED_MS).unwrap();
+        assert_eq!((carried.key.as_deref(), carried.headers.len()), (Some(&b""[..]), 1));
+    }
+
+    #[test]
     fn values_take_the_form_of_the_new_topic_and_keep_every_bit() {
         let avro = Codec::avro(SCHEMA).unwrap();
         let json = Codec::json(Format::Avro(SCHEMA)).unwrap();
         for number in [0.1_f32, -0.0, f32::MIN_POSITIVE, 16_777_217.0] {
             let bytes = avro.encode(&serde_json::json!({ "n": number })).unwrap();
-            let carried = value(&avro, &json, &bytes).unwrap();
-            assert_eq!(avro.encode(&json.decode_json(&carried).unwrap()).unwrap(), bytes);
+            let text = carried(&avro, &json, &bytes).unwrap();
+            assert_eq!(avro.encode(&json.decode_json(&text).unwrap()).unwrap(), bytes);
+            // From before the topic was set to JSON: there it becomes JSON at last.
+            assert_eq!(carried(&json, &json, &bytes).unwrap(), text);
+            assert_eq!(carried(&json, &json, &text).unwrap(), text);
         }
-        assert!(value(&avro, &json, b"poison").is_err());
-        assert_eq!(value(&avro, &avro, b"poison").unwrap(), b"poison");
+        assert!(carried(&avro, &json, b"poison").is_err());
+        assert!(carried(&avro, &avro, b"poison").is_err());
     }
 }

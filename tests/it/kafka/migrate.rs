@@ -41,6 +41,13 @@ async fn append_poison(log: &Log) {
     log.append_raw(READINGS, vec![record(b"poison".to_vec(), now_ms()), tomorrow]).await;
 }
 
+/// A row that a compacted topic does not take as it is: a dead letter, too.
+async fn append_keyless(log: &Log) {
+    let value = Some(log.encode(METADATA, &plant(4, "Nobody", 20.0)));
+    let keyless = NewRecord { value, ts_ms: now_ms(), ..NewRecord::default() };
+    log.append_raw(METADATA, vec![keyless]).await;
+}
+
 /// Readings of several plants, a second apart, all in the past and none low.
 fn many(count: i64) -> Vec<Reading> {
     let first_ms = now_ms() - 2 * WINDOW_MS - count * 1_000;
@@ -85,6 +92,7 @@ async fn a_household_goes_on_in_the_cluster_where_it_stood() {
     file.describe(&plant(3, "Bradley", 20.0)).await;
     file.append(&dry_window()).await;
     append_poison(&file).await;
+    append_keyless(&file).await;
     bot.started().await;
     bot.handle().wait_for_text(SOON, OWNER, 0, DRY).await.unwrap();
     edit_up_to_confirmation(&bot, "Fileborn").await;
@@ -133,7 +141,7 @@ async fn a_household_goes_on_in_the_cluster_where_it_stood() {
     let mut state = State::open(&bot.data_dir()).await;
     let after = (state.number(LATE).await, state.number("select count(*) from dead_letter").await);
     assert_eq!(after, before);
-    assert_eq!(state.number("select count(*) from dead_letter").await, 2);
+    assert_eq!(state.number("select count(*) from dead_letter").await, 3);
     bot.started().await;
     bot.answers(OWNER, "/plant 3", "Bradley").await;
     bot.stop().await;

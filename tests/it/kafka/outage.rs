@@ -65,6 +65,7 @@ async fn without_its_broker_the_bot_answers_queues_edits_and_goes_on_when_it_is_
     bot.started().await;
     bot.sees("/plants", "Bradley").await;
     is_ready_within(&bot, SOON).await;
+    bot.counts("select count(*) from pipeline where caught_up_at is not null", 2).await;
     bot.stop().await;
     drop(log);
     broker.stop();
