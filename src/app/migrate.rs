@@ -129,8 +129,8 @@ fn report(carried: &[CarriedTopic], pipes: &[Box<dyn Pipe>]) -> String {
     for topic in carried.iter().filter(|topic| !topic.ends.is_empty()) {
         let records: i64 = topic.ends.iter().map(|end| end.next_offset).sum();
         report.push_str(&format!("{}: {records} records", topic.topic));
-        if !topic.unreadable.is_empty() {
-            report.push_str(&format!(", {} of them unreadable", topic.unreadable.len()));
+        if topic.unreadable > 0 {
+            report.push_str(&format!(", {} of them unreadable", topic.unreadable));
         }
         report.push('\n');
     }

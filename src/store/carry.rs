@@ -18,8 +18,9 @@ pub struct CarriedTopic {
     pub ends: Vec<CarriedEnd>,
     /// Dead letters whose records were carried: their places before and now.
     pub letters: Vec<(Origin, Origin)>,
-    /// Records of which nobody has said yet that they cannot be read.
-    pub unreadable: Vec<DeadLetter>,
+    /// Records of which nobody has said yet that they cannot be read: how many, and the first ones.
+    pub unreadable: u64,
+    pub unreadable_letters: Vec<DeadLetter>,
     /// Published rows whose bytes are others now: the key, and the digests before and now.
     pub digests: Vec<(String, Vec<u8>, Vec<u8>)>,
 }
@@ -77,7 +78,7 @@ pub async fn move_to(
     for topic in topics {
         move_positions(db, (from, to), topic).await?;
         move_letters(db, &topic.letters).await?;
-        for letter in &topic.unreadable {
+        for letter in &topic.unreadable_letters {
             super::dead_letters::bury(db, letter, now_ms).await?;
         }
         move_digests(db, topic).await?;

@@ -19,6 +19,9 @@ use crate::store::carry::{self, CarriedEnd, CarriedTopic};
 /// One append holds so many records or bytes.
 const APPEND_RECORDS: usize = 20_000;
 const APPEND_BYTES: usize = 8 * 1024 * 1024;
+/// So many records of a topic that nobody folds become letters if they cannot be read; more of them
+/// are counted.
+const UNREADABLE_LETTERS: usize = 1_000;
 
 /// A partition of the new topic.
 #[derive(Default)]
@@ -169,10 +172,12 @@ impl<'a> Copying<'a> {
                 value
             }
             Err(error) => {
-                if !is_dead {
+                let carried = &mut self.carried;
+                carried.unreadable += u64::from(!is_dead);
+                if !is_dead && carried.unreadable_letters.len() < UNREADABLE_LETTERS {
                     let placed = RecordRef { partition, offset, ..*read };
                     let letter = DeadLetter::of(to_id, name, &placed, error.to_string());
-                    self.carried.unreadable.push(letter);
+                    carried.unreadable_letters.push(letter);
                 }
                 read.value.map(<[u8]>::to_vec)
             }
