@@ -6,7 +6,12 @@
 //! (a message a second in a chat) is kept. With `-- --kafka` the log is a real broker, which
 //! `.ci/services` fetches.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that fails panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench that fails panics"
+)]
 
 #[path = "../tests/it/kafka/broker.rs"]
 #[expect(dead_code, reason = "tests do more with a broker")]
