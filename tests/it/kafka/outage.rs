@@ -71,7 +71,11 @@ async fn without_its_broker_the_bot_answers_queues_edits_and_goes_on_when_it_is_
     broker.stop();
 
     bot.started().await;
-    until(SOON, "it is known", async || bot.page("/readyz").await.1.contains("pauses")).await;
+    until(SOON, "it is known", async || {
+        let (_, missing) = bot.page("/readyz").await;
+        ["plants", "wifi"].iter().all(|name| missing.contains(&format!("pipeline {name} pauses")))
+    })
+    .await;
     for lookup in ["/plant 3", "/devices"] {
         let shown = bot.answers(OWNER, lookup, "Not up to date").await;
         assert!(shown.text.contains("I last caught up with the log"), "{}", shown.text);
@@ -95,6 +99,7 @@ async fn without_its_broker_the_bot_answers_queues_edits_and_goes_on_when_it_is_
     bot.stop().await;
     let told = bot.log().matches("kafka does not answer").count();
     assert!(told <= 1, "an outage is told once: {told}");
+    assert!(!bot.log().contains("was not kept"), "{}", bot.log());
 }
 
 /// F5: the broker dies in the middle of everything, and its data is there again later.
