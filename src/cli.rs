@@ -107,6 +107,15 @@ Examples:
   windowsill fold
   windowsill fold --json | jq '.pipelines[].late'";
 
+const MIGRATE_HELP: &str = "\
+With kafka.brokers set and nothing running on the data directory, the records of its log.db go into
+the cluster's topics, which must be new, and the bot goes on there where it stood. Killed at any
+moment, it goes on when it is run again. log.db takes nothing more from its beginning on.
+
+Examples:
+  windowsill migrate-log
+  windowsill migrate-log --give-up     go on with log.db as before";
+
 const ASK_HELP: &str = "\
 It works beside a running bot, and needs no Telegram. What begins a conversation or changes
 something is refused.
@@ -205,6 +214,9 @@ pub enum Command {
     /// `run` goes on. Readings are judged by the plants and settings of today.
     #[command(after_help = with_codes(REBUILD_HELP))]
     Rebuild(Rebuild),
+    /// Carry the embedded event log to the Kafka cluster of kafka.brokers, and go on there.
+    #[command(after_help = with_codes(MIGRATE_HELP))]
+    MigrateLog(MigrateLog),
     /// Print what the bot would answer its owner.
     #[command(after_help = with_codes(ASK_HELP))]
     Ask(Ask),
@@ -346,6 +358,13 @@ pub struct Rebuild {
     /// Print what was done, or what would be lost, as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateLog {
+    /// Go back to the embedded log, if the bot has not gone on in the cluster yet.
+    #[arg(long)]
+    pub give_up: bool,
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,10 @@ pub const RESULTS_POINT: &str = "after-results-append";
 /// Points that only `windowsill rebuild` passes.
 pub const REBUILD_POINTS: &[&str] = &["before-rebuild", "after-rebuild-began"];
 
+/// Points that only `windowsill migrate-log` passes: records are in the new log, all of them are,
+/// the state has moved.
+pub const CARRY_POINTS: &[&str] = &["after-carry-append", "before-carry-swap", "after-carry-swap"];
+
 /// Where `TEST_WINDOWSILL_CRASH` is `name:n` and this is the n-th visit of that point, ends the
 /// process as `kill -9` would; where `TEST_WINDOWSILL_PANIC` is, panics. `name:1-3` is every visit
 /// of the first three.

@@ -23,6 +23,8 @@ mod fold;
 mod house;
 mod intake;
 mod log;
+mod meter;
+mod migrate;
 mod rebuild;
 mod run;
 mod tasks;
@@ -68,6 +70,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Backup(options) => backup::backup(&config, &options).await,
         Command::Restore { dir } => backup::restore(&config, &dir).await,
         Command::Rebuild(options) => rebuild::rebuild(&config, &options).await,
+        Command::MigrateLog(options) => migrate::migrate(&config, &options).await,
         Command::Check { json } => check::check(&config, json).await,
         Command::Ask(options) => ask::ask(&config, &options).await,
     };
@@ -140,6 +143,7 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
         Topic::Write { topic: name, format } => {
             let found = find(&name)?;
             let log = OpenLog::open_with(config, &topics).await?;
+            log.expect_in_use().await?;
             let clock = house::clock_of(&log, config).await?;
             if let Err(error) = topics.prepare(found).await {
                 // Lines of bytes need no schema; any other is rejected, and this is why.

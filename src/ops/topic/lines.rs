@@ -18,7 +18,12 @@ const LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What one read gave.
 pub(super) enum Piece {
-    Lines { records: Vec<NewRecord>, rejected: Vec<(u64, String)> },
+    Lines {
+        records: Vec<NewRecord>,
+        /// The number of the line that each record stood on.
+        numbers: Vec<u64>,
+        rejected: Vec<(u64, String)>,
+    },
     Failed(std::io::Error),
 }
 
@@ -33,8 +38,13 @@ pub(super) fn read_lines(
     let mut lines = Lines::default();
     let mut buffer = vec![0; READ_BYTES];
     while !stopped.load(Ordering::Relaxed) {
-        let mut piece =
-            Parsed { parser, now_ms: now_ms(), records: Vec::new(), rejected: Vec::new() };
+        let mut piece = Parsed {
+            parser,
+            now_ms: now_ms(),
+            records: Vec::new(),
+            numbers: Vec::new(),
+            rejected: Vec::new(),
+        };
         let at_end = match input.read(&mut buffer) {
             Ok(0) => {
                 lines.finish(&mut piece);
@@ -50,9 +60,10 @@ pub(super) fn read_lines(
                 return;
             }
         };
-        let Parsed { records, rejected, .. } = piece;
+        let Parsed { records, numbers, rejected, .. } = piece;
         let empty = records.is_empty() && rejected.is_empty();
-        let taken = empty || pieces.blocking_send(Piece::Lines { records, rejected }).is_ok();
+        let lines = Piece::Lines { records, numbers, rejected };
+        let taken = empty || pieces.blocking_send(lines).is_ok();
         if at_end || !taken {
             return;
         }
@@ -64,13 +75,19 @@ struct Parsed<'a> {
     parser: &'a LineParser,
     now_ms: i64,
     records: Vec<NewRecord>,
+    numbers: Vec<u64>,
     rejected: Vec<(u64, String)>,
 }
 
 impl Parsed<'_> {
     fn line(&mut self, number: u64, line: &[u8]) {
         match self.parser.parse(line, self.now_ms) {
-            Ok(record) => self.records.extend(record),
+            Ok(Some(record)) => {
+                self.records.push(record);
+                self.numbers.push(number);
+            }
+            // A line that says nothing.
+            Ok(None) => {}
             Err(reason) => self.rejected.push((number, reason)),
         }
     }
