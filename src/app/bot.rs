@@ -74,6 +74,7 @@ pub(super) fn operations(
             .collect(),
         telegram: api.meter().clone(),
         webhook,
+        token: config.http.token.clone(),
     }
 }
 

@@ -25,6 +25,7 @@ mod intake;
 mod log;
 mod rebuild;
 mod run;
+mod sensor;
 mod tasks;
 mod upkeep;
 
@@ -61,6 +62,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Config => Ok(print_config(&config)),
         Command::Topic(verb) => run_topic(&config, verb).await,
         Command::Capture(options) => capture::capture(&config, options).await,
+        Command::Sensor(options) => sensor::sensor(&config, options).await,
         Command::Run => run::run(&config).await,
         Command::Demo(options) => demo::demo(config, &options).await,
         Command::Fold(options) => fold::fold(&config, &options).await,

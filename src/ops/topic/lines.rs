@@ -1,4 +1,4 @@
-//! The reading thread of `topic write`: bytes into lines, lines into records.
+//! Bytes into lines, lines into records; and the reading thread of `topic write`.
 //!
 //! Invariant: what one read gave is passed on at once, so a line that a producer has just flushed
 //! is not kept back; no line makes it hold more than `LINE_BYTES`.
@@ -57,6 +57,19 @@ pub(super) fn read_lines(
             return;
         }
     }
+}
+
+/// The records of a whole text, and the numbers of the lines that are none, with the reason.
+pub fn parse_lines(
+    text: &[u8],
+    parser: &LineParser,
+    now_ms: i64,
+) -> (Vec<NewRecord>, Vec<(u64, String)>) {
+    let mut lines = Lines::default();
+    let mut piece = Parsed { parser, now_ms, records: Vec::new(), rejected: Vec::new() };
+    lines.feed(text, &mut piece);
+    lines.finish(&mut piece);
+    (piece.records, piece.rejected)
 }
 
 /// The lines of one piece as they become records.

@@ -1,0 +1,397 @@
+//! `windowsill sensor`: measure, queue, deliver.
+//!
+//! Invariant: measuring waits for nobody. The other end may be away for as long as the queue has
+//! room; a sensor that fails keeps no other from being read.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use embedded_hal::delay::DelayNs;
+use embedded_hal::i2c::I2c;
+use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::bench::{Bench, Measured};
+use super::calibration::Calibration;
+use super::feed::{Feed, FeedError, Follower};
+use super::mapping::Plants;
+use super::moment::{Clocks, Now};
+use super::news::{News, Sensors, Trouble};
+use super::queue::{Queue, QueueError, Reading};
+use super::soil::sensor_id;
+use crate::crash;
+use crate::engine::jittered;
+
+/// Readings sent at once: an hour of four sensors.
+const BATCH_READINGS: u32 = 500;
+/// Pauses after a failure grow from the first to the last by doubling.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Readings that are kept in memory while the queue takes none: two hours of four sensors.
+const UNSAVED_MAX: usize = 1_000;
+/// Readings that had to wait longer than this are told when they are delivered.
+const WAITED_MS: i64 = 2 * 60 * 1000;
+
+/// Why it ends by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StationError {
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A bug: the thread that reads the bus panicked.
+    #[error("reading the sensors panicked")]
+    Bench,
+}
+
+/// What it has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Readings of mapped sensors.
+    pub measured: u64,
+    /// Readings that the other end has.
+    pub delivered: u64,
+    /// Sensors that could not be read, a round each.
+    pub failed: u64,
+    /// Readings that are nowhere: no room, no time, or refused.
+    pub lost: u64,
+}
+
+/// One bus, its queue and the other end.
+pub struct Station {
+    queue: Queue,
+    feed: Feed,
+    interval: Duration,
+    calibrations: BTreeMap<String, Calibration>,
+    plants: watch::Sender<Plants>,
+    /// There is something to deliver.
+    queued: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    sensors: Sensors,
+    bus: Trouble,
+    disk: Trouble,
+    away: Trouble,
+    mapping: Trouble,
+    tally: Tally,
+    /// Measured while the queue took nothing, each round at its own time.
+    unsaved: Vec<(Vec<Reading>, Now)>,
+}
+
+impl Station {
+    /// `calibrations`: by sensor, those of the configuration; they win over the kept ones.
+    pub async fn new(
+        queue: Queue,
+        feed: Feed,
+        interval: Duration,
+        calibrations: &BTreeMap<String, Calibration>,
+    ) -> Result<Station, StationError> {
+        let mut all: BTreeMap<String, Calibration> =
+            queue.calibrations().await?.into_iter().collect();
+        all.extend(calibrations.iter().map(|(id, calibration)| (id.clone(), *calibration)));
+        let plants = queue.plants().await?.unwrap_or_default();
+        Ok(Station {
+            queue,
+            feed,
+            interval,
+            calibrations: all,
+            plants: watch::Sender::new(plants),
+            queued: Notify::new(),
+            state: Mutex::default(),
+        })
+    }
+
+    pub fn tally(&self) -> Tally {
+        self.with(|state| state.tally)
+    }
+
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Works until `stop` resolves.
+    pub async fn run<B, D>(
+        &self,
+        bench: Bench<B, D>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), StationError>
+    where
+        B: I2c + Send + 'static,
+        D: DelayNs + Send + 'static,
+    {
+        let stop = pin!(stop);
+        tokio::select! {
+            () = stop => Ok(()),
+            ended = self.measure(bench) => ended,
+            () = self.deliver() => Ok(()),
+            () = self.follow() => Ok(()),
+        }
+    }
+
+    async fn measure<B, D>(&self, bench: Bench<B, D>) -> Result<(), StationError>
+    where
+        B: I2c + Send + 'static,
+        D: DelayNs + Send + 'static,
+    {
+        let clocks = Clocks::of_machine();
+        let bench = Arc::new(Mutex::new(bench));
+        let mut rounds = tokio::time::interval(self.interval);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // The mapping first, if the other end is there: or the first round would be nobody's.
+        let mut plants = self.plants.subscribe();
+        let _ = tokio::time::timeout(self.interval.min(FIRST_PAUSE), plants.changed()).await;
+        loop {
+            rounds.tick().await;
+            let bench = Arc::clone(&bench);
+            let measured = tokio::task::spawn_blocking(move || {
+                bench.lock().unwrap_or_else(PoisonError::into_inner).measure()
+            });
+            let measured = measured.await.map_err(|_| StationError::Bench)?;
+            self.take(&measured, clocks.now()).await;
+        }
+    }
+
+    /// Takes one round: tells what is new, and puts the readings of mapped sensors into the queue.
+    pub async fn take(&self, measured: &[Measured], now: Now) {
+        let plants = self.plants.borrow().clone();
+        let mut readings = Vec::new();
+        for (address, outcome) in measured {
+            let id = sensor_id(*address);
+            let plant_id = plants.get(&id).copied();
+            let seen = outcome.as_ref().map(|_| plant_id);
+            if let Some(news) = self.with(|state| state.sensors.see(*address, seen)) {
+                tell(&id, &news);
+            }
+            match (outcome, plant_id) {
+                (Ok(soil), Some(plant_id)) => {
+                    let calibration = self.calibrations.get(&id).copied().unwrap_or_default();
+                    let moisture = calibration.moisture(soil.raw);
+                    let temperature = soil.temperature;
+                    readings.push(Reading { sensor_id: id, plant_id, moisture, temperature });
+                }
+                (Ok(_), None) => {}
+                (Err(_), _) => self.with(|state| {
+                    state.tally.failed += u64::from(state.sensors.knows(*address));
+                }),
+            }
+        }
+        if !self.with(|state| state.sensors.met_any()) {
+            let reason = "no soil sensor answers at 0x36 to 0x39; look at the cables, and at \
+                          `i2cdetect -y 1`; it goes on looking";
+            if self.with(|state| state.bus.begins(reason)) {
+                tracing::warn!("{reason}");
+            }
+        }
+        self.save(readings, now).await;
+    }
+
+    /// Puts readings into the queue, and those before them that it did not take.
+    async fn save(&self, readings: Vec<Reading>, now: Now) {
+        let mut rounds = self.with(|state| {
+            state.tally.measured += readings.len() as u64;
+            std::mem::take(&mut state.unsaved)
+        });
+        // An empty round, too: the clock may have been set.
+        rounds.push((readings, now));
+        while !rounds.is_empty() {
+            let (readings, now) = rounds[0].clone();
+            match self.queue.push(readings, now).await {
+                Ok(pushed) => {
+                    rounds.remove(0);
+                    if pushed.stamped > 0 {
+                        let readings = pushed.stamped;
+                        tracing::info!(
+                            readings,
+                            "the clock is set; readings from before have their time"
+                        );
+                    }
+                    if pushed.timeless > 0 {
+                        let readings = pushed.timeless;
+                        tracing::error!(
+                            readings,
+                            "readings from before the last start of this \
+                            machine are lost: its clock was not set then"
+                        );
+                    }
+                    if pushed.pushed_out > 0 {
+                        let readings = pushed.pushed_out;
+                        tracing::error!(
+                            readings,
+                            "the queue is full; the oldest readings are lost"
+                        );
+                    }
+                    self.with(|state| state.tally.lost += pushed.timeless + pushed.pushed_out);
+                }
+                Err(error) => return self.keep_unsaved(rounds, &error),
+            }
+        }
+        if self.with(|state| state.disk.ends()) {
+            tracing::info!("the queue takes readings again, those that were kept in memory, too");
+        }
+        self.queued.notify_one();
+    }
+
+    fn keep_unsaved(&self, mut rounds: Vec<(Vec<Reading>, Now)>, error: &QueueError) {
+        let reason = error.to_string();
+        let is_news = self.with(|state| state.disk.begins(&reason));
+        if is_news {
+            tracing::error!(%reason, "the queue takes no readings; they are kept in memory meanwhile");
+        }
+        let count = |rounds: &[(Vec<Reading>, Now)]| -> usize {
+            rounds.iter().map(|(readings, _)| readings.len()).sum()
+        };
+        let mut lost = 0;
+        while count(&rounds) > UNSAVED_MAX {
+            lost += rounds.remove(0).0.len() as u64;
+        }
+        rounds.retain(|(readings, _)| !readings.is_empty());
+        self.with(|state| {
+            state.tally.lost += lost;
+            state.unsaved = rounds;
+        });
+    }
+
+    /// Delivers whatever is in the queue, for ever.
+    async fn deliver(&self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.deliver_some(&Clocks::of_machine()).await {
+                Ok(true) => pause = FIRST_PAUSE,
+                Ok(false) => {
+                    pause = FIRST_PAUSE;
+                    self.queued.notified().await;
+                }
+                Err(reason) => {
+                    if self.with(|state| state.away.begins(&reason)) {
+                        let waiting = self.queue.waiting().await.unwrap_or_default();
+                        tracing::warn!(waiting, "readings wait in the queue: {reason}");
+                    }
+                    tokio::time::sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Delivers the oldest readings. `false`: there are none. `Err` says why they wait.
+    pub async fn deliver_some(&self, clocks: &Clocks) -> Result<bool, String> {
+        let readings =
+            self.queue.oldest(BATCH_READINGS).await.map_err(|error| error.to_string())?;
+        let Some(oldest) = readings.first() else { return Ok(false) };
+        let waited_ms = clocks.now().wall_ms - oldest.at_ms;
+        let delivered = self.send(&readings).await.map_err(|error| error.to_string())?;
+        crash::point(crash::SENSOR_POINT);
+        let numbers = readings.iter().map(|queued| queued.number).collect();
+        self.queue
+            .delivered(numbers, delivered.ends)
+            .await
+            .map_err(|error| format!("they are delivered, but the queue says: {error}"))?;
+        for reason in &delivered.refused {
+            tracing::error!(reason, "the other end will never take a reading; it is given up");
+        }
+        let refused = delivered.refused.len() as u64;
+        let was_away = self.with(|state| {
+            state.tally.delivered += readings.len() as u64 - refused;
+            state.tally.lost += refused;
+            state.away.ends()
+        });
+        if was_away || waited_ms > WAITED_MS {
+            let (count, minutes) = (readings.len(), waited_ms / 60_000);
+            tracing::info!(
+                readings = count,
+                oldest_minutes = minutes,
+                repeated = delivered.repeated,
+                "readings that had to wait are delivered"
+            );
+        }
+        Ok(true)
+    }
+
+    async fn send(
+        &self,
+        readings: &[super::queue::Queued],
+    ) -> Result<super::feed::Delivered, SendError> {
+        let since = match self.queue.since().await? {
+            Some(since) => since,
+            None => {
+                let ends = self.feed.ends().await?;
+                self.queue.begin_at(ends.clone()).await?;
+                ends
+            }
+        };
+        Ok(self.feed.deliver(self.queue.id(), readings, &since).await?)
+    }
+
+    /// Follows the mapping, for ever.
+    async fn follow(&self) {
+        let mut follower = Follower::default();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.feed.plants(&mut follower, self.interval).await {
+                Ok(plants) => {
+                    pause = FIRST_PAUSE;
+                    if self.with(|state| state.mapping.ends()) {
+                        tracing::info!("the mapping of sensors can be read again");
+                    }
+                    self.learn(plants).await;
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    if self.with(|state| state.mapping.begins(&reason)) {
+                        tracing::warn!("the mapping of sensors stays as it was: {reason}");
+                    }
+                    tokio::time::sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Takes the mapping as it is now.
+    pub async fn learn(&self, plants: Plants) {
+        let is_first = self.queue.plants().await.is_ok_and(|known| known.is_none());
+        if is_first || *self.plants.borrow() != plants {
+            if let Err(error) = self.queue.keep_plants(plants.clone()).await {
+                tracing::warn!(%error, "the mapping could not be kept for a start without the bot");
+            }
+        }
+        // Told also where nothing changed: somebody may wait for the first answer.
+        self.plants.send_replace(plants);
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Why a batch was not delivered.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+}
+
+fn tell(sensor: &str, news: &News) {
+    match news {
+        News::Reads { plant_id, after_trouble: false } => {
+            tracing::info!(sensor, plant = plant_id, "the sensor is read");
+        }
+        News::Reads { plant_id, after_trouble: true } => {
+            tracing::info!(sensor, plant = plant_id, "the sensor is read again");
+        }
+        News::Unmapped => tracing::warn!(
+            sensor,
+            "the sensor feeds no plant, so its readings are not kept; say which one with \
+             /update_mapping in the chat"
+        ),
+        News::Fails(error) => {
+            tracing::warn!(sensor, "the sensor cannot be read, it goes on trying: {error}");
+        }
+    }
+}
