@@ -80,7 +80,8 @@ fn open_bus(config: &Config) -> Result<linux_embedded_hal::I2cdev, Failure> {
              (`--simulate` needs none)",
             bus.display()
         );
-        Failure::new(Exit::Usage, reason)
+        // At the start of a machine it may come a moment later.
+        Failure::new(Exit::Errors, reason)
     })
 }
 

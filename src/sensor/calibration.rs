@@ -144,8 +144,8 @@ mod tests {
             (0..20).map(|step| stillness.add(1000 - step * 10)).collect();
         assert!(falling.iter().all(Option::is_none), "{falling:?}");
         let still: Vec<Option<u16>> =
-            [800, 806, 802, 799, 804, 801, 803, 805].map(|raw| stillness.add(raw)).into();
-        assert_eq!(still.last(), Some(&Some(803)));
+            [700, 706, 702, 699, 704, 701, 703, 705].map(|raw| stillness.add(raw)).into();
+        assert_eq!(still.last(), Some(&Some(703)));
         assert!(still[..7].iter().all(Option::is_none), "{still:?}");
     }
 }

@@ -74,6 +74,7 @@ pub struct Follower {
     mapping: Mapping,
     /// The table being read, where the log is at hand.
     lines: Option<Lines>,
+    /// A bot elsewhere has just answered.
     asked: bool,
 }
 
@@ -131,12 +132,14 @@ impl Feed {
         match self {
             Feed::Log(feed) => feed.follow(follower).await,
             Feed::Http(feed) => {
-                if std::mem::replace(&mut follower.asked, true) {
+                // After a failure whoever asks has waited already.
+                if std::mem::take(&mut follower.asked) {
                     tokio::time::sleep(every).await;
                 }
                 let text = feed.get(mapping::TOPIC).await?;
                 let mut mapping = Mapping::default();
                 mapping.take(&text).map_err(senseless)?;
+                follower.asked = true;
                 Ok(mapping.plants())
             }
         }

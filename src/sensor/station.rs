@@ -29,7 +29,7 @@ use crate::engine::jittered;
 const BATCH_READINGS: u32 = 500;
 /// Pauses after a failure grow from the first to the last by doubling.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Readings that are kept in memory while the queue takes none: two hours of four sensors.
 const UNSAVED_MAX: usize = 1_000;
 /// Readings that had to wait longer than this are told when they are delivered.
