@@ -363,4 +363,104 @@ mod tests {
             assert!(text.parse::<Place>().is_err(), "{text:?}");
         }
     }
+
+    /// What happens to a sender and to whoever appends for it.
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        /// So many more records wait.
+        Measured(i64),
+        /// A batch of so many is sent; its answer may be lost.
+        Sent { batch: usize, answered: bool },
+        /// The batch was written by half, on some partitions, and then the log was away.
+        Torn { batch: usize },
+        /// The appending process begins anew.
+        Restarted,
+        /// A request that was sent long ago arrives again.
+        Echoed,
+    }
+
+    fn event() -> impl proptest::strategy::Strategy<Value = Event> {
+        use proptest::prelude::*;
+        prop_oneof![
+            (1..6i64).prop_map(Event::Measured),
+            (1..8usize, any::<bool>())
+                .prop_map(|(batch, answered)| Event::Sent { batch, answered }),
+            (1..8usize).prop_map(|batch| Event::Torn { batch }),
+            Just(Event::Restarted),
+            Just(Event::Echoed),
+        ]
+    }
+
+    /// Plays the events, and a good end; gives the numbers in the log.
+    async fn played(events: &[Event]) -> (i64, Vec<i64>) {
+        let (_dir, log) = log(3).await;
+        let mut once = Once::default();
+        let mut since = Ends::of(log.as_ref(), TOPIC).await.unwrap();
+        let (mut oldest, mut newest) = (1, 0);
+        let mut earlier: Option<(Ends, Vec<NewRecord>)> = None;
+        let good_end = [Event::Sent { batch: 1_000, answered: true }];
+        for event in events.iter().chain(&good_end) {
+            match *event {
+                Event::Measured(count) => newest += count,
+                Event::Restarted => once = Once::default(),
+                Event::Echoed => {
+                    if let Some((since, records)) = earlier.clone() {
+                        once.append(log.clone(), TOPIC, since, records).await.unwrap();
+                    }
+                }
+                Event::Sent { batch, answered } => {
+                    let last = newest.min(oldest + batch as i64 - 1);
+                    let batch = records("pi", oldest..=last);
+                    earlier = Some((since.clone(), batch.clone()));
+                    let done = once.append(log.clone(), TOPIC, since.clone(), batch).await.unwrap();
+                    if answered && last >= oldest {
+                        (since, oldest) = (done.ends, last + 1);
+                    }
+                }
+                Event::Torn { batch } => {
+                    let last = newest.min(oldest + batch as i64 - 1);
+                    let half = records("pi", oldest..=last).into_iter().step_by(2);
+                    let seen = numbers(&log).await;
+                    let number = |record: &NewRecord| -> i64 {
+                        std::str::from_utf8(record.key.as_ref().unwrap()).unwrap().parse().unwrap()
+                    };
+                    let half = half.filter(|record| !seen.contains(&number(record))).collect();
+                    log.append(TOPIC, half).await.unwrap();
+                    // After a failure nothing is known for sure.
+                    once = Once::default();
+                }
+            }
+        }
+        let mut numbers = numbers(&log).await;
+        numbers.sort_unstable();
+        (newest, numbers)
+    }
+
+    async fn numbers(log: &Arc<dyn EventLog>) -> Vec<i64> {
+        let mut numbers = Vec::new();
+        for partition in 0..log.partitions(TOPIC).await.unwrap() {
+            let from = vec![Start { partition, offset: 0 }];
+            let mut reader = log.read(TOPIC, from).await.unwrap();
+            while let Fetched::Batch(batch) = reader.next().await.unwrap() {
+                for record in batch.records() {
+                    let header = batch::find_header(record.unwrap().headers, HEADER).unwrap();
+                    let place: Place = std::str::from_utf8(header).unwrap().parse().unwrap();
+                    numbers.push(place.number);
+                }
+            }
+        }
+        numbers
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+        #[test]
+        fn whatever_happens_each_is_written_once(
+            events in proptest::collection::vec(event(), 1..16)
+        ) {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let (newest, written) = runtime.block_on(played(&events));
+            proptest::prop_assert_eq!(written, (1..=newest).collect::<Vec<i64>>());
+        }
+    }
 }

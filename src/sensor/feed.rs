@@ -148,17 +148,16 @@ impl Feed {
 
 /// A reading as `topic write` takes it.
 fn line(queue: &str, queued: &Queued) -> String {
-    let Queued { number, reading, at_ms } = queued;
-    let place = once::Place { queue: queue.to_owned(), number: *number };
+    let place = once::Place { queue: queue.to_owned(), number: queued.number };
     let line = json!({
-        "key": reading.plant_id.to_string(),
+        "key": queued.plant_id.to_string(),
         "value": {
-            "plant_id": reading.plant_id,
-            "moisture": f64::from(reading.moisture) / 1000.0,
-            "temperature": f64::from(reading.temperature) / 1000.0,
+            "plant_id": queued.plant_id,
+            "moisture": f64::from(queued.moisture) / 1000.0,
+            "temperature": f64::from(queued.temperature) / 1000.0,
         },
-        "ts": at_ms,
-        "headers": [[SENSOR_HEADER, reading.sensor_id], [once::HEADER, place.to_string()]],
+        "ts": queued.at_ms,
+        "headers": [[SENSOR_HEADER, queued.sensor_id], [once::HEADER, place.to_string()]],
     });
     format!("{line}\n")
 }

@@ -37,7 +37,8 @@ create table meta (
 create table reading (
     number integer primary key autoincrement,
     sensor_id text not null,
-    plant_id integer not null,
+    -- Null while the mapping was never read.
+    plant_id integer,
     -- Thousandths of a per cent, and of a degree Celsius.
     moisture integer not null,
     temperature integer not null,
@@ -73,7 +74,8 @@ pub enum QueueError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     pub sensor_id: String,
-    pub plant_id: i32,
+    /// `None`: the mapping was never read yet.
+    pub plant_id: Option<i32>,
     /// Thousandths of a per cent.
     pub moisture: i32,
     /// Thousandths of a degree Celsius.
@@ -84,7 +86,12 @@ pub struct Reading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
     pub number: i64,
-    pub reading: Reading,
+    pub sensor_id: String,
+    pub plant_id: i32,
+    /// Thousandths of a per cent.
+    pub moisture: i32,
+    /// Thousandths of a degree Celsius.
+    pub temperature: i32,
     pub at_ms: i64,
 }
 
@@ -147,7 +154,7 @@ impl Queue {
         .await
     }
 
-    /// The oldest readings whose time is known.
+    /// The oldest readings whose plant and time are known.
     pub async fn oldest(&self, limit: u32) -> Result<Vec<Queued>, QueueError> {
         type Row = (i64, String, i32, i32, i32, i64);
         let rows: Vec<Row> = self
@@ -155,7 +162,8 @@ impl Queue {
                 Box::pin(
                     sqlx::query_as(
                         "select number, sensor_id, plant_id, moisture, temperature, at_ms
-                         from reading where at_ms is not null order by number limit ?",
+                         from reading where at_ms is not null and plant_id is not null
+                         order by number limit ?",
                     )
                     .bind(limit)
                     .fetch_all(db),
@@ -164,7 +172,10 @@ impl Queue {
             .await?;
         let queued = |(number, sensor_id, plant_id, moisture, temperature, at_ms): Row| Queued {
             number,
-            reading: Reading { sensor_id, plant_id, moisture, temperature },
+            sensor_id,
+            plant_id,
+            moisture,
+            temperature,
             at_ms,
         };
         Ok(rows.into_iter().map(queued).collect())
@@ -222,8 +233,9 @@ impl Queue {
         Ok(rows.map(|rows| rows.into_iter().collect()))
     }
 
-    /// Keeps the mapping for a start without the other end.
-    pub async fn keep_plants(&self, plants: Plants) -> Result<(), QueueError> {
+    /// Keeps the mapping for a start without the other end. What was measured before it was first
+    /// read gets its plant; readings of sensors that feed none go. Gives how many went.
+    pub async fn keep_plants(&self, plants: Plants) -> Result<u64, QueueError> {
         self.transact(move |db| {
             Box::pin(async move {
                 sqlx::query("delete from mapping").execute(&mut *db).await?;
@@ -234,7 +246,16 @@ impl Queue {
                         .execute(&mut *db)
                         .await?;
                 }
-                set(db, "mapping", "read").await
+                set(db, "mapping", "read").await?;
+                sqlx::query(
+                    "update reading set plant_id = (select plant_id from mapping
+                         where mapping.sensor_id = reading.sensor_id)
+                     where plant_id is null",
+                )
+                .execute(&mut *db)
+                .await?;
+                let gone = sqlx::query("delete from reading where plant_id is null");
+                Ok(gone.execute(db).await?.rows_affected())
             })
         })
         .await
@@ -401,7 +422,12 @@ mod tests {
     use crate::sensor::moment::Moment;
 
     fn reading(plant_id: i32) -> Reading {
-        Reading { sensor_id: "0x36".to_owned(), plant_id, moisture: 43_167, temperature: 21_500 }
+        Reading {
+            sensor_id: "0x36".to_owned(),
+            plant_id: Some(plant_id),
+            moisture: 43_167,
+            temperature: 21_500,
+        }
     }
 
     fn now(wall_ms: i64, boot: &str, since_boot_ms: i64) -> Now {
@@ -421,7 +447,7 @@ mod tests {
         let again = Queue::open(dir.path()).await.unwrap();
         assert_eq!(again.id(), queue.id());
         let oldest = again.oldest(2).await.unwrap();
-        let plants: Vec<i32> = oldest.iter().map(|queued| queued.reading.plant_id).collect();
+        let plants: Vec<i32> = oldest.iter().map(|queued| queued.plant_id).collect();
         assert_eq!((plants, oldest[0].at_ms), (vec![0, 1], SANE_MS));
         let ends: Ends = "0:2".parse().unwrap();
         let numbers = oldest.iter().map(|queued| queued.number).collect();
@@ -462,7 +488,7 @@ mod tests {
             .await
             .unwrap()
             .iter()
-            .map(|queued| (queued.reading.plant_id, queued.at_ms - SANE_MS))
+            .map(|queued| (queued.plant_id, queued.at_ms - SANE_MS))
             .collect();
         assert_eq!(times, [(2, -60_000), (3, -30_000), (4, 0)]);
     }
@@ -480,5 +506,44 @@ mod tests {
         queue.calibrate("0x36".to_owned(), Calibration::default()).await.unwrap();
         queue.calibrate("0x36".to_owned(), calibration).await.unwrap();
         assert_eq!(queue.calibrations().await.unwrap(), [("0x36".to_owned(), calibration)]);
+    }
+
+    #[tokio::test]
+    async fn readings_from_before_the_first_mapping_get_their_plant_by_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = Queue::open(dir.path()).await.unwrap();
+        let of = |sensor_id: &str| Reading {
+            sensor_id: sensor_id.to_owned(),
+            plant_id: None,
+            ..reading(0)
+        };
+        queue.push(vec![of("0x36"), of("0x37")], now(SANE_MS, "a", 0)).await.unwrap();
+        assert_eq!(queue.oldest(9).await.unwrap(), []);
+        let plants = Plants::from([("0x37".to_owned(), 4)]);
+        assert_eq!(queue.keep_plants(plants).await.unwrap(), 1);
+        let oldest = queue.oldest(9).await.unwrap();
+        assert_eq!((oldest.len(), oldest[0].plant_id, oldest[0].number), (1, 4, 2));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_make_room_when_the_queue_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = Queue::open(dir.path()).await.unwrap();
+        queue.push(vec![reading(1), reading(2)], now(SANE_MS, "a", 0)).await.unwrap();
+        queue
+            .transact(|db| {
+                Box::pin(
+                    sqlx::query("update sqlite_sequence set seq = ?")
+                        .bind(READINGS_MAX)
+                        .execute(db),
+                )
+            })
+            .await
+            .unwrap();
+        let pushed = queue.push(vec![reading(3)], now(SANE_MS, "a", 0)).await.unwrap();
+        assert_eq!(pushed.pushed_out, 1);
+        let plants: Vec<i32> =
+            queue.oldest(9).await.unwrap().iter().map(|queued| queued.plant_id).collect();
+        assert_eq!(plants, [2, 3]);
     }
 }

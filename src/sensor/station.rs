@@ -21,7 +21,7 @@ use super::mapping::Plants;
 use super::moment::{Clocks, Now};
 use super::news::{News, Sensors, Trouble};
 use super::queue::{Queue, QueueError, Reading};
-use super::soil::sensor_id;
+use super::soil::{SoilError, sensor_id};
 use crate::crash;
 use crate::engine::jittered;
 
@@ -34,6 +34,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const UNSAVED_MAX: usize = 1_000;
 /// Readings that had to wait longer than this are told when they are delivered.
 const WAITED_MS: i64 = 2 * 60 * 1000;
+
+const NO_SENSOR: &str = "no soil sensor answers at 0x36 to 0x39; look at the cables, and at \
+                         `i2cdetect -y 1`; it goes on looking";
 
 /// Why it ends by itself.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +67,8 @@ pub struct Station {
     feed: Feed,
     interval: Duration,
     calibrations: BTreeMap<String, Calibration>,
-    plants: watch::Sender<Plants>,
+    /// `None`: the mapping was never read yet.
+    plants: watch::Sender<Option<Plants>>,
     /// There is something to deliver.
     queued: Notify,
     state: Mutex<State>,
@@ -93,7 +97,7 @@ impl Station {
         let mut all: BTreeMap<String, Calibration> =
             queue.calibrations().await?.into_iter().collect();
         all.extend(calibrations.iter().map(|(id, calibration)| (id.clone(), *calibration)));
-        let plants = queue.plants().await?.unwrap_or_default();
+        let plants = queue.plants().await?;
         Ok(Station {
             queue,
             feed,
@@ -155,38 +159,43 @@ impl Station {
         }
     }
 
-    /// Takes one round: tells what is new, and puts the readings of mapped sensors into the queue.
+    /// Takes one round: tells what is new, and puts the readings of mapped sensors into the queue;
+    /// before the mapping was first read, those of all.
     pub async fn take(&self, measured: &[Measured], now: Now) {
         let plants = self.plants.borrow().clone();
         let mut readings = Vec::new();
         for (address, outcome) in measured {
             let id = sensor_id(*address);
-            let plant_id = plants.get(&id).copied();
-            let seen = outcome.as_ref().map(|_| plant_id);
-            if let Some(news) = self.with(|state| state.sensors.see(*address, seen)) {
-                tell(&id, &news);
+            let plant_id = plants.as_ref().and_then(|plants| plants.get(&id).copied());
+            if outcome.is_err() || plants.is_some() {
+                self.look_for_news(*address, outcome.as_ref().map(|_| plant_id));
             }
-            match (outcome, plant_id) {
-                (Ok(soil), Some(plant_id)) => {
-                    let calibration = self.calibrations.get(&id).copied().unwrap_or_default();
-                    let moisture = calibration.moisture(soil.raw);
-                    let temperature = soil.temperature;
-                    readings.push(Reading { sensor_id: id, plant_id, moisture, temperature });
-                }
-                (Ok(_), None) => {}
-                (Err(_), _) => self.with(|state| {
-                    state.tally.failed += u64::from(state.sensors.knows(*address));
-                }),
+            let Ok(soil) = outcome else { continue };
+            if plants.is_none() || plant_id.is_some() {
+                let calibration = self.calibrations.get(&id).copied().unwrap_or_default();
+                let moisture = calibration.moisture(soil.raw);
+                let temperature = soil.temperature;
+                readings.push(Reading { sensor_id: id, plant_id, moisture, temperature });
             }
         }
-        if !self.with(|state| state.sensors.met_any()) {
-            let reason = "no soil sensor answers at 0x36 to 0x39; look at the cables, and at \
-                          `i2cdetect -y 1`; it goes on looking";
-            if self.with(|state| state.bus.begins(reason)) {
-                tracing::warn!("{reason}");
-            }
+        let finds_none = measured.iter().all(|(_, outcome)| outcome.is_err());
+        if finds_none && self.with(|state| !state.sensors.met_any() && state.bus.begins(NO_SENSOR))
+        {
+            tracing::warn!("{NO_SENSOR}");
         }
         self.save(readings, now).await;
+    }
+
+    fn look_for_news(&self, address: u8, outcome: Result<Option<i32>, &SoilError>) {
+        let news = self.with(|state| {
+            let news = state.sensors.see(address, outcome);
+            // An address where nobody ever was does not fail.
+            state.tally.failed += u64::from(outcome.is_err() && state.sensors.knows(address));
+            news
+        });
+        if let Some(news) = news {
+            tell(&sensor_id(address), &news);
+        }
     }
 
     /// Puts readings into the queue, and those before them that it did not take.
@@ -342,7 +351,11 @@ impl Station {
                 Err(error) => {
                     let reason = error.to_string();
                     if self.with(|state| state.mapping.begins(&reason)) {
-                        tracing::warn!("the mapping of sensors stays as it was: {reason}");
+                        let kept = match self.plants.borrow().is_some() {
+                            true => "the mapping of sensors stays as it was",
+                            false => "which plants the sensors feed is not known yet",
+                        };
+                        tracing::warn!("{kept}: {reason}");
                     }
                     tokio::time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -353,14 +366,19 @@ impl Station {
 
     /// Takes the mapping as it is now.
     pub async fn learn(&self, plants: Plants) {
-        let is_first = self.queue.plants().await.is_ok_and(|known| known.is_none());
-        if is_first || *self.plants.borrow() != plants {
-            if let Err(error) = self.queue.keep_plants(plants.clone()).await {
-                tracing::warn!(%error, "the mapping could not be kept for a start without the bot");
+        let is_new = self.plants.borrow().as_ref() != Some(&plants);
+        if is_new {
+            match self.queue.keep_plants(plants.clone()).await {
+                Ok(_) => self.queued.notify_one(),
+                // Once more at the next time.
+                Err(error) => {
+                    tracing::warn!(%error, "the mapping of sensors could not be kept");
+                    return;
+                }
             }
         }
         // Told also where nothing changed: somebody may wait for the first answer.
-        self.plants.send_replace(plants);
+        self.plants.send_replace(Some(plants));
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
@@ -393,5 +411,75 @@ fn tell(sensor: &str, news: &News) {
         News::Fails(error) => {
             tracing::warn!(sensor, "the sensor cannot be read, it goes on trying: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::log::embedded::EmbeddedLog;
+    use crate::log::topics::Topics;
+    use crate::rooms;
+    use crate::sensor::feed::LogFeed;
+    use crate::sensor::moment::Moment;
+    use crate::sensor::soil::Soil;
+
+    const SANE_MS: i64 = 1_800_000_000_000;
+
+    async fn station(dir: &std::path::Path) -> Station {
+        let log = Arc::new(EmbeddedLog::open(&dir.join("log.db")).await.unwrap());
+        let topics = Topics::of_config(rooms::topics(), &Config::default()).unwrap();
+        let queue = Queue::open(dir).await.unwrap();
+        let feed = Feed::Log(LogFeed::new(log, topics));
+        Station::new(queue, feed, FIRST_PAUSE, &BTreeMap::new()).await.unwrap()
+    }
+
+    async fn round(station: &Station, number: i64) {
+        let measured =
+            [(0x36, Ok(Soil { raw: 900, temperature: 20_000 })), (0x37, Err(SoilError::Silent))];
+        let moment = Moment { boot: "a".to_owned(), since_boot_ms: number * 30_000 };
+        station.take(&measured, Now { wall_ms: SANE_MS + number * 30_000, moment }).await;
+    }
+
+    async fn change(dir: &std::path::Path, sql: &str) {
+        let path = dir.join("sensor.db");
+        let mut db = sqlx::SqliteConnection::connect(&path.display().to_string()).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_does_not_take_is_kept_in_memory_with_its_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let station = station(dir.path()).await;
+        station.learn(Plants::from([("0x36".to_owned(), 4)])).await;
+        change(dir.path(), "alter table reading rename to away").await;
+        for number in 0..3 {
+            round(&station, number).await;
+        }
+        change(dir.path(), "alter table away rename to reading").await;
+        assert_eq!(station.queue().waiting().await.unwrap(), 0);
+        round(&station, 3).await;
+        let queued = station.queue().oldest(9).await.unwrap();
+        let times: Vec<i64> = queued.iter().map(|queued| queued.at_ms - SANE_MS).collect();
+        assert_eq!(times, [0, 30_000, 60_000, 90_000]);
+        let tally = Tally { measured: 4, ..Tally::default() };
+        assert_eq!(station.tally(), tally);
+    }
+
+    #[tokio::test]
+    async fn before_the_first_mapping_nothing_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let station = station(dir.path()).await;
+        round(&station, 0).await;
+        let clocks = Clocks::of_machine();
+        assert_eq!(station.deliver_some(&clocks).await, Ok(false));
+        station.learn(Plants::from([("0x36".to_owned(), 4)])).await;
+        round(&station, 1).await;
+        assert_eq!(station.deliver_some(&clocks).await, Ok(true));
+        assert_eq!(station.deliver_some(&clocks).await, Ok(false));
+        assert_eq!(station.tally().delivered, 2);
     }
 }
