@@ -132,11 +132,11 @@ async fn work(
     // Standard error may be closed; the exit code still tells.
     let _ = writeln!(
         std::io::stderr(),
-        "{} readings, {} delivered, {waiting} wait in the queue, {} failures, {} lost",
+        "readings: {} measured, {} delivered, {waiting} in the queue, {} lost; sensors failed {} times",
         tally.measured,
         tally.delivered,
-        tally.failed,
-        tally.lost
+        tally.lost,
+        tally.failed
     );
     ended?;
     Ok(if tally.lost == 0 { Exit::Done } else { Exit::Errors })

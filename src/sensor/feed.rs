@@ -38,6 +38,16 @@ pub enum FeedError {
     Refused(String),
 }
 
+impl FeedError {
+    /// What it is the same trouble as: that nobody answers has many words.
+    pub fn trouble(&self) -> &str {
+        match self {
+            FeedError::Away(_) => "away",
+            FeedError::Refused(reason) => reason,
+        }
+    }
+}
+
 /// What became of readings that were sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
@@ -90,7 +100,8 @@ impl From<LogError> for FeedError {
 
 impl From<reqwest::Error> for FeedError {
     fn from(error: reqwest::Error) -> FeedError {
-        FeedError::Away(format!("the bot does not answer: {}", error_chain(&error)))
+        // Where it is was configured, and what was asked is of no interest.
+        FeedError::Away(format!("the bot does not answer: {}", error_chain(&error.without_url())))
     }
 }
 

@@ -16,11 +16,11 @@ use tokio::time::MissedTickBehavior;
 
 use super::bench::{Bench, Measured};
 use super::calibration::Calibration;
-use super::feed::{Feed, FeedError, Follower};
+use super::feed::{Delivered, Feed, FeedError, Follower};
 use super::mapping::Plants;
 use super::moment::{Clocks, Now};
 use super::news::{News, Sensors, Trouble};
-use super::queue::{Queue, QueueError, Reading};
+use super::queue::{Queue, QueueError, Queued, Reading};
 use super::soil::{SoilError, sensor_id};
 use crate::crash;
 use crate::engine::jittered;
@@ -46,6 +46,24 @@ pub enum StationError {
     /// A bug: the thread that reads the bus panicked.
     #[error("reading the sensors panicked")]
     Bench,
+}
+
+/// Why readings wait.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+}
+
+impl DeliverError {
+    fn trouble(&self) -> &str {
+        match self {
+            DeliverError::Queue(_) => "queue",
+            DeliverError::Feed(error) => error.trouble(),
+        }
+    }
 }
 
 /// What it has done.
@@ -274,10 +292,9 @@ impl Station {
                     pause = FIRST_PAUSE;
                     self.queued.notified().await;
                 }
-                Err(reason) => {
-                    if self.with(|state| state.away.begins(&reason)) {
-                        let waiting = self.queue.waiting().await.unwrap_or_default();
-                        tracing::warn!(waiting, "readings wait in the queue: {reason}");
+                Err(error) => {
+                    if self.with(|state| state.away.begins(error.trouble())) {
+                        tracing::warn!("readings wait in the queue: {error}");
                     }
                     tokio::time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -286,19 +303,15 @@ impl Station {
         }
     }
 
-    /// Delivers the oldest readings. `false`: there are none. `Err` says why they wait.
-    pub async fn deliver_some(&self, clocks: &Clocks) -> Result<bool, String> {
-        let readings =
-            self.queue.oldest(BATCH_READINGS).await.map_err(|error| error.to_string())?;
+    /// Delivers the oldest readings. `false`: there are none.
+    pub async fn deliver_some(&self, clocks: &Clocks) -> Result<bool, DeliverError> {
+        let readings = self.queue.oldest(BATCH_READINGS).await?;
         let Some(oldest) = readings.first() else { return Ok(false) };
         let waited_ms = clocks.now().wall_ms - oldest.at_ms;
-        let delivered = self.send(&readings).await.map_err(|error| error.to_string())?;
+        let delivered = self.send(&readings).await?;
         crash::point(crash::SENSOR_POINT);
         let numbers = readings.iter().map(|queued| queued.number).collect();
-        self.queue
-            .delivered(numbers, delivered.ends)
-            .await
-            .map_err(|error| format!("they are delivered, but the queue says: {error}"))?;
+        self.queue.delivered(numbers, delivered.ends).await?;
         for reason in &delivered.refused {
             tracing::error!(reason, "the other end will never take a reading; it is given up");
         }
@@ -320,10 +333,7 @@ impl Station {
         Ok(true)
     }
 
-    async fn send(
-        &self,
-        readings: &[super::queue::Queued],
-    ) -> Result<super::feed::Delivered, SendError> {
+    async fn send(&self, readings: &[Queued]) -> Result<Delivered, DeliverError> {
         let since = match self.queue.since().await? {
             Some(since) => since,
             None => {
@@ -349,13 +359,12 @@ impl Station {
                     self.learn(plants).await;
                 }
                 Err(error) => {
-                    let reason = error.to_string();
-                    if self.with(|state| state.mapping.begins(&reason)) {
+                    if self.with(|state| state.mapping.begins(error.trouble())) {
                         let kept = match self.plants.borrow().is_some() {
                             true => "the mapping of sensors stays as it was",
                             false => "which plants the sensors feed is not known yet",
                         };
-                        tracing::warn!("{kept}: {reason}");
+                        tracing::warn!("{kept}: {error}");
                     }
                     tokio::time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -384,15 +393,6 @@ impl Station {
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// Why a batch was not delivered.
-#[derive(Debug, thiserror::Error)]
-enum SendError {
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    #[error(transparent)]
-    Feed(#[from] FeedError),
 }
 
 fn tell(sensor: &str, news: &News) {
@@ -475,11 +475,11 @@ mod tests {
         let station = station(dir.path()).await;
         round(&station, 0).await;
         let clocks = Clocks::of_machine();
-        assert_eq!(station.deliver_some(&clocks).await, Ok(false));
+        assert!(!station.deliver_some(&clocks).await.unwrap());
         station.learn(Plants::from([("0x36".to_owned(), 4)])).await;
         round(&station, 1).await;
-        assert_eq!(station.deliver_some(&clocks).await, Ok(true));
-        assert_eq!(station.deliver_some(&clocks).await, Ok(false));
+        assert!(station.deliver_some(&clocks).await.unwrap());
+        assert!(!station.deliver_some(&clocks).await.unwrap());
         assert_eq!(station.tally().delivered, 2);
     }
 }

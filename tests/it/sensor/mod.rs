@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::bot::past::{MAPPING, METADATA, plant};
@@ -87,17 +88,28 @@ impl Pi {
 
     /// A number of its queue's file.
     async fn number(&self, sql: &str) -> i64 {
-        let options = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(self.data_dir().join("sensor.db"))
-            .read_only(true);
-        let mut db = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut db).await.unwrap()
+        self.look(sql).await.unwrap()
     }
 
+    async fn look(&self, sql: &str) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar(sql).fetch_one(&mut self.open().await?).await
+    }
+
+    async fn open(&self) -> Result<SqliteConnection, sqlx::Error> {
+        let options = SqliteConnectOptions::new().filename(self.data_dir().join("sensor.db"));
+        SqliteConnection::connect_with(&options.read_only(true)).await
+    }
+
+    /// The numbers of the readings in its queue.
+    async fn queued(&self) -> Vec<i64> {
+        let mut db = self.open().await.unwrap();
+        sqlx::query_scalar("select number from reading").fetch_all(&mut db).await.unwrap()
+    }
+
+    /// Waits for so many readings in the queue, whose file may not be made yet.
     async fn waits(&self, least: i64) {
         until(SOON, "readings wait", async || {
-            self.data_dir().join("sensor.db").exists()
-                && self.number("select count(*) from reading").await >= least
+            self.look("select count(*) from reading").await.is_ok_and(|count| count >= least)
         })
         .await;
     }
@@ -177,11 +189,26 @@ fn stored(bot: &Bot) -> Vec<Stored> {
     text.lines().filter_map(reading).collect()
 }
 
-/// Every reading of the queue is in the log, once, in its order on each partition.
+/// No reading is in the log twice, and none between them is missing.
 #[track_caller]
 fn expect_each_once(stored: &[Stored]) {
     let mut numbers: Vec<i64> = stored.iter().map(|reading| reading.number).collect();
     numbers.sort_unstable();
     let all: Vec<i64> = (1..=numbers.len() as i64).collect();
     assert_eq!(numbers, all, "none is lost, and none is there twice");
+}
+
+/// Every reading that was ever taken is in the log, once, or still in the queue. One that was under
+/// way when the sensor side ended may be in both.
+async fn expect_none_lost(pi: &Pi, stored: &[Stored]) {
+    let mut numbers: Vec<i64> = stored.iter().map(|reading| reading.number).collect();
+    numbers.sort_unstable();
+    let in_log = numbers.len();
+    numbers.dedup();
+    assert_eq!(numbers.len(), in_log, "one is there twice");
+    numbers.extend(pi.queued().await);
+    numbers.sort_unstable();
+    numbers.dedup();
+    let last = pi.number("select seq from sqlite_sequence where name = 'reading'").await;
+    assert_eq!(numbers, (1..=last).collect::<Vec<i64>>(), "one is lost");
 }

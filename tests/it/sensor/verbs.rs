@@ -49,7 +49,7 @@ async fn what_cannot_work_is_refused_with_what_to_do() {
     let other = Ran::new(pi.command(&["sensor", "calibrate", "0x40"]).output().unwrap());
     assert!(other.expect_code(2).stderr.contains("expected one of 0x36, 0x37, 0x38, 0x39"));
     pi.start();
-    pi.says("stays as it was").await;
+    pi.says("is not known yet").await;
     let second = refused(pi.command(&["sensor", "calibrate", "0x36", "--simulate"]), 3).await;
     assert!(second.contains("another `windowsill sensor`"), "{second}");
     pi.stop().await;
