@@ -44,7 +44,8 @@ pub struct Appended {
     pub written: usize,
     /// The log had them already.
     pub repeated: usize,
-    /// Where the partitions end now, for the next time.
+    /// Where the partitions end now, or ended when something that is unanswered was not sent yet:
+    /// for the next time.
     pub ends: Ends,
 }
 
@@ -179,9 +180,16 @@ impl Once {
                 log.append(topic, new).await?;
                 crash::point(crash::ONCE_POINT);
             }
+            let last = numbers.last().copied();
             of_queue.written.extend(numbers);
             of_queue.written = of_queue.written.split_off(&of_queue.floor);
-            let ends = Ends::of(log.as_ref(), topic).await;
+            // What the log holds beyond this request will be sent again: the sender must go on to
+            // look before that.
+            let holds_more = of_queue.written.last() > last.as_ref();
+            let ends = match holds_more {
+                true => Ok(since),
+                false => Ends::of(log.as_ref(), topic).await,
+            };
             known.insert(key.clone(), of_queue);
             Ok(Appended { written, repeated: all - written, ends: ends? })
         });

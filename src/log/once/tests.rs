@@ -80,6 +80,19 @@ async fn a_part_that_was_written_is_found_on_every_partition() {
     assert_eq!(all.ends, Ends::of(log.as_ref(), TOPIC).await.unwrap());
 }
 
+/// Of three whose answer was lost one is sent again alone: the others are still to be found.
+#[tokio::test]
+async fn a_smaller_repeat_does_not_hide_the_rest() {
+    let (_dir, log) = log(1).await;
+    let since = Ends::of(log.as_ref(), TOPIC).await.unwrap();
+    let once = Once::default();
+    once.append(log.clone(), TOPIC, since.clone(), records("pi", 1..=3)).await.unwrap();
+    let one = once.append(log.clone(), TOPIC, since, records("pi", 1..=1)).await.unwrap();
+    let rest = Once::default().append(log.clone(), TOPIC, one.ends, records("pi", 2..=3)).await;
+    assert_eq!(rest.unwrap().repeated, 2);
+    assert_eq!(count(&log).await, 3);
+}
+
 #[tokio::test]
 async fn records_without_a_place_or_of_two_queues_are_refused() {
     let (_dir, log) = log(1).await;
