@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit;
 use crate::ops::capture::Source;
 use crate::ops::topic::{Begin, LineFormat};
+use crate::sensor::soil;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -167,6 +168,25 @@ Examples:
   tshark -i mon0 -l -T ek -e wlan.fc.type_subtype -e wlan_radio.signal_dbm -e wlan.sa \
     -e wlan.ssid | windowsill topic write pcap --format value    # the same by hand"#;
 
+const SENSOR_HELP: &str = "\
+Without sensor.url readings go into the event log of the data directory, or into Kafka, if that is
+configured; it works beside a running bot. With sensor.url (and http.token) they go to a bot that
+runs elsewhere. Readings wait in sensor.db while the other end is away, and SIGTERM or Ctrl-C ends it
+at any time.
+
+Examples:
+  windowsill sensor                     the sensors of /dev/i2c-1
+  windowsill sensor --simulate          four that are not there
+  WINDOWSILL_SENSOR__URL=http://pi.local:8080 WINDOWSILL_HTTP__TOKEN_FILE=token windowsill sensor";
+
+const CALIBRATE_HELP: &str = "\
+It asks for dry and for wet soil and takes each value once it stands still. The result is kept in
+the data directory, where `windowsill sensor` reads it; stop that one meanwhile.
+
+Examples:
+  windowsill sensor calibrate 0x36
+  printf '\\n\\n' | windowsill sensor calibrate 0x36 --simulate";
+
 /// Plants that dry out, devices that look for Wi-Fi, hearts, carts and socks: events become
 /// alerts and answers in a Telegram chat.
 #[derive(Debug, Parser)]
@@ -205,6 +225,9 @@ pub enum Command {
     /// Capture Wi-Fi probes with tshark into the topic `pcap`; it works beside a running bot.
     #[command(after_help = with_codes(CAPTURE_HELP))]
     Capture(Capture),
+    /// Read soil sensors on I2C and send what they say; or calibrate one.
+    #[command(after_help = with_codes(SENSOR_HELP))]
+    Sensor(Sensor),
     /// Process what is in the log until caught up, and exit.
     #[command(after_help = with_codes(FOLD_HELP))]
     Fold(Fold),
@@ -249,6 +272,38 @@ pub struct Capture {
     /// Leave the interface in its mode: it is in monitor mode already.
     #[arg(long)]
     pub no_monitor: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Sensor {
+    #[command(flatten)]
+    pub simulation: Simulation,
+    #[command(subcommand)]
+    pub verb: Option<SensorVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SensorVerb {
+    /// Find out what a sensor says in dry and in wet soil.
+    #[command(after_help = with_codes(CALIBRATE_HELP))]
+    Calibrate {
+        /// The sensor: 0x36, 0x37, 0x38 or 0x39.
+        #[arg(value_name = "SENSOR", value_parser = soil::address_of)]
+        address: u8,
+        #[command(flatten)]
+        simulation: Simulation,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Simulation {
+    /// Use simulated sensors, on a bus that fails now and then.
+    #[arg(long)]
+    pub simulate: bool,
+    /// The seed of their failures.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "simulate")]
+    pub seed: u64,
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,12 @@ pub const DRAWING_POINT: &str = "while-drawing";
 /// Rows of results are in the log and not marked yet.
 pub const RESULTS_POINT: &str = "after-results-append";
 
+/// What came with a place in its sender's queue is in the log, and not answered yet.
+pub const ONCE_POINT: &str = "after-once-append";
+
+/// Readings are at the other end, and still in the sensor's queue.
+pub const SENSOR_POINT: &str = "after-delivery";
+
 /// Points that only `windowsill rebuild` passes.
 pub const REBUILD_POINTS: &[&str] = &["before-rebuild", "after-rebuild-began"];
 

@@ -81,6 +81,7 @@ pub(super) fn operations(
             .collect(),
         telegram: api.meter().clone(),
         webhook,
+        token: config.http.token.clone(),
     }
 }
 

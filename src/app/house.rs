@@ -226,15 +226,19 @@ async fn clock_at_rest(log: &OpenLog, config: &Config) -> Result<Arc<dyn Clock>,
     Ok(Arc::new(stored.resumed(ended_ms.unwrap_or(stored.origin_ms), 0)))
 }
 
-/// `run` keeps out of a folder that `demo` made: its pipelines live in another time.
-pub(super) async fn refuse_demo_folder(log: &OpenLog, config: &Config) -> Result<(), Failure> {
+/// `run` and `sensor` keep out of a folder that `demo` made: its pipelines live in another time.
+pub(super) async fn refuse_demo_folder(
+    verb: &str,
+    log: &OpenLog,
+    config: &Config,
+) -> Result<(), Failure> {
     let Some(log) = log.embedded() else { return Ok(()) };
     if DemoClock::load(log).await?.is_none() {
         return Ok(());
     }
     let reason = format!(
-        "{} was made by `windowsill demo` and lives in simulated time; give `run` a folder of its \
-         own with --data-dir",
+        "{} was made by `windowsill demo` and lives in simulated time; give `{verb}` a folder of \
+         its own with --data-dir",
         config.data_dir.display()
     );
     Err(Failure::new(Exit::Usage, reason))

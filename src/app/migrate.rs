@@ -71,7 +71,7 @@ async fn carry(
     cluster: &KafkaLog,
     topics: &Topics,
 ) -> Result<(), Failure> {
-    refuse_demo_folder(&house.log, before).await?;
+    refuse_demo_folder("migrate-log", &house.log, before).await?;
     let pipes = house.pipelines(before);
     let mut work = Work {
         from: log,

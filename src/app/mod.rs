@@ -27,6 +27,7 @@ mod meter;
 mod migrate;
 mod rebuild;
 mod run;
+mod sensor;
 mod tasks;
 mod upkeep;
 
@@ -63,6 +64,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Config => Ok(print_config(&config)),
         Command::Topic(verb) => run_topic(&config, verb).await,
         Command::Capture(options) => capture::capture(&config, options).await,
+        Command::Sensor(options) => sensor::sensor(&config, options).await,
         Command::Run => run::run(&config).await,
         Command::Demo(options) => demo::demo(config, &options).await,
         Command::Fold(options) => fold::fold(&config, &options).await,

@@ -38,7 +38,7 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
         () = &mut stopped => return Ok(Exit::Done),
         house = House::open(config, None) => house?,
     };
-    house::refuse_demo_folder(&house.log, config).await?;
+    house::refuse_demo_folder("run", &house.log, config).await?;
     house::refuse_uncarried(&house, config).await?;
     let mut tasks = Tasks::new();
     let pipelines = house.pipelines(config);

@@ -15,6 +15,7 @@ pub mod codec;
 pub mod dead_letters;
 pub mod embedded;
 pub mod kafka;
+pub mod once;
 pub mod registry;
 pub mod topics;
 pub mod varint;

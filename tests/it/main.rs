@@ -41,6 +41,7 @@ mod rebuild;
 mod registry;
 mod replay;
 mod results;
+mod sensor;
 mod starting;
 mod storage;
 mod street;

@@ -1,4 +1,4 @@
-//! The reading thread of `topic write`: bytes into lines, lines into records.
+//! Bytes into lines, lines into records; and the reading thread of `topic write`.
 //!
 //! Invariant: what one read gave is passed on at once, so a line that a producer has just flushed
 //! is not kept back; no line makes it hold more than `LINE_BYTES`.
@@ -38,13 +38,7 @@ pub(super) fn read_lines(
     let mut lines = Lines::default();
     let mut buffer = vec![0; READ_BYTES];
     while !stopped.load(Ordering::Relaxed) {
-        let mut piece = Parsed {
-            parser,
-            now_ms: now_ms(),
-            records: Vec::new(),
-            numbers: Vec::new(),
-            rejected: Vec::new(),
-        };
+        let mut piece = Parsed::new(parser, now_ms());
         let at_end = match input.read(&mut buffer) {
             Ok(0) => {
                 lines.finish(&mut piece);
@@ -70,6 +64,19 @@ pub(super) fn read_lines(
     }
 }
 
+/// The records of a whole text, and the numbers of the lines that are none, with the reason.
+pub fn parse_lines(
+    text: &[u8],
+    parser: &LineParser,
+    now_ms: i64,
+) -> (Vec<NewRecord>, Vec<(u64, String)>) {
+    let mut lines = Lines::default();
+    let mut piece = Parsed::new(parser, now_ms);
+    lines.feed(text, &mut piece);
+    lines.finish(&mut piece);
+    (piece.records, piece.rejected)
+}
+
 /// The lines of one piece as they become records.
 struct Parsed<'a> {
     parser: &'a LineParser,
@@ -79,7 +86,11 @@ struct Parsed<'a> {
     rejected: Vec<(u64, String)>,
 }
 
-impl Parsed<'_> {
+impl<'a> Parsed<'a> {
+    fn new(parser: &'a LineParser, now_ms: i64) -> Parsed<'a> {
+        Parsed { parser, now_ms, records: Vec::new(), numbers: Vec::new(), rejected: Vec::new() }
+    }
+
     fn line(&mut self, number: u64, line: &[u8]) {
         match self.parser.parse(line, self.now_ms) {
             Ok(Some(record)) => {
