@@ -21,10 +21,11 @@ use subtle::ConstantTimeEq;
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::engine::error_chain;
+use crate::kernel::record::NewRecord;
 use crate::log::once::{Appended, Ends, Once, OnceError};
 use crate::log::topics::{Topic, Topics};
 use crate::log::{EventLog, LogError};
-use crate::ops::topic::{self, Begin, LineFormat, LineParser, Lines, Piece};
+use crate::ops::topic::{self, Begin, LineFormat, LineParser, Lines, ParsedLines, Piece};
 
 /// The largest body of a request; a longer line is none for `topic write` either.
 const BODY_MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -129,13 +130,13 @@ async fn write(
     let now_ms = pages.clock.now_ms();
     let parsed =
         tokio::task::spawn_blocking(move || topic::parse_lines(&body, &parser, now_ms)).await;
-    let (records, rejected) = parsed
+    let ParsedLines { records, numbers, mut rejected } = parsed
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let done = match since {
         Some(since) => {
             pages.once.append(pages.log.clone(), &found.log_name, since, records).await?
         }
-        None => pages.append(found, records).await?,
+        None => pages.append(found, records, &numbers, &mut rejected).await?,
     };
     let reason = |(line, reason): &(u64, String)| json!({ "line": line, "reason": reason });
     let reasons: Vec<Value> = rejected.iter().take(REASONS_MAX).map(reason).collect();
@@ -193,14 +194,21 @@ impl TopicPages {
             .map_err(|error| Refusal::new(StatusCode::NOT_FOUND, error.to_string()))
     }
 
+    /// Appends each record that the log takes; the lines of the others are rejected.
     async fn append(
         &self,
         found: &Topic,
-        records: Vec<crate::kernel::record::NewRecord>,
+        records: Vec<NewRecord>,
+        numbers: &[u64],
+        rejected: &mut Vec<(u64, String)>,
     ) -> Result<Appended, LogError> {
-        let written = records.len();
+        let mut written = records.len();
         if written > 0 {
-            self.log.append(&found.log_name, records).await?;
+            let refused = self.log.append_each(&found.log_name, records).await?;
+            written -= refused.len();
+            rejected
+                .extend(refused.iter().map(|(index, error)| (numbers[*index], error.to_string())));
+            rejected.sort_unstable();
         }
         let ends = Ends::of(self.log.as_ref(), &found.log_name).await?;
         Ok(Appended { written, repeated: 0, ends })

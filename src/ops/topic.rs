@@ -15,7 +15,7 @@ mod parse;
 mod read;
 mod write;
 
-pub use lines::parse_lines;
+pub use lines::{ParsedLines, parse_lines};
 pub use list::list;
 pub use parse::{LineFormat, LineParser};
 pub use read::{Begin, Lines, Piece, ReadOptions, read};

@@ -186,13 +186,14 @@ impl LogFeed {
         let partitions = log.partitions(&found.log_name).await?;
         let parser = LineParser::new(found, LineFormat::Record, Vec::new(), partitions);
         // Every line says its time.
-        let (records, rejected) = topic::parse_lines(lines.as_bytes(), &parser, 0);
-        let done = self.once.append(self.log.clone(), &found.log_name, since, records).await;
+        let parsed = topic::parse_lines(lines.as_bytes(), &parser, 0);
+        let log = self.log.clone();
+        let done = self.once.append(log, &found.log_name, since, parsed.records).await;
         let done = done.map_err(|error| match error {
             OnceError::Log(error) => error.into(),
             OnceError::Place(reason) => FeedError::Refused(reason),
         })?;
-        let refused = rejected.into_iter().map(|(_, reason)| reason).collect();
+        let refused = parsed.rejected.into_iter().map(|(_, reason)| reason).collect();
         Ok(Delivered { repeated: done.repeated, refused, ends: done.ends })
     }
 

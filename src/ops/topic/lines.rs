@@ -64,17 +64,22 @@ pub(super) fn read_lines(
     }
 }
 
-/// The records of a whole text, and the numbers of the lines that are none, with the reason.
-pub fn parse_lines(
-    text: &[u8],
-    parser: &LineParser,
-    now_ms: i64,
-) -> (Vec<NewRecord>, Vec<(u64, String)>) {
+/// What the lines of a whole text are.
+pub struct ParsedLines {
+    pub records: Vec<NewRecord>,
+    /// The number of the line that each record stood on.
+    pub numbers: Vec<u64>,
+    /// The numbers of the lines that are no records, with the reason.
+    pub rejected: Vec<(u64, String)>,
+}
+
+pub fn parse_lines(text: &[u8], parser: &LineParser, now_ms: i64) -> ParsedLines {
     let mut lines = Lines::default();
     let mut piece = Parsed::new(parser, now_ms);
     lines.feed(text, &mut piece);
     lines.finish(&mut piece);
-    (piece.records, piece.rejected)
+    let Parsed { records, numbers, rejected, .. } = piece;
+    ParsedLines { records, numbers, rejected }
 }
 
 /// The lines of one piece as they become records.
