@@ -8,6 +8,7 @@ use serde_json::json;
 use windowsill::config::{Config, Topic, TopicFormat};
 use windowsill::kernel::record::NewRecord;
 use windowsill::log::EventLog;
+use windowsill::log::embedded::partition_of_key;
 use windowsill::log::kafka::KafkaLog;
 use windowsill::log::topics::Topics;
 use windowsill::rooms;
@@ -120,10 +121,21 @@ impl Readings {
         windows
     }
 
-    /// Is the window closed by readings alone, whoever counts?
-    pub(crate) fn surely_closes(&self, start_ms: i64) -> bool {
-        let last_ms = self.first_ms + self.steps * self.every_ms;
-        start_ms + WINDOW_MS + GRACE_MS + WINDOW_MS <= last_ms
+    /// Windows that readings alone close, whoever counts: a later low one came in their partition.
+    pub(crate) fn surely_closed(&self) -> impl Fn(i64, i32) -> bool + use<> {
+        let partition = |plant: i32| partition_of_key(plant.to_string().as_bytes(), PARTITIONS);
+        let mut newest: HashMap<i32, i64> = HashMap::new();
+        for number in 0..self.count() {
+            let (plant, at_ms, moisture) = self.reading(number);
+            if moisture < MOISTURE_LOW {
+                let newest_ms = newest.entry(partition(plant)).or_insert(at_ms);
+                *newest_ms = at_ms.max(*newest_ms);
+            }
+        }
+        move |start_ms, plant| {
+            let closes_ms = start_ms + WINDOW_MS + GRACE_MS;
+            newest.get(&partition(plant)).is_some_and(|newest_ms| closes_ms <= *newest_ms)
+        }
     }
 
     /// Writes the plants and the readings into topics of six partitions.

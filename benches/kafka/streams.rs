@@ -170,9 +170,10 @@ impl Job {
             assert!(all_right, "{window}: {counts:?}, expected {right:?}");
             assert_eq!(counts.len(), 1, "{window} was told twice");
         }
+        let is_closed = readings.surely_closed();
         for window in expected.keys() {
-            let start_ms: i64 = window.split('@').next_back().unwrap().parse().unwrap();
-            let is_due = readings.surely_closes(start_ms);
+            let (plant, start_ms) = window.split_once('@').unwrap();
+            let is_due = is_closed(start_ms.parse().unwrap(), plant.parse().unwrap());
             assert!(!is_due || told.contains_key(window), "{window} was not told");
         }
     }

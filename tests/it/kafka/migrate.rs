@@ -97,6 +97,9 @@ async fn a_household_goes_on_in_the_cluster_where_it_stood() {
     bot.handle().wait_for_text(SOON, OWNER, 0, DRY).await.unwrap();
     edit_up_to_confirmation(&bot, "Fileborn").await;
     bot.answers(OWNER, "/y", SAVED).await;
+    let mut meanwhile = bot.command(&["migrate-log"]);
+    meanwhile.env("WINDOWSILL_KAFKA__BROKERS", broker.address());
+    Ran::new(meanwhile.output().unwrap()).expect_code(3);
     bot.stop().await;
     // It is recorded and folded only by the command itself.
     file.append(&[Reading { plant_id: 3, moisture: 50.0, at_ms: now_ms(), partition: 0 }]).await;
