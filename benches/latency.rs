@@ -3,22 +3,38 @@
 //! server on loopback.
 //!
 //! `cargo bench --bench latency` prints a table; it takes about a minute, because Telegram's pace
-//! (a message a second in a chat) is kept.
+//! (a message a second in a chat) is kept. With `-- --kafka` the log is a real broker, which
+//! `.ci/services` fetches.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that fails panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench that fails panics"
+)]
+
+#[path = "../tests/it/kafka/broker.rs"]
+#[expect(dead_code, reason = "tests do more with a broker")]
+mod broker;
+#[path = "../tests/it/tool.rs"]
+#[expect(dead_code, reason = "tests use more programs")]
+mod tool;
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use broker::{Broker, BrokerOptions};
 use serde_json::json;
+use windowsill::config::Config;
 use windowsill::demo::botapi::{BotApiServer, Handle, Options};
 use windowsill::kernel::record::NewRecord;
-use windowsill::kernel::topic::TopicKind;
 use windowsill::log::EventLog;
-use windowsill::log::codec::Codec;
 use windowsill::log::embedded::EmbeddedLog;
+use windowsill::log::kafka::KafkaLog;
+use windowsill::log::topics::Topics;
 use windowsill::rooms;
 
 const OWNER: i64 = 42;
@@ -41,12 +57,26 @@ impl Drop for Bot {
     }
 }
 
+impl Bot {
+    /// Ends it in its own time: after a `kill -9` the next life would send the same answer again,
+    /// and that would be measured.
+    fn stop(mut self) {
+        let process_id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &process_id]).status().unwrap().success());
+        self.0.wait().unwrap();
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let dir = tempfile::tempdir().unwrap();
     println!("{:<38} {:>8} {:>10} {:>10}", "", "samples", "p50 ms", "p99 ms");
     print("one 4 KiB write with fsync", fsyncs(dir.path()));
-    let log = EmbeddedLog::open(&dir.path().join("log.db")).await.unwrap();
+    let is_kafka = std::env::args().any(|argument| argument == "--kafka");
+    let broker = is_kafka.then(|| Broker::start("latency on Kafka", BrokerOptions::default()));
+    let Some(broker) = broker.map_or(Some(None), |started| started.map(Some)) else { return };
+    let brokers = broker.as_ref().map(Broker::address);
+    let log = Log::open(dir.path(), brokers).await;
     nearly_dry_plants(&log).await;
     let options = Options {
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -64,30 +94,67 @@ async fn main() {
         let began = Instant::now();
         let before = handle.performed("sendMessage");
         handle.say(OWNER, OWNER, "/plant plant 1");
-        let bot = start(dir.path(), &api_url);
+        let bot = start(dir.path(), &api_url, &log);
         let sent = handle.wait_for(WITHIN, "first answer", |handle| {
             (handle.performed("sendMessage") > before).then_some(Instant::now())
         });
         starts.push(sent.await.unwrap() - began);
-        drop(bot);
+        bot.stop();
     }
     print("start to the first look-up's answer", starts);
 
-    let _bot = start(dir.path(), &api_url);
+    let _bot = start(dir.path(), &api_url, &log);
     print("update in to reply on the wire", replies(&handle).await);
     print("record appended to alert on the wire", alerts(&handle, &log).await);
 }
 
-fn start(dir: &Path, api_url: &str) -> Bot {
+/// The bot's log, opened beside it.
+struct Log {
+    events: Arc<dyn EventLog>,
+    topics: Topics,
+    /// Where the log is a cluster.
+    brokers: Option<String>,
+}
+
+impl Log {
+    async fn open(dir: &Path, brokers: Option<String>) -> Log {
+        let mut config = Config::default();
+        config.kafka.brokers.clone_from(&brokers);
+        let topics = Topics::of_config(rooms::topics(), &config).unwrap();
+        let events: Arc<dyn EventLog> = match KafkaLog::of_config(&config, &topics).unwrap() {
+            Some(log) => Arc::new(log),
+            None => Arc::new(EmbeddedLog::open(&dir.join("log.db")).await.unwrap()),
+        };
+        topics.create(events.as_ref()).await.unwrap();
+        Log { events, topics, brokers }
+    }
+
+    async fn append(&self, topic: &str, records: Vec<NewRecord>) {
+        self.events.append(topic, records).await.unwrap();
+    }
+
+    fn record(&self, topic: &str, plant: i32, ts_ms: i64, value: &serde_json::Value) -> NewRecord {
+        NewRecord {
+            key: Some(plant.to_string().into_bytes()),
+            value: Some(self.topics.get(topic).unwrap().codec.encode(value).unwrap()),
+            ts_ms,
+            ..NewRecord::default()
+        }
+    }
+}
+
+fn start(dir: &Path, api_url: &str, log: &Log) -> Bot {
     let chats: Vec<i64> = (1..=REPLIES).map(|number| 5_000 + number).collect();
     let child = Command::new(env!("CARGO_BIN_EXE_windowsill"))
         .args(["run", "--data-dir", dir.to_str().unwrap()])
+        .env_clear()
         .env("TELEGRAM_BOT_TOKEN", TOKEN)
         .env("WINDOWSILL_TELEGRAM__API_URL", api_url)
         .env("WINDOWSILL_TELEGRAM__OWNERS", format!("[{OWNER}]"))
         .env("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", format!("{chats:?}"))
         .env("WINDOWSILL_HTTP__LISTEN", "127.0.0.1:0")
         .env("WINDOWSILL_LOG_FILTER", "error")
+        .envs(log.brokers.iter().map(|brokers| ("WINDOWSILL_KAFKA__BROKERS", brokers)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn();
@@ -119,53 +186,39 @@ async fn first_call(handle: &Handle, chat_id: i64, after: Instant) -> Instant {
 }
 
 /// The reading that makes a closed window dry, for one plant after the other.
-async fn alerts(handle: &Handle, log: &EmbeddedLog) -> Vec<Duration> {
-    let codec = codec("houseplant-readings");
+async fn alerts(handle: &Handle, log: &Log) -> Vec<Duration> {
     let mut took = Vec::new();
     for plant in 1..=ALERTS {
         // Every place that is subscribed gets the alert; the owner's own chat is measured.
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         let began = Instant::now();
-        let record = low_reading(&codec, plant, LOW_LIMIT);
-        log.append("houseplant-readings", vec![record]).await.unwrap();
+        let record = low_reading(log, plant, LOW_LIMIT);
+        log.append("houseplant-readings", vec![record]).await;
         took.push(first_call(handle, OWNER, began).await - began);
     }
     took
 }
 
 /// Plants with exactly as many low readings in the newest closed window as are no alert yet.
-async fn nearly_dry_plants(log: &EmbeddedLog) {
-    log.create("houseplant-metadata", TopicKind::Table, 1).await.unwrap();
-    log.create("houseplant-readings", TopicKind::Stream, 1).await.unwrap();
-    let metadata = codec("houseplant-metadata");
+async fn nearly_dry_plants(log: &Log) {
     let plants = (1..=ALERTS).map(|plant| {
         let value = json!({
             "plant_id": plant, "given_name": format!("Plant {plant}"), "common_name": "Fern",
             "scientific_name": "Nephrolepis exaltata", "temperature_low": 15,
             "temperature_high": 30, "moisture_low": 30, "moisture_high": 60,
         });
-        record(&metadata, plant, closed_window_ms(), &value)
+        log.record("houseplant-metadata", plant, closed_window_ms(), &value)
     });
-    log.append("houseplant-metadata", plants.collect()).await.unwrap();
-    let readings = codec("houseplant-readings");
+    log.append("houseplant-metadata", plants.collect()).await;
     for number in 0..LOW_LIMIT {
-        let step = (1..=ALERTS).map(|plant| low_reading(&readings, plant, number));
-        log.append("houseplant-readings", step.collect()).await.unwrap();
+        let step = (1..=ALERTS).map(|plant| low_reading(log, plant, number));
+        log.append("houseplant-readings", step.collect()).await;
     }
 }
 
-fn low_reading(codec: &Codec, plant: i32, number: i64) -> NewRecord {
+fn low_reading(log: &Log, plant: i32, number: i64) -> NewRecord {
     let value = json!({"plant_id": plant, "moisture": 20, "temperature": 21});
-    record(codec, plant, closed_window_ms() + number * 30_000, &value)
-}
-
-fn record(codec: &Codec, plant: i32, ts_ms: i64, value: &serde_json::Value) -> NewRecord {
-    NewRecord {
-        key: Some(plant.to_string().into_bytes()),
-        value: Some(codec.encode(value).unwrap()),
-        ts_ms,
-        ..NewRecord::default()
-    }
+    log.record("houseplant-readings", plant, closed_window_ms() + number * 30_000, &value)
 }
 
 /// The start of the newest window that the clock has closed; read once.
@@ -176,11 +229,6 @@ fn closed_window_ms() -> i64 {
         let now_ms = i64::try_from(now).unwrap() - GRACE_MS - 10_000;
         now_ms / WINDOW_MS * WINDOW_MS - WINDOW_MS
     })
-}
-
-fn codec(topic: &str) -> Codec {
-    let spec = rooms::topics().iter().find(|spec| spec.name == topic).unwrap();
-    Codec::of(spec.format).unwrap()
 }
 
 fn fsyncs(dir: &Path) -> Vec<Duration> {

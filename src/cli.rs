@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit;
 use crate::ops::capture::Source;
 use crate::ops::topic::{Begin, LineFormat};
+use crate::sensor::soil;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -107,6 +108,15 @@ Examples:
   windowsill fold
   windowsill fold --json | jq '.pipelines[].late'";
 
+const MIGRATE_HELP: &str = "\
+With kafka.brokers set and nothing running on the data directory, the records of its log.db go into
+the cluster's topics, which must be new, and the bot goes on there where it stood. Killed at any
+moment, it goes on when it is run again. log.db takes nothing more from its beginning on.
+
+Examples:
+  windowsill migrate-log
+  windowsill migrate-log --give-up     go on with log.db as before";
+
 const ASK_HELP: &str = "\
 It works beside a running bot, and needs no Telegram. What begins a conversation or changes
 something is refused.
@@ -158,6 +168,25 @@ Examples:
   tshark -i mon0 -l -T ek -e wlan.fc.type_subtype -e wlan_radio.signal_dbm -e wlan.sa \
     -e wlan.ssid | windowsill topic write pcap --format value    # the same by hand"#;
 
+const SENSOR_HELP: &str = "\
+Without sensor.url readings go into the event log of the data directory, or into Kafka, if that is
+configured; it works beside a running bot. With sensor.url (and http.token) they go to a bot that
+runs elsewhere. Readings wait in sensor.db while the other end is away, and SIGTERM or Ctrl-C ends it
+at any time.
+
+Examples:
+  windowsill sensor                     the sensors of /dev/i2c-1
+  windowsill sensor --simulate          four that are not there
+  WINDOWSILL_SENSOR__URL=http://pi.local:8080 WINDOWSILL_HTTP__TOKEN_FILE=token windowsill sensor";
+
+const CALIBRATE_HELP: &str = "\
+It asks for dry and for wet soil and takes each value once it stands still. The result is kept in
+the data directory, where `windowsill sensor` reads it; stop that one meanwhile.
+
+Examples:
+  windowsill sensor calibrate 0x36
+  printf '\\n\\n' | windowsill sensor calibrate 0x36 --simulate";
+
 /// Plants that dry out, devices that look for Wi-Fi, hearts, carts and socks: events become
 /// alerts and answers in a Telegram chat.
 #[derive(Debug, Parser)]
@@ -196,6 +225,9 @@ pub enum Command {
     /// Capture Wi-Fi probes with tshark into the topic `pcap`; it works beside a running bot.
     #[command(after_help = with_codes(CAPTURE_HELP))]
     Capture(Capture),
+    /// Read soil sensors on I2C and send what they say; or calibrate one.
+    #[command(after_help = with_codes(SENSOR_HELP))]
+    Sensor(Sensor),
     /// Process what is in the log until caught up, and exit.
     #[command(after_help = with_codes(FOLD_HELP))]
     Fold(Fold),
@@ -205,6 +237,9 @@ pub enum Command {
     /// `run` goes on. Readings are judged by the plants and settings of today.
     #[command(after_help = with_codes(REBUILD_HELP))]
     Rebuild(Rebuild),
+    /// Carry the embedded event log to the Kafka cluster of kafka.brokers, and go on there.
+    #[command(after_help = with_codes(MIGRATE_HELP))]
+    MigrateLog(MigrateLog),
     /// Print what the bot would answer its owner.
     #[command(after_help = with_codes(ASK_HELP))]
     Ask(Ask),
@@ -237,6 +272,38 @@ pub struct Capture {
     /// Leave the interface in its mode: it is in monitor mode already.
     #[arg(long)]
     pub no_monitor: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Sensor {
+    #[command(flatten)]
+    pub simulation: Simulation,
+    #[command(subcommand)]
+    pub verb: Option<SensorVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SensorVerb {
+    /// Find out what a sensor says in dry and in wet soil.
+    #[command(after_help = with_codes(CALIBRATE_HELP))]
+    Calibrate {
+        /// The sensor: 0x36, 0x37, 0x38 or 0x39.
+        #[arg(value_name = "SENSOR", value_parser = soil::address_of)]
+        address: u8,
+        #[command(flatten)]
+        simulation: Simulation,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Simulation {
+    /// Use simulated sensors, on a bus that fails now and then.
+    #[arg(long)]
+    pub simulate: bool,
+    /// The seed of their failures.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "simulate")]
+    pub seed: u64,
 }
 
 #[derive(Debug, Args)]
@@ -349,13 +416,20 @@ pub struct Rebuild {
 }
 
 #[derive(Debug, Args)]
+pub struct MigrateLog {
+    /// Go back to the embedded log, if the bot has not gone on in the cluster yet.
+    #[arg(long)]
+    pub give_up: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Ask {
     /// What is said to the bot, such as `/plants`.
     pub text: String,
     /// Print the messages as the Bot API would carry them.
     #[arg(long)]
     pub json: bool,
-    /// Keep the pictures of the answer in this folder, which is made if it is missing.
+    /// Keep the pictures and files of the answer in this folder, which is made if it is missing.
     #[arg(long, value_name = "DIR")]
     pub pictures: Option<PathBuf>,
 }

@@ -23,9 +23,10 @@ pub use load::Sources;
 pub use properties::Properties;
 pub use render::render;
 pub use value::{
-    NetworkName, RegistryUrl, Secret, SsidEncoding, TimeZone, TopicFormat, WebhookUrl,
+    BotUrl, NetworkName, RegistryUrl, Secret, SsidEncoding, TimeZone, TopicFormat, WebhookUrl,
 };
 
+use crate::sensor::calibration::Calibration;
 use value::{address, ids, network_names, optional_path, optional_text, path, text, truth};
 
 /// A key as `windowsill config` explains it.
@@ -97,6 +98,8 @@ section! {
         pub plants: Plants,
         /// Wi-Fi probes.
         pub wifi: Wifi,
+        /// Soil sensors of this machine (`windowsill sensor`).
+        pub sensor: Sensor,
         /// Topics by their default name, quoted where it has dots: `[topics."unifi.ace.user"]`.
         pub topics: BTreeMap<String, Topic>,
         /// Where each key was set, for those that were.
@@ -150,9 +153,15 @@ section! {
 section! {
     /// The `[http]` section.
     pub struct Http {
-        /// Where health, metrics and the webhook are served. Port 0 picks a free one.
+        /// Where health, metrics, topics and the webhook are served. Port 0 picks a free one.
         #[serde(deserialize_with = "address")]
         pub listen: SocketAddr,
+        /// Whoever knows it may read and write topics over HTTP (`/topics/...`); `sensor` shows it
+        /// to the bot at `sensor.url`. Without it nobody may.
+        pub token: Option<Secret>,
+        /// A file that holds the token instead.
+        #[serde(deserialize_with = "optional_path")]
+        pub token_file: Option<PathBuf>,
     }
 }
 
@@ -247,6 +256,23 @@ section! {
 }
 
 section! {
+    /// The `[sensor]` section.
+    pub struct Sensor {
+        /// Where the bot answers over HTTP, such as `http://pi.local:8080`; `http.token` is shown
+        /// to it. Without it readings go into the event log: the one of `data_dir`, or Kafka.
+        pub url: Option<BotUrl>,
+        /// The I2C bus.
+        #[serde(deserialize_with = "path")]
+        pub bus: PathBuf,
+        /// Every sensor is read once in so many seconds.
+        pub interval_seconds: u32,
+        /// What a sensor's raw value is in dry and in wet soil, by its id:
+        /// `"0x36" = [412, 987]`. It wins over what `sensor calibrate` kept in `data_dir`.
+        pub calibration: BTreeMap<String, Calibration>,
+    }
+}
+
+section! {
     /// A `[topics.<default name>]` section.
     #[derive(Default)]
     pub struct Topic {
@@ -285,6 +311,7 @@ impl Default for Config {
             schema_registry: SchemaRegistry::default(),
             plants: Plants::default(),
             wifi: Wifi::default(),
+            sensor: Sensor::default(),
             topics: BTreeMap::new(),
             origins: BTreeMap::new(),
         }
@@ -351,7 +378,11 @@ impl Default for SchemaRegistry {
 
 impl Default for Http {
     fn default() -> Http {
-        Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
+        Http {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            token: None,
+            token_file: None,
+        }
     }
 }
 
@@ -370,6 +401,17 @@ impl Default for Wifi {
             absent_minutes: 30,
             learning_hours: 24,
             local_ssids: Vec::new(),
+        }
+    }
+}
+
+impl Default for Sensor {
+    fn default() -> Sensor {
+        Sensor {
+            url: None,
+            bus: PathBuf::from("/dev/i2c-1"),
+            interval_seconds: 30,
+            calibration: BTreeMap::new(),
         }
     }
 }
@@ -421,6 +463,7 @@ const SECTIONS: &[(&str, &[Key])] = &[
     ("schema_registry", SchemaRegistry::KEYS),
     ("plants", Plants::KEYS),
     ("wifi", Wifi::KEYS),
+    ("sensor", Sensor::KEYS),
 ];
 
 /// A secret's key, its value, and the file that may hold it instead.
@@ -432,8 +475,9 @@ struct SecretKey<'a> {
 
 impl Config {
     /// Every secret. Each has a key `<name>_file` beside it.
-    fn secrets(&mut self) -> [SecretKey<'_>; 3] {
+    fn secrets(&mut self) -> [SecretKey<'_>; 4] {
         let (telegram, webhook) = (&mut self.telegram, &mut self.webhook);
+        let http = &mut self.http;
         let registry = &mut self.schema_registry;
         [
             SecretKey {
@@ -445,6 +489,11 @@ impl Config {
                 name: "webhook.secret",
                 value: &mut webhook.secret,
                 file: webhook.secret_file.as_ref(),
+            },
+            SecretKey {
+                name: "http.token",
+                value: &mut http.token,
+                file: http.token_file.as_ref(),
             },
             SecretKey {
                 name: "schema_registry.password",

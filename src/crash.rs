@@ -25,8 +25,18 @@ pub const DRAWING_POINT: &str = "while-drawing";
 /// Rows of results are in the log and not marked yet.
 pub const RESULTS_POINT: &str = "after-results-append";
 
+/// What came with a place in its sender's queue is in the log, and not answered yet.
+pub const ONCE_POINT: &str = "after-once-append";
+
+/// Readings are at the other end, and still in the sensor's queue.
+pub const SENSOR_POINT: &str = "after-delivery";
+
 /// Points that only `windowsill rebuild` passes.
 pub const REBUILD_POINTS: &[&str] = &["before-rebuild", "after-rebuild-began"];
+
+/// Points that only `windowsill migrate-log` passes: records are in the new log, all of them are,
+/// the state has moved.
+pub const CARRY_POINTS: &[&str] = &["after-carry-append", "before-carry-swap", "after-carry-swap"];
 
 /// Where `TEST_WINDOWSILL_CRASH` is `name:n` and this is the n-th visit of that point, ends the
 /// process as `kill -9` would; where `TEST_WINDOWSILL_PANIC` is, panics. `name:1-3` is every visit

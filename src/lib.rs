@@ -19,6 +19,7 @@ pub mod meter;
 pub mod ops;
 pub mod panics;
 pub mod rooms;
+pub mod sensor;
 pub mod sqlite;
 pub mod store;
 pub mod telegram;

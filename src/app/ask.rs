@@ -14,7 +14,7 @@ use crate::cli::Ask;
 use crate::config::Config;
 use crate::demo::botapi::PAGE_USER;
 use crate::demo::clock::DemoClock;
-use crate::engine::error_chain;
+use crate::engine::{Phases, error_chain};
 use crate::exit::Exit;
 use crate::kernel::chat::{Button, ChatKind, Content, Incoming, Me, Person, Place, Towards};
 use crate::kernel::effect::{Effect, Part, Say};
@@ -54,6 +54,7 @@ pub(super) async fn ask(config: &Config, options: &Ask) -> Result<Exit, Failure>
         clock: house::clock_of(&log, config).await?,
         me: Me::default(),
         topics,
+        phases: Phases::default(),
         log: log.events(),
         // What is asked here is no answer to a question that stands open in the chat.
         follows_conversations: false,

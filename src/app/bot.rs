@@ -12,7 +12,7 @@ use super::intake::Source;
 use super::tasks::Tasks;
 use crate::clock;
 use crate::config::Config;
-use crate::engine::{jittered, publisher, results};
+use crate::engine::{Phases, jittered, publisher, results};
 use crate::exit::Exit;
 use crate::http::{Operations, WatchedPipeline};
 use crate::kernel::chat::Me;
@@ -41,8 +41,14 @@ pub(super) fn fixed_access(config: &Config) -> FixedAccess {
     }
 }
 
-/// The pipelines, the pumps to the log and its upkeep: what works without Telegram.
-pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, pipelines: Vec<Box<dyn Pipe>>) {
+/// The pipelines, the pumps to the log and its upkeep: what works without Telegram. Gives the
+/// pipelines' phases.
+pub(super) fn spawn_engine(
+    tasks: &mut Tasks,
+    house: &House,
+    pipelines: Vec<Box<dyn Pipe>>,
+) -> Phases {
+    let phases = Phases::of(pipelines.iter().map(|pipeline| (pipeline.name(), pipeline.phase())));
     tasks.spawn("log upkeep", house.upkeep(&pipelines).run(tasks.stop()));
     for pipeline in pipelines {
         let stop = tasks.stop();
@@ -55,6 +61,7 @@ pub(super) fn spawn_engine(tasks: &mut Tasks, house: &House, pipelines: Vec<Box<
     tasks.spawn("dead letters", letters);
     let results = results::run(house.workshop.clone(), rooms::results(), tasks.stop());
     tasks.spawn("results", results);
+    phases
 }
 
 /// What the pages for whoever runs the bot look at.
@@ -74,6 +81,7 @@ pub(super) fn operations(
             .collect(),
         telegram: api.meter().clone(),
         webhook,
+        token: config.http.token.clone(),
     }
 }
 
@@ -81,7 +89,7 @@ pub(super) fn operations(
 /// ends, which may be while Telegram is still away; then closes the house.
 pub(super) async fn live(
     mut tasks: Tasks,
-    house: House,
+    (house, phases): (House, Phases),
     config: &Config,
     api: &BotApi,
     asked: impl Future<Output = ()>,
@@ -92,7 +100,7 @@ pub(super) async fn live(
     let refused = match begun {
         Ok(None) => None,
         Ok(Some((me, source))) => {
-            spawn_bot(&mut tasks, &house, config, api, source, me);
+            spawn_bot(&mut tasks, (&house, phases), config, api, source, me);
             tasks.run_until(asked).await;
             None
         }
@@ -110,7 +118,7 @@ pub(super) async fn live(
 /// What talks with Telegram.
 fn spawn_bot(
     tasks: &mut Tasks,
-    house: &House,
+    (house, phases): (&House, Phases),
     config: &Config,
     api: &BotApi,
     source: Source,
@@ -125,6 +133,7 @@ fn spawn_bot(
         me: me.clone(),
         log: house.workshop.log.clone(),
         topics: house.workshop.topics.clone(),
+        phases,
         follows_conversations: true,
     };
     source.spawn(tasks, store, config, api, me.username);

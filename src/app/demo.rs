@@ -73,9 +73,9 @@ pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Fai
     }
     bot::open_access(&house.workshop.store, bot::fixed_access(&config)).await?;
     begin(&mut tasks, &house, &simulated, recording, options.speed).await?;
-    bot::spawn_engine(&mut tasks, &house, pipelines);
+    let phases = bot::spawn_engine(&mut tasks, &house, pipelines);
     let begin = async { Ok((bot::who_am_i(&api, None).await?, Source::Polling)) };
-    bot::live(tasks, house, &config, &api, asked, begin).await
+    bot::live(tasks, (house, phases), &config, &api, asked, begin).await
 }
 
 fn token() -> String {

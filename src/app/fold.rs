@@ -49,12 +49,7 @@ pub(super) async fn catch_up(
     house: &House,
     pipelines: &[Box<dyn Pipe>],
 ) -> Result<Vec<FoldSummary>, Failure> {
-    let mut summaries = Vec::with_capacity(pipelines.len());
-    for pipeline in pipelines {
-        let summary =
-            pipeline.catch_up().await.map_err(|error| failed(pipeline.as_ref(), &error))?;
-        summaries.push(summary);
-    }
+    let summaries = fold_all(pipelines).await?;
     let publish = async {
         while publisher::publish_letters(&house.workshop).await? {}
         results::publish(&house.workshop, &rooms::results()).await
@@ -67,6 +62,17 @@ pub(super) async fn catch_up(
     if let Err(error) = house.upkeep(pipelines).pass().await {
         // What was folded stands, and the next start keeps the log small.
         tracing::warn!(error = %error_chain(&error), "the event log was not kept small");
+    }
+    Ok(summaries)
+}
+
+/// Folds what the log holds, one pipeline after the other, and appends nothing to it.
+pub(super) async fn fold_all(pipelines: &[Box<dyn Pipe>]) -> Result<Vec<FoldSummary>, Failure> {
+    let mut summaries = Vec::with_capacity(pipelines.len());
+    for pipeline in pipelines {
+        let summary =
+            pipeline.catch_up().await.map_err(|error| failed(pipeline.as_ref(), &error))?;
+        summaries.push(summary);
     }
     Ok(summaries)
 }

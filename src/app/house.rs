@@ -18,8 +18,9 @@ use crate::log::LogError;
 use crate::log::codec::WriterSchema;
 use crate::log::embedded::upkeep::Keep;
 use crate::log::topics::{Topics, TopicsError};
+use crate::ops::inspect;
 use crate::rooms::{self, Pipe};
-use crate::store::{DirLock, Store, StoreError, Urgency, access, lock, schemas, state_path};
+use crate::store::{DirLock, Store, StoreError, Urgency, access, carry, lock, schemas, state_path};
 
 /// How long closing the files may take.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -51,9 +52,10 @@ impl From<StoreError> for Failure {
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Failure {
         let exit = match error {
-            LogError::OtherKind { .. } | LogError::Missing(_) | LogError::Settings(_) => {
-                Exit::Usage
-            }
+            LogError::OtherKind { .. }
+            | LogError::Missing(_)
+            | LogError::Settings(_)
+            | LogError::Carried(_) => Exit::Usage,
             _ => Exit::Errors,
         };
         Failure::new(exit, crate::engine::error_chain(&error))
@@ -71,6 +73,21 @@ pub(super) struct House {
 impl House {
     /// Takes the directory's lock and opens everything in it.
     pub(super) async fn open(
+        config: &Config,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<House, Failure> {
+        let house = House::open_to_carry(config, clock).await?;
+        match house.log.expect_in_use().await {
+            Ok(()) => Ok(house),
+            Err(failure) => {
+                house.close().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// The same where the log may be one that was carried elsewhere.
+    pub(super) async fn open_to_carry(
         config: &Config,
         clock: Option<Arc<dyn Clock>>,
     ) -> Result<House, Failure> {
@@ -209,16 +226,41 @@ async fn clock_at_rest(log: &OpenLog, config: &Config) -> Result<Arc<dyn Clock>,
     Ok(Arc::new(stored.resumed(ended_ms.unwrap_or(stored.origin_ms), 0)))
 }
 
-/// `run` keeps out of a folder that `demo` made: its pipelines live in another time.
-pub(super) async fn refuse_demo_folder(log: &OpenLog, config: &Config) -> Result<(), Failure> {
+/// `run` and `sensor` keep out of a folder that `demo` made: its pipelines live in another time.
+pub(super) async fn refuse_demo_folder(
+    verb: &str,
+    log: &OpenLog,
+    config: &Config,
+) -> Result<(), Failure> {
     let Some(log) = log.embedded() else { return Ok(()) };
     if DemoClock::load(log).await?.is_none() {
         return Ok(());
     }
     let reason = format!(
-        "{} was made by `windowsill demo` and lives in simulated time; give `run` a folder of its \
-         own with --data-dir",
+        "{} was made by `windowsill demo` and lives in simulated time; give `{verb}` a folder of \
+         its own with --data-dir",
         config.data_dir.display()
+    );
+    Err(Failure::new(Exit::Usage, reason))
+}
+
+/// `run` keeps out of a cluster while the state still belongs to the folder's own log: its pumps
+/// would write into topics that `migrate-log` fills.
+pub(super) async fn refuse_uncarried(house: &House, config: &Config) -> Result<(), Failure> {
+    if house.log.embedded().is_some() || !config.log_path().is_file() {
+        return Ok(());
+    }
+    let found = inspect::log(&config.log_path(), None).await;
+    let found = found.map_err(|error| Failure::new(Exit::Errors, error.to_string()))?;
+    let store = &house.workshop.store;
+    let logs = store.read(|db| Box::pin(async move { carry::logs(db).await })).await?;
+    if !logs.contains(&found.id) {
+        return Ok(());
+    }
+    let reason = format!(
+        "kafka.brokers is set, and what was folded belongs to {}: carry it over with `windowsill \
+         migrate-log`, or let `windowsill rebuild --accept-loss` begin anew in the cluster",
+        config.log_path().display()
     );
     Err(Failure::new(Exit::Usage, reason))
 }

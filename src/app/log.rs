@@ -60,6 +60,15 @@ impl OpenLog {
         }
     }
 
+    /// A log whose records went elsewhere is only read.
+    pub(super) async fn expect_in_use(&self) -> Result<(), Failure> {
+        let Some(log) = self.embedded() else { return Ok(()) };
+        match log.carried().await? {
+            None => Ok(()),
+            Some(mark) => Err(LogError::Carried(mark).into()),
+        }
+    }
+
     /// Tells of the log's troubles until `stop` turns true, or until it can be used no more.
     pub(super) async fn watch_over(self, stop: watch::Receiver<bool>) -> Result<(), LogError> {
         match self {

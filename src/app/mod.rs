@@ -23,8 +23,11 @@ mod fold;
 mod house;
 mod intake;
 mod log;
+mod meter;
+mod migrate;
 mod rebuild;
 mod run;
+mod sensor;
 mod tasks;
 mod upkeep;
 
@@ -61,6 +64,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Config => Ok(print_config(&config)),
         Command::Topic(verb) => run_topic(&config, verb).await,
         Command::Capture(options) => capture::capture(&config, options).await,
+        Command::Sensor(options) => sensor::sensor(&config, options).await,
         Command::Run => run::run(&config).await,
         Command::Demo(options) => demo::demo(config, &options).await,
         Command::Fold(options) => fold::fold(&config, &options).await,
@@ -68,6 +72,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Backup(options) => backup::backup(&config, &options).await,
         Command::Restore { dir } => backup::restore(&config, &dir).await,
         Command::Rebuild(options) => rebuild::rebuild(&config, &options).await,
+        Command::MigrateLog(options) => migrate::migrate(&config, &options).await,
         Command::Check { json } => check::check(&config, json).await,
         Command::Ask(options) => ask::ask(&config, &options).await,
     };
@@ -140,6 +145,7 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
         Topic::Write { topic: name, format } => {
             let found = find(&name)?;
             let log = OpenLog::open_with(config, &topics).await?;
+            log.expect_in_use().await?;
             let clock = house::clock_of(&log, config).await?;
             if let Err(error) = topics.prepare(found).await {
                 // Lines of bytes need no schema; any other is rejected, and this is why.

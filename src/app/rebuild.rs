@@ -1,7 +1,7 @@
 //! `windowsill rebuild`: empty the views and fold the log from its start, silent up to where it
 //! stood.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde_json::json;
 use super::fold;
 use super::house::{Failure, House};
 use super::log;
+use super::meter::{Meter, say};
 use crate::cli::Rebuild;
 use crate::config::Config;
 use crate::crash;
@@ -23,9 +24,6 @@ use crate::store::{Store, StoreError, Urgency, past};
 
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Without a terminal a line is printed each time that so many more per cent are done.
-const LINE_PER_CENT: i64 = 10;
-const BAR_WIDTH: usize = 40;
 
 type Pipes = Arc<Vec<Box<dyn Pipe>>>;
 
@@ -48,7 +46,7 @@ pub(super) async fn rebuild(config: &Config, options: &Rebuild) -> Result<Exit, 
     } else {
         say("going on with the rebuild that was interrupted");
     }
-    let meter = tokio::spawn(Meter::default().watch(store));
+    let meter = tokio::spawn(watch(store));
     let summaries = fold::catch_up(&house, &pipes).await;
     meter.abort();
     // It may have drawn half a line.
@@ -110,58 +108,20 @@ async fn progress(store: &Store) -> Result<Vec<Progress>, StoreError> {
     store.read(|db| Box::pin(async move { past::progress(db).await })).await
 }
 
-/// Nobody is left to be told when standard error is closed.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// Shows how far a rebuild has come: a bar on a terminal, a line now and then elsewhere.
-#[derive(Debug, Default)]
-struct Meter {
-    shown_per_cent: Option<i64>,
-}
-
-impl Meter {
-    async fn watch(mut self, store: Store) {
-        // What cannot be read at this moment is shown at the next.
-        loop {
-            if let Ok(rebuilds) = progress(&store).await {
-                let all = Progress {
-                    pipeline: String::new(),
-                    done: rebuilds.iter().map(|it| it.done).sum(),
-                    total: rebuilds.iter().map(|it| it.total).sum(),
-                };
-                if rebuilds.is_empty() {
-                    self.finish();
-                    return;
-                }
-                self.show(&all);
+/// Shows how far a rebuild has come until its past is folded; what is new since then follows.
+async fn watch(store: Store) {
+    let mut meter = Meter::new("rebuilding");
+    // What cannot be read at this moment is shown at the next.
+    loop {
+        if let Ok(rebuilds) = progress(&store).await {
+            if rebuilds.is_empty() {
+                meter.finish("rebuilt up to where it stood");
+                return;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            let done = rebuilds.iter().map(|it| it.done).sum();
+            let total = rebuilds.iter().map(|it| it.total).sum();
+            meter.show(&Progress { pipeline: String::new(), done, total });
         }
-    }
-
-    fn show(&mut self, all: &Progress) {
-        let per_cent = all.per_cent();
-        if std::io::stderr().is_terminal() {
-            let filled = usize::try_from(per_cent).unwrap_or(0) * BAR_WIDTH / 100;
-            let bar = format!("{}{}", "█".repeat(filled), "░".repeat(BAR_WIDTH - filled));
-            let _ = write!(std::io::stderr(), "\r{bar} {per_cent:>3} % of {}", all.total);
-            let _ = std::io::stderr().flush();
-        } else if self.shown_per_cent.is_none_or(|shown| per_cent >= shown + LINE_PER_CENT) {
-            say(&format!("rebuilding: {per_cent} % of {} records", all.total));
-        } else {
-            return;
-        }
-        self.shown_per_cent = Some(per_cent);
-    }
-
-    /// The past is folded; what is new since then follows.
-    fn finish(&self) {
-        if self.shown_per_cent.is_none() {
-            return;
-        }
-        let begin = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
-        say(&format!("{begin}rebuilt up to where it stood"));
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

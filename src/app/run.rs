@@ -38,7 +38,8 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
         () = &mut stopped => return Ok(Exit::Done),
         house = House::open(config, None) => house?,
     };
-    house::refuse_demo_folder(&house.log, config).await?;
+    house::refuse_demo_folder("run", &house.log, config).await?;
+    house::refuse_uncarried(&house, config).await?;
     let mut tasks = Tasks::new();
     let pipelines = house.pipelines(config);
     let address = server.address();
@@ -52,7 +53,7 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
     tasks.spawn("http server", server.run(pages, tasks.stop()));
     // A closed standard output is no reason not to run, here and below.
     let _ = writeln!(std::io::stdout(), "listening on http://{address}");
-    bot::spawn_engine(&mut tasks, &house, pipelines);
+    let phases = bot::spawn_engine(&mut tasks, &house, pipelines);
     let store = house.workshop.store.clone();
     let begin = async {
         let me = bot::who_am_i(&api, known).await?;
@@ -66,7 +67,7 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Failure> {
         }
         Ok((me, source))
     };
-    bot::live(tasks, house, config, &api, stopped, begin).await
+    bot::live(tasks, (house, phases), config, &api, stopped, begin).await
 }
 
 /// On the console only, never in a log.

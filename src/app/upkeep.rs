@@ -73,6 +73,9 @@ impl Upkeep {
                 Err(UpkeepError::Log(error)) if !error.is_transient() => return Err(error),
                 // The condition of the file tells it.
                 Err(UpkeepError::Log(LogError::File(_)) | UpkeepError::Store(_)) => {}
+                // Who watches over the cluster tells it.
+                Err(UpkeepError::Log(LogError::Unavailable(_)))
+                    if self.log.embedded().is_none() => {}
                 Err(error) => {
                     tracing::warn!(error = %error_chain(&error), "the log was not kept this time");
                 }

@@ -14,7 +14,6 @@ use crate::kernel::picture::Title;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
     Left,
-    Middle,
     Right,
 }
 
@@ -152,7 +151,6 @@ impl<'a> Canvas<'a> {
         let width_px = self.measure_px(&fitted, set);
         let left = match align {
             Align::Left => x,
-            Align::Middle => x - width_px / 2.0,
             Align::Right => x - width_px,
         };
         let outlines = self.lettering.outlines(&fitted, set.weight, set.size_px, (left, y));

@@ -7,8 +7,6 @@ use crate::kernel::picture::{Gauge, Overview};
 
 /// Lines of one column; more make two columns of smaller letters.
 const ONE_COLUMN: usize = 9;
-/// Lines of each of two columns; more could not be read on a phone.
-const TWO_COLUMNS: usize = 15;
 /// Between two columns.
 const SPACE_PX: f32 = 36.0;
 const ROW_MAX_PX: f32 = 72.0;
@@ -18,12 +16,9 @@ const NUMBER_SHARE: f32 = 0.13;
 /// What a track shows: 0 to 100 per cent.
 const FULL: f32 = 100_000.0;
 
-/// Lines that a picture has at most.
-pub(super) const ROWS_MAX: usize = 2 * TWO_COLUMNS;
-
 /// Draws an overview into an area.
 pub(super) fn draw(canvas: &mut Canvas<'_>, overview: &Overview, area: Area) {
-    let shown = overview.gauges.len().min(ROWS_MAX);
+    let shown = overview.gauges.len().min(Overview::GAUGES_MAX);
     let columns = if shown > ONE_COLUMN { 2 } else { 1 };
     let rows = shown.div_ceil(columns).max(1);
     let spaces_px = SPACE_PX * (columns - 1) as f32;

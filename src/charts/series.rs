@@ -168,15 +168,15 @@ pub(super) fn standing(value: i64, low: i64, high: i64) -> Ink {
     }
 }
 
-/// The days below the plots, each where it begins; one without room has no name.
+/// The days below the plots, each behind the line where it begins; one without room has no name.
 fn axis(canvas: &mut Canvas<'_>, ticks: &[Tick], grid: Grid) {
     let baseline = grid.plot.bottom + Type::SMALL.size_px + 8.0;
     let ends = ticks.iter().skip(1).map(|tick| grid.x(tick.cell)).chain([grid.plot.right]);
     for (tick, end) in ticks.iter().zip(ends) {
         let x = grid.x(tick.cell);
         if canvas.measure_px(&tick.label, Type::SMALL) <= end - x {
-            let at = ((x + end) / 2.0, baseline);
-            canvas.text(&tick.label, at, end - x, Align::Middle, Type::SMALL, Ink::Soft);
+            let at = (x, baseline);
+            canvas.text(&tick.label, at, end - x, Align::Left, Type::SMALL, Ink::Soft);
         }
     }
 }

@@ -14,6 +14,7 @@ use super::value::Secret;
 use super::{Config, ConfigError};
 use crate::log::topics::format_of;
 use crate::rooms;
+use crate::sensor::soil;
 
 /// The file that is read without being asked for, in the working directory.
 const DEFAULT_FILE: &str = "windowsill.toml";
@@ -24,6 +25,11 @@ const MAX_PARTITIONS: i32 = 1000;
 const SECRET_CHARS: usize = 256;
 /// More often is a nuisance to Telegram; more seldom, and nobody knows whether it is there.
 const CHECK_EVERY_SECONDS: RangeInclusive<u32> = 1..=120;
+
+/// More often wears out an SD card; more seldom, and every plant's sensor counts as silent.
+const SENSOR_EVERY_SECONDS: RangeInclusive<u32> = 1..=600;
+/// The longest token of `http.token`.
+const TOKEN_CHARS: usize = 1024;
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -94,6 +100,8 @@ impl Config {
         check_kafka(&figment, &config)?;
         check_webhook(&figment, &config)?;
         check_topics(&figment, &config)?;
+        check_http(&figment, &config)?;
+        check_sensor(&figment, &config)?;
         config.origins = super::key_paths()
             .into_iter()
             .filter_map(|key| Some((key.clone(), origin_of(&figment, &key)?)))
@@ -190,6 +198,42 @@ fn check_webhook(figment: &Figment, config: &Config) -> Result<(), ConfigError> 
     let in_file = webhook.secret_file.is_some();
     let key = if in_file { "webhook.secret_file" } else { "webhook.secret" };
     refused(key, format!("expected 1 to {SECRET_CHARS} letters, digits, '_' and '-'"))
+}
+
+/// The token goes into a header of HTTP.
+fn check_http(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
+    let is_fit = |token: &str| {
+        (1..=TOKEN_CHARS).contains(&token.len())
+            && token.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if config.http.token.as_ref().is_none_or(|token| is_fit(token.reveal())) {
+        return Ok(());
+    }
+    let in_file = config.http.token_file.is_some();
+    let key = if in_file { "http.token_file" } else { "http.token" };
+    let origin = origin_of(figment, key).unwrap_or_default();
+    let reason = format!("expected 1 to {TOKEN_CHARS} visible ASCII characters without blanks");
+    Err(ConfigError::Refused { origin, key: key.to_owned(), reason })
+}
+
+fn check_sensor(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
+    let refused = |key: &str, reason: String| {
+        let origin = origin_of(figment, key).unwrap_or_default();
+        Err(ConfigError::Refused { origin, key: key.to_owned(), reason })
+    };
+    if !SENSOR_EVERY_SECONDS.contains(&config.sensor.interval_seconds) {
+        let (least, most) = (SENSOR_EVERY_SECONDS.start(), SENSOR_EVERY_SECONDS.end());
+        return refused("sensor.interval_seconds", format!("expected {least} to {most} seconds"));
+    }
+    let known = soil::ADDRESSES.map(soil::sensor_id);
+    let unknown = config.sensor.calibration.keys().find(|id| !known.contains(id));
+    match unknown {
+        None => Ok(()),
+        Some(id) => {
+            let expected = known.join(", ");
+            refused("sensor.calibration", format!("{id:?} is no sensor, expected {expected}"))
+        }
+    }
 }
 
 fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {

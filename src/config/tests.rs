@@ -136,7 +136,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known() {
         &[],
         "\"telegram.tokken\", which is not a key; did you mean \"telegram.token\"?",
     );
-    refused("[plants]\ntoken = 'x'", &[], "did you mean \"telegram.token\"?");
+    refused("[plants]\napi_url = 'x'", &[], "did you mean \"telegram.api_url\"?");
     refused("", &[("WINDOWSILL_TELEGRAM__TOKN", "x")], "WINDOWSILL_TELEGRAM__TOKN sets");
     refused("[topics.houseplant-reading]", &[], "expected one of houseplant-readings");
 }
@@ -231,4 +231,39 @@ fn a_prefix_goes_before_names_that_are_not_set_by_themselves() {
     assert_eq!(config.topic_name("pcap"), "air");
     assert_eq!(config.topic_name("houseplant-readings"), "home.houseplant-readings");
     refused("[kafka]\nbrokers = 'a'\n", &[], "expected host:port");
+}
+
+#[test]
+fn a_calibration_is_two_raw_values_of_a_sensor_that_can_be() {
+    let config = load("[sensor.calibration]\n'0x36' = [412, 987]", &[]).unwrap();
+    assert_eq!(<[u16; 2]>::from(config.sensor.calibration["0x36"]), [412, 987]);
+    let rendered = render(&config);
+    assert!(rendered.contains("calibration = { \"0x36\" = [412, 987] }"), "{rendered}");
+    for (pair, expected) in [
+        ("'0x36' = [987, 412]", "dry is 987 and wet is 412"),
+        ("'0x36' = [412, 9000]", "raw values are 0 to 4095"),
+        ("'0x40' = [412, 987]", "\"0x40\" is no sensor, expected 0x36, 0x37, 0x38, 0x39"),
+    ] {
+        refused(&format!("[sensor.calibration]\n{pair}"), &[], expected);
+    }
+    refused("[sensor]\ninterval_seconds = 0", &[], "expected 1 to 600 seconds");
+}
+
+#[test]
+fn a_token_for_http_fits_into_a_header_and_is_never_shown() {
+    let config = load("", &[("WINDOWSILL_HTTP__TOKEN", "s3cret")]).unwrap();
+    assert!(!render(&config).contains("s3cret"));
+    for token in ["two words", "gr\u{fc}n"] {
+        let variables = [("WINDOWSILL_HTTP__TOKEN", token)];
+        refused(
+            "",
+            &variables,
+            "WINDOWSILL_HTTP__TOKEN sets http.token: expected 1 to 1024 visible",
+        );
+    }
+    for url in ["pi.local:8080", "http://user:pass@pi.local", "http://pi.local/?a=b"] {
+        refused(&format!("[sensor]\nurl = '{url}'"), &[], "expected an address such as");
+    }
+    let url = load("[sensor]\nurl = 'http://pi.local:8080/'", &[]).unwrap().sensor.url.unwrap();
+    assert_eq!(url.as_str(), "http://pi.local:8080");
 }

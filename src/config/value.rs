@@ -125,14 +125,47 @@ impl RegistryUrl {
     }
 
     fn parse(text: &str) -> Option<RegistryUrl> {
-        let mut url = Url::parse(text).ok()?;
-        let is_bare = url.query().is_none() && url.fragment().is_none();
-        let names_nobody = url.username().is_empty() && url.password().is_none();
-        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-        // One name for one place: ids are kept under it.
-        let path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&path);
-        (is_bare && names_nobody && is_web).then_some(RegistryUrl(url))
+        server(text).map(RegistryUrl)
+    }
+}
+
+/// The address of a server, with its path, without a slash at its end: one name for one place.
+fn server(text: &str) -> Option<Url> {
+    let mut url = Url::parse(text).ok()?;
+    let is_bare = url.query().is_none() && url.fragment().is_none();
+    let names_nobody = url.username().is_empty() && url.password().is_none();
+    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    (is_bare && names_nobody && is_web).then_some(url)
+}
+
+/// Where a running bot answers over HTTP. What it knows us by has a key of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BotUrl(Url);
+
+impl BotUrl {
+    /// Without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+}
+
+impl Serialize for BotUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for BotUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<BotUrl, D::Error> {
+        let written = text(deserializer)?;
+        let expected =
+            "an address such as http://192.168.1.20:8080 (http.token has a key of its own)";
+        // What was written may hold a password: it is not shown.
+        server(&written)
+            .map(BotUrl)
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Other("something else"), &expected))
     }
 }
 

@@ -35,7 +35,7 @@ mod watchdog;
 
 pub use lag::{Lag, LogEnds};
 pub use lost::PassedOver;
-pub use phase::Phase;
+pub use phase::{Phase, Phases};
 pub use runner::{FoldSummary, Runner};
 pub(crate) use runner::{died, error_chain, jittered};
 
@@ -51,8 +51,9 @@ pub enum EngineError {
     /// Positions of another log: going on would skip or repeat records.
     #[error(
         "the positions of pipeline {pipeline} belong to log {stored}, but this is log {found}: \
-         put the old log back, start with an empty data directory, or let \
-         `windowsill rebuild --accept-loss` begin anew on this one"
+         put the old log back (`windowsill migrate-log` carries an embedded one to Kafka), start \
+         with an empty data directory, or let `windowsill rebuild --accept-loss` begin anew on this \
+         one"
     )]
     OtherLog { pipeline: &'static str, stored: String, found: String },
     /// The log holds another record where the last folded one was.

@@ -23,6 +23,31 @@ pub enum Phase {
     Halted(String),
 }
 
+/// The phases of all pipelines, for whoever tells people of them.
+#[derive(Debug, Clone, Default)]
+pub struct Phases(Arc<BTreeMap<&'static str, watch::Receiver<Phase>>>);
+
+impl Phases {
+    /// By the pipelines' names.
+    pub fn of(pipelines: impl Iterator<Item = (&'static str, watch::Receiver<Phase>)>) -> Phases {
+        Phases(Arc::new(pipelines.collect()))
+    }
+
+    /// The phase of a pipeline that this process runs.
+    pub fn get(&self, name: &str) -> Option<Phase> {
+        self.0.get(name).map(|phase| phase.borrow().clone())
+    }
+
+    /// The pipelines of which some records wait, with the reason of each.
+    pub fn waiting(&self) -> BTreeMap<&'static str, String> {
+        let waiting = self.0.iter().filter_map(|(name, phase)| match &*phase.borrow() {
+            Phase::Waiting(reason) => Some((*name, reason.clone())),
+            _ => None,
+        });
+        waiting.collect()
+    }
+}
+
 /// The phase as it is shown: the session's own, unless records of a topic wait.
 #[derive(Debug, Clone)]
 pub(super) struct Board {
@@ -45,6 +70,16 @@ impl Board {
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Phase> {
         self.shown.subscribe()
+    }
+
+    /// A session begins. Why the one before failed is shown until this one works.
+    pub(super) fn begin(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_failed = matches!(state.own, Phase::Pausing(_) | Phase::Halted(_));
+        drop(state);
+        if !has_failed {
+            self.enter(Phase::ReadingTables);
+        }
     }
 
     /// The session has come to this phase.
@@ -113,7 +148,11 @@ mod tests {
         board.waits("a", "away".to_owned());
         board.enter(Phase::Pausing("the disk is full".to_owned()));
         assert_eq!(*board.subscribe().borrow(), Phase::Pausing("the disk is full".to_owned()));
-        board.enter(Phase::ReadingTables);
+        board.begin();
+        assert_eq!(*board.subscribe().borrow(), Phase::Pausing("the disk is full".to_owned()));
+        board.enter(Phase::Folding);
+        assert_eq!(*board.subscribe().borrow(), Phase::Folding);
+        board.begin();
         assert_eq!(*board.subscribe().borrow(), Phase::ReadingTables);
     }
 }

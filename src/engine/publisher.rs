@@ -171,31 +171,11 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
     }
     workshop.topics.create(workshop.log.as_ref()).await?;
     let log_name = &workshop.topics.get(log::dead_letters::TOPIC)?.log_name;
-    match workshop.log.append(log_name, records.clone()).await {
-        Err(error) if error.is_of_record() => {
-            append_one_by_one(workshop, log_name, records).await?;
-        }
-        appended => drop(appended?),
+    for (_, error) in workshop.log.append_each(log_name, records).await? {
+        tracing::warn!(%error, "a dead letter stays in the store alone");
     }
     crash::point("after-append");
     Ok(Some(Appended::Letters(waiting.iter().map(|buried| buried.id).collect())))
-}
-
-/// One of them is refused: it stays in our own store alone, and the others go their way.
-async fn append_one_by_one(
-    workshop: &Workshop,
-    log_name: &str,
-    records: Vec<NewRecord>,
-) -> Result<(), EngineError> {
-    for record in records {
-        match workshop.log.append(log_name, vec![record]).await {
-            Err(error) if error.is_of_record() => {
-                tracing::warn!(%error, "a dead letter stays in the store alone");
-            }
-            appended => drop(appended?),
-        }
-    }
-    Ok(())
 }
 
 /// Appends the oldest edits, those of one topic.

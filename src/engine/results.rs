@@ -178,21 +178,17 @@ async fn append(
     topic: &Topic,
     records: Vec<NewRecord>,
 ) -> Result<(), EngineError> {
-    match workshop.log.append(&topic.log_name, records.clone()).await {
-        Err(error) if error.is_of_record() => {}
-        appended => return Ok(appended.map(drop)?),
-    }
-    for record in records {
-        let size_bytes = record.size_bytes();
-        match workshop.log.append(&topic.log_name, vec![record]).await {
-            Err(error) if error.is_of_record() => {
-                let topic = topic.spec.name;
-                tracing::error!(topic, size_bytes, %error, "the log does not take a result");
-            }
-            appended => drop(appended?),
-        }
+    let sizes: Vec<usize> = records.iter().map(NewRecord::size_bytes).collect();
+    for (index, error) in workshop.log.append_each(&topic.log_name, records).await? {
+        let (topic, size_bytes) = (topic.spec.name, sizes[index]);
+        tracing::error!(topic, size_bytes, %error, "the log does not take a result");
     }
     Ok(())
+}
+
+/// What a published row's bytes are known by.
+pub(crate) fn digest(bytes: &[u8]) -> Vec<u8> {
+    Sha256::digest(bytes).to_vec()
 }
 
 /// What has to be appended for a row, if anything has, and how it is marked then.
@@ -217,7 +213,7 @@ fn step(
             return (None, Done { record_key, changed, published });
         }
     };
-    let digest = encoded.as_ref().map(|bytes| Sha256::digest(bytes).to_vec());
+    let digest = encoded.as_ref().map(|bytes| digest(bytes));
     let is_new = digest != published;
     let key = Some(record_key.clone().into_bytes());
     let record = NewRecord { key, value: encoded, ts_ms: now_ms, ..NewRecord::default() };

@@ -15,7 +15,8 @@ use super::resolve::{Patience, Resolver};
 use super::session::{Ended, Session};
 use super::{EngineError, Phase, Views, Workshop};
 use crate::clock;
-use crate::kernel::time::SteadyClock;
+use crate::kernel::record::RecordRef;
+use crate::kernel::time::{LAST_EVENT_MS, SteadyClock};
 use crate::store::{StoreError, Urgency, standstill};
 
 /// The first and the longest wait before a failed session is begun again.
@@ -90,6 +91,15 @@ impl<V: Views> Runner<V> {
         self.room.name()
     }
 
+    /// The time at which a record of one of its streams happened; `None` where none did.
+    pub fn event_ms(&self, topic: &str, record: &RecordRef<'_>) -> Option<i64> {
+        let stream = self.room.streams().iter().position(|name| *name == topic)?;
+        let codec = &self.workshop.topics.get(topic).ok()?.codec;
+        let event = self.room.decode(stream, codec, record).ok()?;
+        let event_ms = self.room.event_ms(&event, record.ts_ms);
+        event_ms.filter(|event_ms| (0..=LAST_EVENT_MS).contains(event_ms))
+    }
+
     /// Folds until `stop` turns true. A transient fault begins the session again; one that waits
     /// for somebody outside makes it stand still; any other ends the runner with the reason.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), EngineError> {
@@ -143,9 +153,7 @@ impl<V: Views> Runner<V> {
         kept: &mut Kept,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, EngineError> {
-        if !matches!(kept.standing, Standing::Halted(_)) {
-            self.board.enter(Phase::ReadingTables);
-        }
+        self.board.begin();
         let mut session = tokio::select! {
             biased;
             opened = self.session(kept, Patience::Endless) => opened?,

@@ -22,9 +22,13 @@ mod health;
 mod metrics;
 mod operations;
 mod serve;
+mod topics;
 
 pub use operations::{Operations, WatchedPipeline};
 pub use serve::{Limits, serve};
+pub use topics::{TopicPages, routes as topic_routes};
+
+use crate::log::once::Once;
 
 /// How long the store and the log may take to answer a page.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -85,14 +89,23 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// The pages for whoever runs the bot.
+/// The pages for whoever runs the bot, and for programs that know the token.
 pub fn routes(operations: Operations) -> Router {
+    let workshop = &operations.workshop;
+    let topics = topics::routes(TopicPages {
+        log: workshop.log.clone(),
+        topics: workshop.topics.clone(),
+        clock: workshop.clock.clone(),
+        token: operations.token.clone(),
+        once: Once::default(),
+    });
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::page))
-        .layer(middleware::from_fn(only_direct))
         .with_state(operations)
+        .merge(topics)
+        .layer(middleware::from_fn(only_direct))
 }
 
 async fn only_direct(request: Request, next: Next) -> Response {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::config::Secret;
 use crate::engine::{Phase, Workshop};
 use crate::rooms::Pipe;
 use crate::telegram::meter::Meter;
@@ -38,4 +39,6 @@ pub struct Operations {
     pub telegram: Arc<Meter>,
     /// How far the webhook is, where updates come to one.
     pub webhook: Option<watch::Receiver<Registration>>,
+    /// Whoever shows it may read and write topics.
+    pub token: Option<Secret>,
 }

@@ -94,6 +94,11 @@ pub struct Overview {
     pub gauges: Vec<Gauge>,
 }
 
+impl Overview {
+    /// More could not be read on a phone, and are not drawn.
+    pub const GAUGES_MAX: usize = 30;
+}
+
 /// One thing against its band. Values are thousandths of a per cent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gauge {

@@ -161,6 +161,22 @@ impl Codec {
         Ok(Codec::Confluent(ConfluentCodec::new(own(format)?, subject, book)))
     }
 
+    /// Do both write values in the same form?
+    pub fn writes_like(&self, other: &Codec) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// Do the bytes begin as this format's values do? Single-object values are read in every format
+    /// and are written in one.
+    pub fn has_form(&self, bytes: &[u8]) -> bool {
+        match self {
+            Codec::Avro(_) => AvroCodec::claims(bytes),
+            Codec::Confluent(_) => ConfluentCodec::claims(bytes),
+            Codec::Json(_) => !AvroCodec::claims(bytes),
+            Codec::Raw => true,
+        }
+    }
+
     /// The bytes of a value given as JSON.
     pub fn encode(&self, value: &Value) -> Result<Vec<u8>, CodecError> {
         match self {

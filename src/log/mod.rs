@@ -15,6 +15,7 @@ pub mod codec;
 pub mod dead_letters;
 pub mod embedded;
 pub mod kafka;
+pub mod once;
 pub mod registry;
 pub mod topics;
 pub mod varint;
@@ -77,6 +78,9 @@ pub enum LogError {
          Put the right file back and start again"
     )]
     Replaced { place: String, what: &'static str },
+    /// The log's records went to a cluster; what is appended here would be folded by nobody.
+    #[error("{0}")]
+    Carried(embedded::Carried),
     /// Schemas that records need could not be had; the records wait.
     #[error(transparent)]
     Registry(#[from] registry::RegistryError),
@@ -205,10 +209,33 @@ pub trait EventLog: Send + Sync {
     fn bounds(&self, topic: &str) -> LogFuture<'_, Vec<Bounds>>;
     /// Resolves when every record is durable, with their places in the same order.
     fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>>;
+    /// The same where one that is refused keeps none of the others out: gives the index of each that
+    /// was, with the reason (`is_of_record`). Those that a refused one held up may come to stand
+    /// behind later ones.
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>>;
     /// A reader from these positions; partitions not named are not read.
     fn read(&self, topic: &str, from: Vec<Start>) -> LogFuture<'_, Box<dyn LogReader>>;
     /// Every topic of the log, by name.
     fn topics(&self) -> LogFuture<'_, Vec<TopicStat>>;
+}
+
+/// A record that the log does not take: its index among those given, and why.
+pub type Refusal = (usize, LogError);
+
+/// Parts records that cannot be taken from the others.
+fn sift(
+    records: Vec<NewRecord>,
+    check: impl Fn(&NewRecord) -> Result<(), LogError>,
+) -> (Vec<NewRecord>, Vec<Refusal>) {
+    let check = |(index, record)| check(record).err().map(|error| (index, error));
+    let refused: Vec<Refusal> = records.iter().enumerate().filter_map(check).collect();
+    if refused.is_empty() {
+        return (records, refused);
+    }
+    let is_taken =
+        |index: &usize| refused.binary_search_by_key(index, |(refused, _)| *refused).is_err();
+    let taken = records.into_iter().enumerate().filter(|(index, _)| is_taken(index));
+    (taken.map(|(_, record)| record).collect(), refused)
 }
 
 /// A reader of one topic.

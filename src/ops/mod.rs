@@ -5,4 +5,5 @@ pub mod capture;
 pub mod check;
 pub mod dead_letters;
 pub mod inspect;
+pub mod migrate;
 pub mod topic;

@@ -15,9 +15,10 @@ mod parse;
 mod read;
 mod write;
 
+pub use lines::{ParsedLines, parse_lines};
 pub use list::list;
 pub use parse::{LineFormat, LineParser};
-pub use read::{Begin, ReadOptions, read};
+pub use read::{Begin, Lines, Piece, ReadOptions, read};
 pub use write::{WriteOptions, Written, write};
 
 /// Why a verb could not be carried out.

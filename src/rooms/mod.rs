@@ -16,6 +16,7 @@ use crate::engine::{EngineError, FoldSummary, PassedOver, Phase, Runner, Views, 
 use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
+use crate::kernel::record::RecordRef;
 use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::kernel::topic::TopicSpec;
@@ -99,6 +100,8 @@ pub trait Pipe: Send + Sync {
     fn name(&self) -> &'static str;
     /// The topics that it reads, by default name.
     fn topics(&self) -> Vec<&'static str>;
+    /// The time at which a record of one of its streams happened; `None` where none did.
+    fn event_ms(&self, topic: &str, record: &RecordRef<'_>) -> Option<i64>;
     fn phase(&self) -> watch::Receiver<Phase>;
     fn run(&self, stop: watch::Receiver<bool>) -> BoxFuture<'_, Result<(), EngineError>>;
     fn catch_up(&self) -> BoxFuture<'_, Result<FoldSummary, EngineError>>;
@@ -118,6 +121,10 @@ impl<V: Views> Pipe for Runner<V> {
 
     fn topics(&self) -> Vec<&'static str> {
         Runner::topics(self)
+    }
+
+    fn event_ms(&self, topic: &str, record: &RecordRef<'_>) -> Option<i64> {
+        Runner::event_ms(self, topic, record)
     }
 
     fn phase(&self) -> watch::Receiver<Phase> {

@@ -1,5 +1,6 @@
 //! A routed update with its types erased, so that the shell can take any room's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -22,6 +23,8 @@ pub struct Asker {
     pub settings: Settings,
     /// Where the log ends, if that was asked for and told.
     pub log_ends: Option<LogEnds>,
+    /// Pipelines of which some records wait for something outside, with the reason of each.
+    pub waiting: BTreeMap<&'static str, String>,
 }
 
 /// The reading half of a room's chat.

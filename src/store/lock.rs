@@ -20,13 +20,18 @@ pub struct DirLock {
 impl DirLock {
     /// Creates the directory if it is missing and takes its lock.
     pub fn take(data_dir: &Path) -> Result<DirLock, StoreError> {
+        DirLock::take_part(data_dir, FILE)
+    }
+
+    /// The same for a part of the directory that has an owner of its own, by its lock's file.
+    pub fn take_part(data_dir: &Path, file: &str) -> Result<DirLock, StoreError> {
         make_dir(data_dir)?;
         let unusable = |source| StoreError::Directory { path: data_dir.to_owned(), source };
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(data_dir.join(FILE))
+            .open(data_dir.join(file))
             .map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => Ok(DirLock { _file: file }),

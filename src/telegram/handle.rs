@@ -9,10 +9,10 @@ use sqlx::SqliteConnection;
 
 use super::access::{Access, FixedAccess};
 use super::routes::Visit;
-use super::{apply, household, parse, routes};
+use super::{apply, household, parse, routes, stale};
 use crate::clock::{self, Clock};
 use crate::crash;
-use crate::engine::LogEnds;
+use crate::engine::{LogEnds, Phases};
 use crate::kernel::chat::{Draft, Incoming, Me, Snapshot, Standing, draft_button};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
@@ -22,7 +22,7 @@ use crate::rooms;
 use crate::rooms::turn::{Asker, Decision, Routes};
 use crate::store::inbox::{self, Waiting};
 use crate::store::outbox::{self, Class, Target};
-use crate::store::{Store, StoreError, StoreReader, Urgency, conversation, settings};
+use crate::store::{Store, StoreError, StoreReader, Urgency, conversation, positions, settings};
 
 /// A decision is made again when its conversation moved meanwhile, at most this often.
 const MAX_DECISIONS: usize = 5;
@@ -42,8 +42,19 @@ pub struct Desk {
     /// Where the pipelines' records come from, to tell how far they are behind.
     pub log: Arc<dyn EventLog>,
     pub topics: Topics,
+    /// How the pipelines of this process get on; none where another process runs them.
+    pub phases: Phases,
     /// `false`: every update stands by itself, whatever conversation is open.
     pub follows_conversations: bool,
+}
+
+/// What was read for a decision.
+struct Read {
+    decide: Decision,
+    room: &'static str,
+    snapshot: Snapshot,
+    /// What an answer has to say of its age.
+    stale: Option<Text>,
 }
 
 /// What a decision came to.
@@ -73,9 +84,12 @@ impl Desk {
         let read = reader
             .read(move |db| Box::pin(async move { desk.read(db, &asked, log_ends).await }))
             .await?;
-        let Some((decide, room, snapshot)) = read else { return Ok(None) };
+        let Some(Read { decide, room, snapshot, stale }) = read else { return Ok(None) };
         let draft_version = snapshot.draft.as_ref().map(|draft| draft.version);
         let mut effects = decide(incoming, &snapshot);
+        if let Some(line) = stale {
+            stale::add(line, &mut effects);
+        }
         if let Some(draft) = open_question(incoming, &snapshot, &effects) {
             effects.extend(rooms::question(&draft, &snapshot.settings).map(Effect::Say));
         }
@@ -93,7 +107,7 @@ impl Desk {
         db: &mut SqliteConnection,
         incoming: &Arc<Incoming>,
         log_ends: Option<LogEnds>,
-    ) -> Result<Option<(Decision, &'static str, Snapshot)>, StoreError> {
+    ) -> Result<Option<Read>, StoreError> {
         let access = Access::load(db, &self.access).await?;
         let standing = access.standing_of(incoming);
         let draft = match self.follows_conversations {
@@ -106,8 +120,14 @@ impl Desk {
         let Some(turn) = route else { return Ok(None) };
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
         let settings = settings::of(db, incoming.place.chat_id).await?;
-        let asker = Asker { place: incoming.place, user_id, settings, log_ends };
+        let waiting = self.phases.waiting();
+        let asker = Asker { place: incoming.place, user_id, settings, log_ends, waiting };
         let decide = turn.read(&asker, db).await?;
+        let room = turn.room();
+        let stale = match draft {
+            None => self.stale(db, room).await?,
+            Some(_) => None,
+        };
         let snapshot = Snapshot {
             me: self.me.clone(),
             fixed: self.access.clone(),
@@ -119,7 +139,19 @@ impl Desk {
             time_zone: settings.zone(self.time_zone),
             settings,
         };
-        Ok(Some((decide, turn.room(), snapshot)))
+        Ok(Some(Read { decide, room, snapshot, stale }))
+    }
+
+    /// What look-ups of a room say of their age. Its pipeline is called like the room.
+    async fn stale(
+        &self,
+        db: &mut SqliteConnection,
+        room: &str,
+    ) -> Result<Option<Text>, StoreError> {
+        let phase = self.phases.get(room).filter(stale::may_be);
+        let Some(phase) = phase else { return Ok(None) };
+        let (row, _) = positions::load(db, room).await?;
+        Ok(stale::line(&phase, row.caught_up_at, clock::now_ms()))
     }
 }
 

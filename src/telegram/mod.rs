@@ -25,3 +25,4 @@ pub mod webhook;
 
 mod out_of_reach;
 mod set_back;
+mod stale;

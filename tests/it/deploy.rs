@@ -31,7 +31,9 @@ fn parse(line: &str) -> Cli {
 #[track_caller]
 fn expect_known(settings: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("telegram-token"), "4711:a-token").unwrap();
+    for secret in ["telegram-token", "http-token"] {
+        std::fs::write(dir.path().join(secret), "4711:a-token").unwrap();
+    }
     let here = dir.path().to_str().unwrap();
     let mut command = windowsill(dir.path(), &["config"]);
     for setting in settings {
@@ -90,6 +92,23 @@ fn the_backups_unit_backs_up_what_the_bots_unit_runs_on() {
     }
     assert_eq!(values(&unit, "StateDirectory"), ["windowsill windowsill-backups"]);
     assert!(read("deploy/windowsill-backup.timer").contains("OnCalendar=daily"));
+}
+
+#[test]
+fn the_sensors_unit_reads_the_bus_with_settings_that_it_knows() {
+    let (unit, bot) = (read("deploy/windowsill-sensor.service"), read("deploy/windowsill.service"));
+    let [start] = values(&unit, "ExecStart")[..] else { panic!("one command") };
+    let Command::Sensor(options) = parse(start).command else { panic!("{start}") };
+    assert!(!options.simulation.simulate && options.verb.is_none(), "{start}");
+    expect_known(&values(&unit, "Environment"));
+    assert_eq!(values(&unit, "SupplementaryGroups"), ["i2c"]);
+    assert_eq!(values(&unit, "DeviceAllow"), ["char-i2c rw"]);
+    // Either would hide the bus, or the group that may use it.
+    assert!(values(&unit, "PrivateDevices").is_empty() && values(&unit, "PrivateUsers").is_empty());
+    assert_eq!(values(&unit, "StateDirectory"), ["windowsill-sensor"]);
+    for key in ["Restart", "RestartPreventExitStatus", "TimeoutStopSec"] {
+        assert_eq!(values(&unit, key), values(&bot, key));
+    }
 }
 
 #[test]

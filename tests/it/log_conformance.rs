@@ -123,6 +123,7 @@ macro_rules! suite {
             appending::topics_are_told_with_what_they_hold,
             appending::what_is_not_there_is_an_error,
             appending::a_record_over_the_limit_is_refused,
+            appending::a_record_that_is_refused_keeps_none_of_the_others_out,
         ]);
     };
 }

@@ -42,6 +42,7 @@ mod rebuild;
 mod registry;
 mod replay;
 mod results;
+mod sensor;
 mod sensors;
 mod settings;
 mod starting;

@@ -3,9 +3,10 @@
     avro_kafka.py BROKERS REGISTRY TOPIC write SCHEMA_FILE < {"key", "value", "ts"} a line
     avro_kafka.py BROKERS REGISTRY TOPIC read COUNT
 
-What it reads it prints as {"key", "value"} a line.
+What it reads it prints as {"key", "value"} a line, moments as milliseconds since 1970.
 """
 
+import datetime
 import json
 import sys
 
@@ -37,6 +38,11 @@ def write(brokers, registry, topic, schema_file):
         sys.exit(f"not delivered: {failed}")
 
 
+def plain(moment):
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return (moment - epoch) // datetime.timedelta(milliseconds=1)
+
+
 def read(brokers, registry, topic, count):
     deserialize = AvroDeserializer(registry)
     context = SerializationContext(topic, MessageField.VALUE)
@@ -49,7 +55,7 @@ def read(brokers, registry, topic, count):
         if message is None or message.error():
             sys.exit(f"nothing came: {message and message.error()}")
         value = deserialize(message.value(), context)
-        print(json.dumps({"key": message.key().decode(), "value": value}))
+        print(json.dumps({"key": message.key().decode(), "value": value}, default=plain))
     consumer.close()
 
 

@@ -142,6 +142,11 @@ impl ConfluentCodec {
         decode_datum(&writer.shape, datum)
     }
 
+    /// Do the bytes begin as such values do?
+    pub(super) fn claims(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&MAGIC)
+    }
+
     /// A key of others may be of this format, or plain.
     pub(super) fn has_written_key(&self, key: &[u8]) -> bool {
         self.own.is_none() && key.first() == Some(&MAGIC)

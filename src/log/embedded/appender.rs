@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::carried;
 use super::identity::Identity;
 use super::schema::{BUSY_ATTEMPTS, BUSY_PAUSE, ROW_OVERHEAD_BYTES, connect, log_error};
 use crate::condition::{Condition, Use, is_busy};
@@ -101,7 +102,7 @@ async fn append(
 ) {
     let group = Group::gather(&mut jobs);
     let outcome = commit_patiently(conn, &group).await;
-    let outcome = outcome.map_err(|fault| log_error(identity.path(), &fault));
+    let outcome = outcome.map_err(|fault| log_error(identity.path(), &fault)).flatten();
     // A commit into a file that was deleted meanwhile is none.
     let outcome = outcome.and_then(|bases| identity.check().map(|()| bases));
     match &outcome {
@@ -195,7 +196,7 @@ fn join(open: &mut BatchBuilder, row: &BatchBuilder) -> Option<i64> {
 async fn commit_patiently(
     conn: &mut SqliteConnection,
     group: &Group,
-) -> Result<Vec<i64>, sqlx::Error> {
+) -> Result<Result<Vec<i64>, LogError>, sqlx::Error> {
     let mut attempt = 1;
     loop {
         match commit(conn, group).await {
@@ -223,9 +224,16 @@ pub(super) async fn renew(conn: &mut SqliteConnection, identity: &Identity) {
     }
 }
 
-/// Writes the rows in one transaction and gives their base offsets.
-async fn commit(conn: &mut SqliteConnection, group: &Group) -> Result<Vec<i64>, sqlx::Error> {
+/// Writes the rows in one transaction and gives their base offsets; none into a log whose records
+/// went elsewhere.
+async fn commit(
+    conn: &mut SqliteConnection,
+    group: &Group,
+) -> Result<Result<Vec<i64>, LogError>, sqlx::Error> {
     let mut tx = conn.begin_with("begin immediate").await?;
+    if let Some(mark) = carried::find(&mut tx).await? {
+        return Ok(Err(LogError::Carried(mark)));
+    }
     let mut bases = Vec::with_capacity(group.rows.len());
     for (topic_id, row) in &group.rows {
         let batch = row.packed();
@@ -265,7 +273,7 @@ async fn commit(conn: &mut SqliteConnection, group: &Group) -> Result<Vec<i64>, 
         bases.push(base_offset);
     }
     tx.commit().await?;
-    Ok(bases)
+    Ok(Ok(bases))
 }
 
 #[cfg(test)]
@@ -337,6 +345,6 @@ mod tests {
         assert_eq!(group.rows.len(), 1);
         assert_eq!(group.places, [[(0, 0)], [(0, 2)], [(0, 4)]]);
         let mut conn = prepared(&path).await;
-        assert_eq!(commit(&mut conn, &group).await.unwrap(), [0]);
+        assert_eq!(commit(&mut conn, &group).await.unwrap().unwrap(), [0]);
     }
 }

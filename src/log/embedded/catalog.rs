@@ -120,3 +120,8 @@ pub(super) async fn meta_set(
     .await?;
     Ok(())
 }
+
+pub(super) async fn meta_remove(conn: &mut SqliteConnection, key: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from meta where key = ?").bind(key).execute(conn).await?;
+    Ok(())
+}

@@ -15,9 +15,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::condition::{Condition, FileFault, Use};
 use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
-use crate::log::{Bounds, Described, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
+use crate::log::{
+    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Refusal, Start, TopicStat, sift,
+};
 
 mod appender;
+mod carried;
 mod catalog;
 mod identity;
 mod inspect;
@@ -29,9 +32,11 @@ pub mod upkeep;
 mod watcher;
 
 use appender::{Job, Order};
+pub use carried::Carried;
 use catalog::Topic;
 use identity::Identity;
 pub use inspect::{LogFile, inspect};
+pub use placement::partition_of_key;
 use reader::{Cursor, EmbeddedReader};
 use watcher::OwnedTask;
 
@@ -119,6 +124,24 @@ impl EmbeddedLog {
         catalog::meta_set(&mut conn, key, value).await.map_err(|fault| self.error(&fault))
     }
 
+    /// Where the records went, or are going, if the log is to be used no more.
+    pub async fn carried(&self) -> Result<Option<Carried>, LogError> {
+        let mut conn = self.conn.lock().await;
+        carried::find(&mut conn).await.map_err(|fault| self.error(&fault))
+    }
+
+    /// From here on no append is taken.
+    pub async fn mark_carried(&self, mark: &Carried) -> Result<(), LogError> {
+        let mut conn = self.conn.lock().await;
+        carried::set(&mut conn, mark).await.map_err(|fault| self.error(&fault))
+    }
+
+    /// The log is used again.
+    pub async fn unmark_carried(&self) -> Result<(), LogError> {
+        let mut conn = self.conn.lock().await;
+        carried::remove(&mut conn).await.map_err(|fault| self.error(&fault))
+    }
+
     fn error(&self, fault: &sqlx::Error) -> LogError {
         let fault = FileFault::of(self.shared.identity.path(), fault);
         self.shared.condition.fails(Use::Read, &fault);
@@ -171,6 +194,16 @@ impl EmbeddedLog {
             offset: bases[row] + index,
         };
         Ok(packed.places.into_iter().map(placed).collect())
+    }
+
+    async fn append_sifted(
+        &self,
+        topic: &str,
+        records: Vec<NewRecord>,
+    ) -> Result<Vec<Refusal>, LogError> {
+        let (taken, refused) = sift(records, placement::check_size);
+        self.append_packed(topic, taken).await?;
+        Ok(refused)
     }
 
     async fn start_reader(
@@ -266,6 +299,11 @@ impl EventLog for EmbeddedLog {
     fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>> {
         let topic = topic.to_owned();
         Box::pin(async move { self.append_packed(&topic, records).await })
+    }
+
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
+        let topic = topic.to_owned();
+        Box::pin(async move { self.append_sifted(&topic, records).await })
     }
 
     fn read(&self, topic: &str, from: Vec<Start>) -> LogFuture<'_, Box<dyn LogReader>> {

@@ -80,9 +80,14 @@ fn partition_of(
         (Some(partition), _) => {
             Err(LogError::UnknownPartition { topic: topic.to_owned(), partition, partitions })
         }
-        (None, Some(key)) => Ok(positive(murmur2(key)) % partitions),
+        (None, Some(key)) => Ok(partition_of_key(key, partitions)),
         (None, None) => Ok(positive(turn.fetch_add(1, Ordering::Relaxed)) % partitions),
     }
+}
+
+/// Where Kafka's default partitioner puts a key.
+pub fn partition_of_key(key: &[u8], partitions: i32) -> i32 {
+    positive(murmur2(key)) % partitions
 }
 
 /// Kafka takes the sign bit away, not the absolute value.
@@ -90,7 +95,7 @@ fn positive(number: u32) -> i32 {
     (number & 0x7fff_ffff).cast_signed()
 }
 
-fn check_size(record: &NewRecord) -> Result<(), LogError> {
+pub(super) fn check_size(record: &NewRecord) -> Result<(), LogError> {
     let size_bytes = record.size_bytes();
     if size_bytes > MAX_RECORD_BYTES {
         return Err(LogError::TooLarge { size_bytes, limit_bytes: MAX_RECORD_BYTES });

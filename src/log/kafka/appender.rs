@@ -41,30 +41,43 @@ impl Appender {
         Appender { settings, troubles, client: Mutex::new(None) }
     }
 
-    /// Resolves when all are durable.
+    /// Resolves when all are durable, or refused: an error of each record is about that record or
+    /// about those that went with it.
     pub(super) async fn append(
         &self,
         topic: &str,
         records: &[NewRecord],
-    ) -> Result<Vec<Placed>, LogError> {
+    ) -> Result<Vec<Result<Placed, LogError>>, LogError> {
         let client = self.client(topic)?;
         let mut under_way = Vec::with_capacity(records.len());
         for record in records {
-            under_way.push(self.send(&client, topic, record).await?);
+            under_way.push(of_record(self.send(&client, topic, record).await)?);
         }
-        let mut places = Vec::with_capacity(records.len());
+        let mut outcomes = Vec::with_capacity(records.len());
         for delivery in under_way {
-            let delivered = delivery.await.map_err(|_| LogError::Closed)?;
-            let delivered = delivered.map_err(|(error, _)| self.failed(&client, topic, &error))?;
-            if delivered.offset < 0 {
-                // It is there, and was there before: the answer to the first attempt was lost.
-                let reason = "kafka does not tell where a record came to stand".to_owned();
-                return Err(LogError::Unavailable(reason));
-            }
-            places.push(Placed { partition: delivered.partition, offset: delivered.offset });
+            outcomes.push(match delivery {
+                Ok(delivery) => of_record(self.land(&client, topic, delivery).await)?,
+                Err(refused) => Err(refused),
+            });
         }
         self.troubles.passed();
-        Ok(places)
+        Ok(outcomes)
+    }
+
+    async fn land(
+        &self,
+        client: &Client,
+        topic: &str,
+        delivery: DeliveryFuture,
+    ) -> Result<Placed, LogError> {
+        let delivered = delivery.await.map_err(|_| LogError::Closed)?;
+        let delivered = delivered.map_err(|(error, _)| self.failed(client, topic, &error))?;
+        if delivered.offset < 0 {
+            // It is there, and was there before: the answer to the first attempt was lost.
+            let reason = "kafka does not tell where a record came to stand".to_owned();
+            return Err(LogError::Unavailable(reason));
+        }
+        Ok(Placed { partition: delivered.partition, offset: delivered.offset })
     }
 
     /// Lets what is under way land, for a moment.
@@ -157,23 +170,39 @@ fn headers(record: &NewRecord, marker: Option<&str>) -> Option<OwnedHeaders> {
     Some(headers)
 }
 
-/// What can be said of an append before anything of it is sent.
-pub(super) fn check(topic: &str, partitions: i32, records: &[NewRecord]) -> Result<(), LogError> {
-    for record in records {
-        if let Some(partition) = record.partition
-            && !(0..partitions).contains(&partition)
-        {
-            let topic = topic.to_owned();
-            return Err(LogError::UnknownPartition { topic, partition, partitions });
-        }
-        let size_bytes = record.size_bytes();
-        if size_bytes > MAX_RECORD_BYTES {
-            return Err(LogError::TooLarge { size_bytes, limit_bytes: MAX_RECORD_BYTES });
-        }
-        if record.headers.iter().any(|header| header.name.contains('\0')) {
-            let reason = "the name of a header has a zero byte in it".to_owned();
-            return Err(LogError::Refused { topic: topic.to_owned(), reason });
-        }
+/// Parts what is wrong with one record from what is wrong with the log.
+fn of_record<T>(outcome: Result<T, LogError>) -> Result<Result<T, LogError>, LogError> {
+    match outcome {
+        Err(error) if !error.is_of_record() => Err(error),
+        outcome => Ok(outcome),
+    }
+}
+
+/// What can be said of a record before anything is sent.
+pub(super) fn check(topic: &str, record: &NewRecord) -> Result<(), LogError> {
+    let size_bytes = record.size_bytes();
+    if size_bytes > MAX_RECORD_BYTES {
+        return Err(LogError::TooLarge { size_bytes, limit_bytes: MAX_RECORD_BYTES });
+    }
+    if record.headers.iter().any(|header| header.name.contains('\0')) {
+        let reason = "the name of a header has a zero byte in it".to_owned();
+        return Err(LogError::Refused { topic: topic.to_owned(), reason });
     }
     Ok(())
+}
+
+/// The same of partitions that records name.
+pub(super) fn check_partitions(
+    topic: &str,
+    partitions: i32,
+    records: &[NewRecord],
+) -> Result<(), LogError> {
+    let mut named = records.iter().filter_map(|record| record.partition);
+    match named.find(|partition| !(0..partitions).contains(partition)) {
+        Some(partition) => {
+            let topic = topic.to_owned();
+            Err(LogError::UnknownPartition { topic, partition, partitions })
+        }
+        None => Ok(()),
+    }
 }

@@ -37,6 +37,7 @@ pub(super) fn of_code(code: Code, topic: &str, troubles: &Troubles) -> LogError 
         | Code::MessageBatchTooLarge
         | Code::InvalidTimestamp
         | Code::InvalidRecord
+        | Code::InvalidDifferentRecord
         | Code::PolicyViolation
         | Code::InvalidConfig
         | Code::InvalidReplicationFactor => LogError::Refused { topic, reason: code.to_string() },

@@ -14,7 +14,9 @@ use crate::config::Config;
 use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
 use crate::log::topics::Topics;
-use crate::log::{Bounds, Described, EventLog, LogError, LogFuture, LogReader, Start, TopicStat};
+use crate::log::{
+    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Refusal, Start, TopicStat, sift,
+};
 
 mod admin;
 mod appender;
@@ -149,17 +151,47 @@ impl KafkaLog {
         topic: &str,
         records: &[NewRecord],
     ) -> Result<Vec<Placed>, LogError> {
+        for record in records {
+            appender::check(topic, record)?;
+        }
+        self.expect_partitions(topic, records).await?;
+        self.appender.append(topic, records).await?.into_iter().collect()
+    }
+
+    /// Records that name a partition must find it there.
+    async fn expect_partitions(&self, topic: &str, records: &[NewRecord]) -> Result<(), LogError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
         let known = known.filter(|(_, since)| since.elapsed() < KNOWN_FOR);
-        match known.map(|(partitions, _)| appender::check(topic, partitions, records)) {
-            Some(Ok(())) => {}
-            Some(Err(error)) if !matches!(error, LogError::UnknownPartition { .. }) => {
-                return Err(error);
-            }
+        match known.map(|(partitions, _)| appender::check_partitions(topic, partitions, records)) {
+            Some(Ok(())) => Ok(()),
             // Too old, or the topic has grown meanwhile.
-            _ => appender::check(topic, self.count_partitions(topic).await?, records)?,
+            _ => {
+                let partitions = self.count_partitions(topic).await?;
+                appender::check_partitions(topic, partitions, records)
+            }
         }
-        self.appender.append(topic, records).await
+    }
+
+    /// A broker refuses whole batches: what was refused is sent again, each record by itself.
+    async fn append_sifted(
+        &self,
+        topic: &str,
+        records: Vec<NewRecord>,
+    ) -> Result<Vec<Refusal>, LogError> {
+        let count = records.len();
+        let (taken, mut refused) = sift(records, |record| appender::check(topic, record));
+        self.expect_partitions(topic, &taken).await?;
+        let is_taken =
+            |index: &usize| refused.binary_search_by_key(index, |(refused, _)| *refused).is_err();
+        let indexes: Vec<usize> = (0..count).filter(is_taken).collect();
+        let outcomes = self.appender.append(topic, &taken).await?;
+        let sent = taken.chunks(1).zip(indexes).zip(outcomes);
+        for ((record, index), _) in sent.filter(|(_, outcome)| outcome.is_err()) {
+            for outcome in self.appender.append(topic, record).await? {
+                refused.extend(outcome.err().map(|error| (index, error)));
+            }
+        }
+        Ok(refused)
     }
 
     async fn start_reader(
@@ -263,6 +295,11 @@ impl EventLog for KafkaLog {
     fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>> {
         let topic = topic.to_owned();
         Box::pin(async move { self.append_all(&topic, &records).await })
+    }
+
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
+        let topic = topic.to_owned();
+        Box::pin(async move { self.append_sifted(&topic, records).await })
     }
 
     fn read(&self, topic: &str, from: Vec<Start>) -> LogFuture<'_, Box<dyn LogReader>> {

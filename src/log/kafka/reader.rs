@@ -21,7 +21,7 @@ use super::settings::KafkaSettings;
 use super::zero_time;
 use crate::kernel::record::Header;
 use crate::log::batch::BatchBuilder;
-use crate::log::{Fetched, LogError, LogFuture, LogReader};
+use crate::log::{Batch, Fetched, LogError, LogFuture, LogReader};
 
 /// Steps that wait for whoever reads.
 const AHEAD_STEPS: usize = 4;
@@ -82,9 +82,8 @@ impl KafkaReader {
         let (sender, steps) = mpsc::channel(AHEAD_STEPS);
         let mut ahead = ReadAhead {
             consumer,
-            next: beginning.from.clone(),
+            packed: Packed::of(&beginning.from),
             beginning,
-            packed: BTreeMap::new(),
             steps: sender,
             troubles,
             looked_at: Instant::now(),
@@ -103,10 +102,7 @@ impl KafkaReader {
 struct ReadAhead {
     consumer: BaseConsumer<Ears>,
     beginning: Beginning,
-    /// The offset after the last record that was read, by partition.
-    next: BTreeMap<i32, i64>,
-    /// What is to be handed out next.
-    packed: BTreeMap<i32, BatchBuilder>,
+    packed: Packed,
     steps: mpsc::Sender<Result<Fetched, LogError>>,
     troubles: Arc<Troubles>,
     looked_at: Instant,
@@ -116,12 +112,77 @@ struct ReadAhead {
 /// Nobody reads any more, or nothing more can be read.
 struct Stop;
 
+/// What was read and is to be handed out next, by partition. It is met by every record.
+struct Packed {
+    /// Indexed by the partition's number; those that are not read are empty.
+    partitions: Vec<Option<PackedPartition>>,
+    size_bytes: usize,
+}
+
+struct PackedPartition {
+    /// The offset after the last record that was read.
+    next: i64,
+    builder: BatchBuilder,
+}
+
+impl Packed {
+    fn of(from: &BTreeMap<i32, i64>) -> Packed {
+        let mut packed = Packed { partitions: Vec::new(), size_bytes: 0 };
+        for (partition, next) in from {
+            let builder = BatchBuilder::new(*partition, *next);
+            let index = usize::try_from(*partition).unwrap_or_default();
+            packed.partitions.resize_with(packed.partitions.len().max(index + 1), || None);
+            packed.partitions[index] = Some(PackedPartition { next: *next, builder });
+        }
+        packed
+    }
+
+    fn partition(&mut self, partition: i32) -> Option<&mut PackedPartition> {
+        self.partitions.get_mut(usize::try_from(partition).ok()?)?.as_mut()
+    }
+
+    /// The partitions that are read, with the offset after the last record that was.
+    fn next(&self) -> Vec<(i32, i64)> {
+        let read = (0..).zip(&self.partitions);
+        read.filter_map(|(partition, read)| Some((partition, read.as_ref()?.next))).collect()
+    }
+
+    /// Adds a record.
+    fn push(&mut self, message: &BorrowedMessage<'_>) -> Result<(), LogError> {
+        let offset = message.offset();
+        let mut ts_ms = match message.timestamp() {
+            Timestamp::CreateTime(ts_ms) | Timestamp::LogAppendTime(ts_ms) => ts_ms,
+            Timestamp::NotAvailable => -1,
+        };
+        let mut headers = message.headers().map(headers).unwrap_or_default();
+        zero_time::restore(&mut ts_ms, &mut headers);
+        // Nothing comes of a partition that was not assigned.
+        let Some(read) = self.partition(message.partition()) else { return Ok(()) };
+        let before_bytes = read.builder.size_bytes();
+        read.builder.push(offset, ts_ms, message.key(), message.payload(), &headers)?;
+        read.next = offset + 1;
+        let added_bytes = read.builder.size_bytes() - before_bytes;
+        self.size_bytes += added_bytes;
+        Ok(())
+    }
+
+    /// What was read of a partition since the last time.
+    fn take(&mut self, partition: i32) -> Option<Batch> {
+        let read = self.partition(partition)?;
+        let fresh = BatchBuilder::new(partition, read.next);
+        let empty_bytes = fresh.size_bytes();
+        let full = std::mem::replace(&mut read.builder, fresh);
+        self.size_bytes -= full.size_bytes() - empty_bytes;
+        full.finish()
+    }
+}
+
 impl ReadAhead {
     /// Takes what has arrived and hands it out.
     fn round(&mut self) -> Result<(), Stop> {
         let mut wait = TURN;
         let mut room = STEP_RECORDS;
-        while room > 0 && self.packed_bytes() < STEP_BYTES && self.take(wait)? {
+        while room > 0 && self.packed.size_bytes < STEP_BYTES && self.take(wait)? {
             wait = Duration::ZERO;
             room -= 1;
         }
@@ -142,13 +203,13 @@ impl ReadAhead {
     fn take(&mut self, wait: Duration) -> Result<bool, Stop> {
         let fault = match self.consumer.poll(wait) {
             None => return Ok(false),
-            Some(Ok(message)) => match pack(&mut self.packed, &mut self.next, &message) {
+            Some(Ok(message)) => match self.packed.push(&message) {
                 Ok(()) => return Ok(true),
                 Err(error) => error,
             },
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 self.hand_out(partition)?;
-                let next_offset = self.next.get(&partition).copied().unwrap_or(0);
+                let next_offset = self.packed.partition(partition).map_or(0, |read| read.next);
                 self.send(Ok(Fetched::End { partition, next_offset }))?;
                 return Ok(true);
             }
@@ -213,15 +274,16 @@ impl ReadAhead {
     /// A topic that ends before what was read of it was made anew.
     fn expect_not_shorter(&self) -> Result<(), LogError> {
         let topic = &self.beginning.topic;
-        let partitions: Vec<i32> = self.next.keys().copied().collect();
+        let read = self.packed.next();
+        let partitions: Vec<i32> = read.iter().map(|(partition, _)| *partition).collect();
         let ends = offsets(&self.consumer, topic, &partitions, Offset::End, PATIENCE);
         let Ok(ends) = ends else { return Ok(()) };
-        for ((partition, next), end) in self.next.iter().zip(ends) {
-            if end < *next {
+        for ((partition, next), end) in read.into_iter().zip(ends) {
+            if end < next {
                 return Err(LogError::BeyondEnd {
                     topic: topic.clone(),
-                    partition: *partition,
-                    offset: *next,
+                    partition,
+                    offset: next,
                     next_offset: end,
                 });
             }
@@ -229,26 +291,15 @@ impl ReadAhead {
         Ok(())
     }
 
-    fn packed_bytes(&self) -> usize {
-        self.packed.values().map(BatchBuilder::size_bytes).sum()
-    }
-
     fn hand_out_all(&mut self) -> Result<(), Stop> {
-        while let Some((_, builder)) = self.packed.pop_first() {
-            self.send_packed(builder)?;
+        for (partition, _) in self.packed.next() {
+            self.hand_out(partition)?;
         }
         Ok(())
     }
 
     fn hand_out(&mut self, partition: i32) -> Result<(), Stop> {
-        match self.packed.remove(&partition) {
-            Some(builder) => self.send_packed(builder),
-            None => Ok(()),
-        }
-    }
-
-    fn send_packed(&self, builder: BatchBuilder) -> Result<(), Stop> {
-        match builder.finish() {
+        match self.packed.take(partition) {
             Some(batch) => self.send(Ok(Fetched::Batch(batch))),
             None => Ok(()),
         }
@@ -263,26 +314,6 @@ impl ReadAhead {
         let _ = self.send(Err(error));
         Err(Stop)
     }
-}
-
-/// Adds a record to what is handed out next.
-fn pack(
-    packed: &mut BTreeMap<i32, BatchBuilder>,
-    next: &mut BTreeMap<i32, i64>,
-    message: &BorrowedMessage<'_>,
-) -> Result<(), LogError> {
-    let (partition, offset) = (message.partition(), message.offset());
-    let known = next.entry(partition).or_insert(offset);
-    let builder = packed.entry(partition).or_insert_with(|| BatchBuilder::new(partition, *known));
-    let mut ts_ms = match message.timestamp() {
-        Timestamp::CreateTime(ts_ms) | Timestamp::LogAppendTime(ts_ms) => ts_ms,
-        Timestamp::NotAvailable => -1,
-    };
-    let mut headers = message.headers().map(headers).unwrap_or_default();
-    zero_time::restore(&mut ts_ms, &mut headers);
-    builder.push(offset, ts_ms, message.key(), message.payload(), &headers)?;
-    *known = offset + 1;
-    Ok(())
 }
 
 fn headers(found: &BorrowedHeaders) -> Vec<Header> {

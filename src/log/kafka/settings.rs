@@ -81,7 +81,8 @@ impl fmt::Debug for KafkaSettings {
 }
 
 impl KafkaSettings {
-    pub(super) fn reading(&self) -> ClientConfig {
+    /// The settings of a consumer, as every reader has them.
+    pub fn reading(&self) -> ClientConfig {
         self.client(READING)
     }
 

@@ -61,7 +61,8 @@ fn secret_files(config: &Config) -> BTreeSet<String> {
     };
     let telegram = of_key("telegram.token", config.telegram.token_file.as_deref());
     let webhook = of_key("webhook.secret", config.webhook.secret_file.as_deref());
-    telegram.into_iter().chain(webhook).collect()
+    let http = of_key("http.token", config.http.token_file.as_deref());
+    telegram.into_iter().chain(webhook).chain(http).collect()
 }
 
 fn is_open_to_others(path: &Path) -> bool {

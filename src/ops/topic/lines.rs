@@ -1,4 +1,4 @@
-//! The reading thread of `topic write`: bytes into lines, lines into records.
+//! Bytes into lines, lines into records; and the reading thread of `topic write`.
 //!
 //! Invariant: what one read gave is passed on at once, so a line that a producer has just flushed
 //! is not kept back; no line makes it hold more than `LINE_BYTES`.
@@ -18,7 +18,12 @@ const LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What one read gave.
 pub(super) enum Piece {
-    Lines { records: Vec<NewRecord>, rejected: Vec<(u64, String)> },
+    Lines {
+        records: Vec<NewRecord>,
+        /// The number of the line that each record stood on.
+        numbers: Vec<u64>,
+        rejected: Vec<(u64, String)>,
+    },
     Failed(std::io::Error),
 }
 
@@ -33,8 +38,7 @@ pub(super) fn read_lines(
     let mut lines = Lines::default();
     let mut buffer = vec![0; READ_BYTES];
     while !stopped.load(Ordering::Relaxed) {
-        let mut piece =
-            Parsed { parser, now_ms: now_ms(), records: Vec::new(), rejected: Vec::new() };
+        let mut piece = Parsed::new(parser, now_ms());
         let at_end = match input.read(&mut buffer) {
             Ok(0) => {
                 lines.finish(&mut piece);
@@ -50,13 +54,32 @@ pub(super) fn read_lines(
                 return;
             }
         };
-        let Parsed { records, rejected, .. } = piece;
+        let Parsed { records, numbers, rejected, .. } = piece;
         let empty = records.is_empty() && rejected.is_empty();
-        let taken = empty || pieces.blocking_send(Piece::Lines { records, rejected }).is_ok();
+        let lines = Piece::Lines { records, numbers, rejected };
+        let taken = empty || pieces.blocking_send(lines).is_ok();
         if at_end || !taken {
             return;
         }
     }
+}
+
+/// What the lines of a whole text are.
+pub struct ParsedLines {
+    pub records: Vec<NewRecord>,
+    /// The number of the line that each record stood on.
+    pub numbers: Vec<u64>,
+    /// The numbers of the lines that are no records, with the reason.
+    pub rejected: Vec<(u64, String)>,
+}
+
+pub fn parse_lines(text: &[u8], parser: &LineParser, now_ms: i64) -> ParsedLines {
+    let mut lines = Lines::default();
+    let mut piece = Parsed::new(parser, now_ms);
+    lines.feed(text, &mut piece);
+    lines.finish(&mut piece);
+    let Parsed { records, numbers, rejected, .. } = piece;
+    ParsedLines { records, numbers, rejected }
 }
 
 /// The lines of one piece as they become records.
@@ -64,13 +87,23 @@ struct Parsed<'a> {
     parser: &'a LineParser,
     now_ms: i64,
     records: Vec<NewRecord>,
+    numbers: Vec<u64>,
     rejected: Vec<(u64, String)>,
 }
 
-impl Parsed<'_> {
+impl<'a> Parsed<'a> {
+    fn new(parser: &'a LineParser, now_ms: i64) -> Parsed<'a> {
+        Parsed { parser, now_ms, records: Vec::new(), numbers: Vec::new(), rejected: Vec::new() }
+    }
+
     fn line(&mut self, number: u64, line: &[u8]) {
         match self.parser.parse(line, self.now_ms) {
-            Ok(record) => self.records.extend(record),
+            Ok(Some(record)) => {
+                self.records.push(record);
+                self.numbers.push(number);
+            }
+            // A line that says nothing.
+            Ok(None) => {}
             Err(reason) => self.rejected.push((number, reason)),
         }
     }

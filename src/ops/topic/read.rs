@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::{TopicError, output};
 use crate::log::topics::{Topic, Topics};
-use crate::log::{Batch, Bounds, EventLog, Fetched, LogError, Start};
+use crate::log::{Bounds, EventLog, Fetched, LogError, LogReader, Start};
 
 /// Where reading begins in every partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,46 +48,75 @@ pub async fn read(
     options: ReadOptions,
     out: &mut dyn Write,
 ) -> Result<(), TopicError> {
-    let codec = topic.codec.clone();
-    let bounds = log.bounds(&topic.log_name).await?;
-    let mut open: Vec<i32> = bounds.iter().map(|bounds| bounds.partition).collect();
-    let starts = bounds.iter().map(|bounds| start(bounds, options.begin)).collect();
-    let mut reader = log.read(&topic.log_name, starts).await?;
+    let mut lines = Lines::open(log, topics, topic, options.begin).await?;
     let mut out = BufWriter::new(out);
     loop {
-        let printed = match reader.next().await? {
-            Fetched::Batch(batch) => {
-                topics.resolve(topic, &batch).await.map_err(LogError::from)?;
-                let print = |line: String| writeln!(out, "{line}");
-                print_batch(&batch, |record| output::line(&topic.log_name, &codec, record), print)?
-            }
-            Fetched::End { partition, .. } => {
-                open.retain(|open| *open != partition);
-                out.flush()
-            }
+        let printed = match lines.next().await? {
+            Piece::Lines(text) => out.write_all(text.as_bytes()),
+            Piece::CaughtUp => out.flush(),
         };
         match printed {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             Err(error) => return Err(TopicError::Output(error)),
-            Ok(()) if open.is_empty() && !options.follow => return Ok(()),
+            Ok(()) if lines.is_at_end() && !options.follow => return Ok(()),
             Ok(()) => {}
         }
     }
 }
 
-/// Records that the log cannot read are an error of the log, the inner result is the output's.
-fn print_batch(
-    batch: &Batch,
-    line: impl Fn(&crate::kernel::record::RecordRef<'_>) -> String,
-    mut print: impl FnMut(String) -> std::io::Result<()>,
-) -> Result<std::io::Result<()>, TopicError> {
-    for record in batch.records() {
-        let printed = print(line(&record?));
-        if printed.is_err() {
-            return Ok(printed);
-        }
+/// A topic as lines, a piece after the other.
+pub struct Lines {
+    reader: Box<dyn LogReader>,
+    topics: Topics,
+    topic: Topic,
+    /// Partitions whose end was not met yet.
+    open: Vec<i32>,
+}
+
+/// What a step of reading gave.
+pub enum Piece {
+    /// Some lines, each with its end.
+    Lines(String),
+    /// A partition is at its end.
+    CaughtUp,
+}
+
+impl Lines {
+    pub async fn open(
+        log: &dyn EventLog,
+        topics: &Topics,
+        topic: &Topic,
+        begin: Begin,
+    ) -> Result<Lines, LogError> {
+        let bounds = log.bounds(&topic.log_name).await?;
+        let open = bounds.iter().map(|bounds| bounds.partition).collect();
+        let starts = bounds.iter().map(|bounds| start(bounds, begin)).collect();
+        let reader = log.read(&topic.log_name, starts).await?;
+        Ok(Lines { reader, topics: topics.clone(), topic: topic.clone(), open })
     }
-    Ok(Ok(()))
+
+    /// Was the end of every partition met?
+    pub fn is_at_end(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// The next piece, waiting for new records where all partitions are at their end.
+    pub async fn next(&mut self) -> Result<Piece, LogError> {
+        let batch = match self.reader.next().await? {
+            Fetched::Batch(batch) => batch,
+            Fetched::End { partition, .. } => {
+                self.open.retain(|open| *open != partition);
+                return Ok(Piece::CaughtUp);
+            }
+        };
+        self.topics.resolve(&self.topic, &batch).await?;
+        let mut text = String::new();
+        for record in batch.records() {
+            text.push_str(&output::line(&self.topic.log_name, &self.topic.codec, &record?));
+            text.push('\n');
+        }
+        Ok(Piece::Lines(text))
+    }
 }
 
 fn start(bounds: &Bounds, begin: Begin) -> Start {

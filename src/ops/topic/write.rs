@@ -85,6 +85,13 @@ pub async fn write(
     outcome.map(|()| writer.done)
 }
 
+/// Records on their way into the log, with the numbers of their lines.
+#[derive(Default)]
+struct Lines {
+    records: Vec<NewRecord>,
+    numbers: Vec<u64>,
+}
+
 struct Writer<'a> {
     log: &'a dyn EventLog,
     topic: &'a str,
@@ -125,41 +132,49 @@ impl Writer<'_> {
 
     /// Makes a piece durable, and those that wait behind it.
     async fn append(&mut self, first: Piece) -> Result<(), TopicError> {
-        let mut records = Vec::new();
-        let mut failed = self.take(first, &mut records);
+        let mut all = Lines::default();
+        let mut failed = self.take(first, &mut all);
         while failed.is_none()
-            && records.len() < APPEND_RECORDS
+            && all.records.len() < APPEND_RECORDS
             && let Ok(piece) = self.pieces.try_recv()
         {
-            failed = self.take(piece, &mut records);
+            failed = self.take(piece, &mut all);
         }
-        let count = records.len() as u64;
-        if count > 0 {
-            self.log.append(self.topic, records).await?;
+        if !all.records.is_empty() {
+            let count = all.records.len();
+            let refused = self.log.append_each(self.topic, all.records).await?;
+            self.done.written += (count - refused.len()) as u64;
+            for (index, error) in refused {
+                self.reject(all.numbers[index], &error.to_string());
+            }
         }
-        self.done.written += count;
         self.tell_progress();
         failed.map_or(Ok(()), |fault| Err(TopicError::Input(fault)))
     }
 
     /// Adds the records of a piece and reports its bad lines.
-    fn take(&mut self, piece: Piece, all: &mut Vec<NewRecord>) -> Option<std::io::Error> {
+    fn take(&mut self, piece: Piece, all: &mut Lines) -> Option<std::io::Error> {
         match piece {
             Piece::Failed(fault) => Some(fault),
-            Piece::Lines { records, rejected } => {
-                if all.is_empty() {
-                    *all = records;
+            Piece::Lines { records, numbers, rejected } => {
+                if all.records.is_empty() {
+                    *all = Lines { records, numbers };
                 } else {
-                    all.extend(records);
+                    all.records.extend(records);
+                    all.numbers.extend(numbers);
                 }
-                self.done.rejected += rejected.len() as u64;
                 for (number, reason) in rejected {
-                    // Standard error may be closed; the exit code still tells.
-                    let _ = writeln!(self.report, "line {number}: {}", shown(&reason));
+                    self.reject(number, &reason);
                 }
                 None
             }
         }
+    }
+
+    /// A line comes to nothing. Standard error may be closed; the exit code still tells.
+    fn reject(&mut self, number: u64, reason: &str) {
+        self.done.rejected += 1;
+        let _ = writeln!(self.report, "line {number}: {}", shown(reason));
     }
 
     fn tell_progress(&mut self) {

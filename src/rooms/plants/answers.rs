@@ -47,8 +47,7 @@ async fn list(db: &mut SqliteConnection, typed: &str, unit: Unit) -> Result<Know
         Some(Ok(filter)) => Some(filter),
         None => None,
     };
-    let (rows, total) = lookup::list(db, filter.as_ref()).await?;
-    Ok(Known::Plants(rows, total))
+    Ok(Known::Plants(lookup::list(db, filter.as_ref()).await?))
 }
 
 async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {

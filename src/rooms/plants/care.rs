@@ -131,7 +131,8 @@ async fn judge_plant(
 }
 
 /// Looks at the quarter hours of all plants that begin in `from_ms..to_ms`. Most show no sign: one
-/// statement finds those that do.
+/// statement finds those that do. Where nothing at all was read half an hour later, as where
+/// sensors tell little, it looks at no plant.
 async fn judge_all(db: &mut SqliteConnection, from_ms: i64, to_ms: i64) -> Result<(), StoreError> {
     sqlx::query("delete from plant_watering_found where start_ms >= ? and start_ms < ?")
         .bind(from_ms)
@@ -139,16 +140,26 @@ async fn judge_all(db: &mut SqliteConnection, from_ms: i64, to_ms: i64) -> Resul
         .execute(&mut *db)
         .await?;
     let signs: Vec<(i64, i32)> = sqlx::query_as(
-        "select s.start_ms, s.plant_id
-           from plant_bucket s
+        "with recursive quarter (start_ms) as (
+            select min(start_ms) from plant_bucket where start_ms >= ?3 and start_ms < ?4
+            union all
+            select (select min(next.start_ms) from plant_bucket next
+                     where next.start_ms > quarter.start_ms and next.start_ms < ?4)
+              from quarter where quarter.start_ms is not null),
+         followed (start_ms) as materialized (
+            select start_ms from quarter
+             where exists (select 1 from plant_bucket later
+                            where later.start_ms = quarter.start_ms + ?1))
+         select s.start_ms, s.plant_id
+           from followed
+           cross join plant_bucket s on s.start_ms = followed.start_ms
            cross join plant_bucket later
              on later.start_ms = s.start_ms + ?1 and later.plant_id = s.plant_id
            left join plant_bucket last
              on last.start_ms = s.start_ms - ?2 and last.plant_id = s.plant_id
-          where s.start_ms >= ?3 and s.start_ms < ?4
-            and (last.plant_id is null
-                 or later.moisture_sum / later.reading_count
-                    - last.moisture_sum / last.reading_count >= ?5)
+          where last.plant_id is null
+             or later.moisture_sum / later.reading_count
+                - last.moisture_sum / last.reading_count >= ?5
           order by s.start_ms, s.plant_id",
     )
     .bind(SIGN_AFTER_MS)

@@ -8,6 +8,7 @@ use super::METADATA;
 use super::filter::Filter;
 use super::types::PlantId;
 use super::wire::Houseplant;
+use crate::kernel::picture::Overview;
 use crate::store::{StoreError, publication};
 
 /// Plants that a list names; it says how many more there are.
@@ -179,27 +180,53 @@ fn similarity(wanted: &str, name: &str) -> f64 {
     strsim::jaro_winkler(wanted, name)
 }
 
-/// The plants that pass the filter, by name, and how many there are in all.
-pub async fn list(
-    db: &mut SqliteConnection,
-    filter: Option<&Filter>,
-) -> Result<(Vec<PlantRow>, i64), StoreError> {
-    let (condition, bound) = match filter {
+/// Plants that pass a filter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// By name.
+    pub rows: Vec<PlantRow>,
+    /// How many there are in all.
+    pub total: i64,
+    /// Those furthest out of their band, or nearest to its edges, as many as a picture shows.
+    pub neediest: Vec<PlantRow>,
+}
+
+/// The condition of a filter, and its limit.
+fn condition(filter: Option<&Filter>) -> (String, f32) {
+    match filter {
         // Both come from fixed lists of our own, never from what was typed.
         Some(filter) => {
             (format!("where p.{} {} ?", filter.column(), filter.operator()), filter.limit)
         }
         None => ("where ? is not null".to_owned(), 0.0),
-    };
+    }
+}
+
+pub async fn list(
+    db: &mut SqliteConnection,
+    filter: Option<&Filter>,
+) -> Result<Listed, StoreError> {
+    let (condition, bound) = condition(filter);
     let count: String = format!("select count(*) from plant p {condition}");
     let total = sqlx::query_scalar(&count).bind(bound).fetch_one(&mut *db).await?;
     let rows = sqlx::query_as(&format!(
         "{PLANT_ROW} {condition} order by p.name_key, p.plant_id limit {LIST_LIMIT}"
     ))
     .bind(bound)
+    .fetch_all(&mut *db)
+    .await?;
+    let neediest = sqlx::query_as(&format!(
+        "{PLANT_ROW} {condition}
+          order by l.moisture is null,
+                   min(l.moisture - p.moisture_low * 1000, p.moisture_high * 1000 - l.moisture),
+                   p.plant_id
+          limit {}",
+        Overview::GAUGES_MAX
+    ))
+    .bind(bound)
     .fetch_all(db)
     .await?;
-    Ok((rows, total))
+    Ok(Listed { rows, total, neediest })
 }
 
 /// A few plants to choose from, and the smallest id that is free.

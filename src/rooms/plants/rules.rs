@@ -3,6 +3,7 @@
 
 use crate::kernel::alert::Alert;
 use crate::kernel::text::{Text, Time};
+use crate::kernel::time::HOUR_MS;
 use crate::kernel::when;
 use crate::rooms::plants::chat::button;
 
@@ -61,15 +62,17 @@ pub struct Drying<'a> {
 
 /// The message of the evening before.
 pub fn drying(plant: &Drying<'_>, time_zone: chrono_tz::Tz) -> Alert {
-    let likely = Time::Moment(plant.forecast.likely_ms);
-    let brief =
-        Text::of("🏜 ").bold(plant.given_name).plain(" will be dry about ").time(likely, time_zone);
+    let brief = Text::of("🏜 ")
+        .bold(plant.given_name)
+        .plain(" will be dry about ")
+        .time(Time::Moment(likely_ms(&plant.forecast)), time_zone);
+    let (from_ms, to_ms) = interval_ms(&plant.forecast);
     let text = brief
         .clone()
         .plain(format!(": below {} % moisture.", plant.moisture_low))
         .line()
         .plain("Four times in five it is ")
-        .time(Time::Span(plant.forecast.from_ms, plant.forecast.to_ms), time_zone)
+        .time(Time::Span(from_ms, to_ms), time_zone)
         .plain(".");
     let subject = plant.plant_id.to_string();
     let mut alert = Alert::new(FORECAST, subject, plant.evening_ms, text, brief);
@@ -78,9 +81,29 @@ pub fn drying(plant: &Drying<'_>, time_zone: chrono_tz::Tz) -> Alert {
     alert
 }
 
+/// `Tue 1 Dec 14:00`: when a forecast has it most likely. Minutes would say too much.
+pub fn likely(forecast: &Forecast, time_zone: chrono_tz::Tz) -> String {
+    when::moment(likely_ms(forecast), time_zone)
+}
+
+fn likely_ms(forecast: &Forecast) -> i64 {
+    hour(forecast.likely_ms + HOUR_MS / 2)
+}
+
 /// `Tue 1 Dec 08:00–22:00`: between when and when a forecast has it with 80 %.
 pub fn interval(forecast: &Forecast, time_zone: chrono_tz::Tz) -> String {
-    when::span(forecast.from_ms, forecast.to_ms, time_zone)
+    let (from_ms, to_ms) = interval_ms(forecast);
+    when::span(from_ms, to_ms, time_zone)
+}
+
+/// The whole hours around it.
+fn interval_ms(forecast: &Forecast) -> (i64, i64) {
+    (hour(forecast.from_ms), hour(forecast.to_ms + HOUR_MS - 1))
+}
+
+/// The whole hour at or before a time.
+fn hour(ms: i64) -> i64 {
+    ms.div_euclid(HOUR_MS) * HOUR_MS
 }
 
 /// The contract's sentence as plain text, for other programs.
@@ -117,6 +140,26 @@ mod tests {
             end_ms: 21_600_000,
             low_count,
         }
+    }
+
+    #[test]
+    fn the_evening_before_says_when_and_how_sure_it_is() {
+        let evening_ms = 1_795_888_800_000;
+        let forecast = Forecast {
+            from_ms: evening_ms + 10 * HOUR_MS + 1,
+            likely_ms: evening_ms + 14 * HOUR_MS - 60_000,
+            to_ms: evening_ms + 20 * HOUR_MS - 1,
+        };
+        let plant =
+            Drying { plant_id: 7, given_name: "<Fern>", moisture_low: 30.0, evening_ms, forecast };
+        let alert = drying(&plant, chrono_tz::UTC);
+        let expected = "🏜 <Fern> will be dry about Sun 29 Nov 08:00: below 30 % moisture.\n\
+                        Four times in five it is Sun 29 Nov 04:00–14:00.";
+        assert_eq!(alert.text.to_plain(), expected);
+        assert_eq!((alert.subject.as_str(), alert.event_ms), ("7", evening_ms));
+        let data: Vec<_> =
+            alert.keyboard.concat().iter().map(|it| it.data().map(str::to_owned)).collect();
+        assert_eq!(data, [Some("plant:show:7".to_owned()), Some("plant:watered:7".to_owned())]);
     }
 
     #[test]

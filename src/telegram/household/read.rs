@@ -95,7 +95,8 @@ async fn status(db: &mut SqliteConnection, asker: &Asker) -> Result<StatusFacts,
         let halted = halted.iter().find(|halted| halted.pipeline == row.name);
         let halted = halted.map(|halted| halted.reason.clone());
         let note = rooms::status(&row.name, db).await?;
-        pipelines.push(PipelineFacts { row, positions, behind, rebuild, note, halted });
+        let waits = asker.waiting.get(row.name.as_str()).cloned();
+        pipelines.push(PipelineFacts { row, positions, behind, rebuild, note, halted, waits });
     }
     Ok(StatusFacts {
         pipelines,

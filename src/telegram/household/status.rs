@@ -44,6 +44,8 @@ pub struct PipelineFacts {
     pub note: Option<Text>,
     /// Why it stands still, if it does.
     pub halted: Option<String>,
+    /// What some of its records wait for.
+    pub waits: Option<String>,
 }
 
 impl StatusFacts {
@@ -153,7 +155,7 @@ fn clock_lines(clock: &ClockRow, snapshot: &Snapshot) -> Vec<Text> {
 const AT_END_MS: i64 = 5 * SECOND_MS;
 
 fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
-    let PipelineFacts { row, positions, behind, rebuild, note, halted } = facts;
+    let PipelineFacts { row, positions, behind, rebuild, note, halted, waits } = facts;
     let records: i64 = positions.iter().map(|position| position.records).sum();
     let late: i64 = positions.iter().map(|position| position.late).sum();
     let newest = positions.iter().filter_map(|position| position.greatest_event_ms).max();
@@ -183,6 +185,9 @@ fn pipeline(facts: &PipelineFacts, snapshot: &Snapshot) -> Text {
     }
     if let Some(reason) = halted {
         text = text.line().plain("  ⛔ ").data(reason);
+    }
+    if let Some(reason) = waits {
+        text = text.line().plain("  ⏳ some records wait: ").data(reason);
     }
     match note {
         Some(note) => text.below(note.clone()),
@@ -240,7 +245,8 @@ mod tests {
             let name = "plants".to_owned();
             let row = PipelineRow { name, caught_up_at, ..PipelineRow::default() };
             let (positions, rebuild, note) = (Vec::new(), None, None);
-            let facts = PipelineFacts { row, positions, behind, rebuild, note, halted: None };
+            let (halted, waits) = (None, None);
+            let facts = PipelineFacts { row, positions, behind, rebuild, note, halted, waits };
             pipeline(&facts, &snapshot()).to_plain()
         };
         for (behind, words) in [

@@ -96,6 +96,12 @@ impl Bot {
         self.kafka = Some((brokers.to_owned(), prefix));
     }
 
+    /// The settings by which another program finds the same cluster.
+    pub(crate) fn kafka_settings(&self) -> Vec<(String, String)> {
+        let is_of_kafka = |name: &str| name.starts_with("WINDOWSILL_KAFKA__");
+        self.settings.iter().filter(|(name, _)| is_of_kafka(name)).cloned().collect()
+    }
+
     /// The bot's log, opened beside it; readings get so many partitions if they are not there yet.
     pub(crate) async fn past(&self, partitions: i32) -> Log {
         match &self.kafka {

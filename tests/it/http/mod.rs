@@ -12,6 +12,7 @@ use crate::starting::refused;
 
 mod connections;
 mod exposition;
+mod topics;
 
 use exposition::Page;
 

@@ -6,6 +6,8 @@ mod change_of_log;
 pub(crate) mod chaos;
 pub(crate) mod end_to_end;
 mod foreign;
+mod migrate;
 mod outage;
 pub(crate) mod prefixed;
+mod refused;
 mod secure;

@@ -65,13 +65,22 @@ async fn without_its_broker_the_bot_answers_queues_edits_and_goes_on_when_it_is_
     bot.started().await;
     bot.sees("/plants", "Bradley").await;
     is_ready_within(&bot, SOON).await;
+    bot.counts("select count(*) from pipeline where caught_up_at is not null", 2).await;
     bot.stop().await;
     drop(log);
     broker.stop();
 
     bot.started().await;
-    let shown = bot.answers(OWNER, "/plant 3", "Bradley").await;
-    assert!(shown.text.contains("ago"), "it says how old that is: {}", shown.text);
+    until(SOON, "it is known", async || {
+        let (_, missing) = bot.page("/readyz").await;
+        ["plants", "wifi"].iter().all(|name| missing.contains(&format!("pipeline {name} pauses")))
+    })
+    .await;
+    for lookup in ["/plant 3", "/devices"] {
+        let shown = bot.answers(OWNER, lookup, "Not up to date").await;
+        assert!(shown.text.contains("I last caught up with the log"), "{}", shown.text);
+        assert!(shown.text.contains("ago"), "it says how old that is: {}", shown.text);
+    }
     bot.answers(OWNER, "/status", "the log does not answer").await;
     let (status, missing) = bot.page("/readyz").await;
     assert_eq!(status, 503);
@@ -85,10 +94,12 @@ async fn without_its_broker_the_bot_answers_queues_edits_and_goes_on_when_it_is_
     is_ready_within(&bot, Duration::from_secs(30)).await;
     let saved = bot.handle().wait_for_text(SOON, OWNER, 0, SAVED).await.unwrap();
     assert_eq!(saved.id, queued.id);
-    bot.answers(OWNER, "/plants", "Patient").await;
+    let shown = bot.answers(OWNER, "/plants", "Patient").await;
+    assert!(!shown.text.contains("Not up to date"), "{}", shown.text);
     bot.stop().await;
     let told = bot.log().matches("kafka does not answer").count();
     assert!(told <= 1, "an outage is told once: {told}");
+    assert!(!bot.log().contains("was not kept"), "{}", bot.log());
 }
 
 /// F5: the broker dies in the middle of everything, and its data is there again later.

@@ -8,7 +8,7 @@ use windowsill::kernel::record::{NewRecord, Placed};
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::kafka::{KafkaLog, KafkaSettings};
 use windowsill::log::{
-    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Start, TopicStat,
+    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Refusal, Start, TopicStat,
 };
 
 /// What the names of one test's topics begin with; no two are the same.
@@ -75,6 +75,11 @@ impl EventLog for Prefixed {
 
     fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>> {
         let answer = self.log.append(&self.name(topic), records);
+        Box::pin(self.told(answer))
+    }
+
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
+        let answer = self.log.append_each(&self.name(topic), records);
         Box::pin(self.told(answer))
     }
 

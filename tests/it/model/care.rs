@@ -66,10 +66,10 @@ fn waterings_are_the_same_however_readings_come() {
 
     let piecemeal = fresh();
     piecemeal.clock.jump(-DAYS * DAY_MS);
-    for piece in lines.chunks(lines.len() / 40) {
+    for piece in lines.chunks(lines.len() / 16) {
         append(&piecemeal, piece);
         piecemeal.clock.pass_until(piece.last().unwrap().1.ts_ms + LAG_MS);
-        catch_up(&piecemeal, 1_000);
+        catch_up(&piecemeal, 50);
     }
     piecemeal.clock.pass_until(BASE_MS + DAYS * DAY_MS);
     catch_up(&piecemeal, 1);

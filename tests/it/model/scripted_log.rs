@@ -14,7 +14,8 @@ use windowsill::kernel::record::{NewRecord, Placed};
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::batch::BatchBuilder;
 use windowsill::log::{
-    Batch, Bounds, Described, EventLog, Fetched, LogError, LogFuture, LogReader, Start, TopicStat,
+    Batch, Bounds, Described, EventLog, Fetched, LogError, LogFuture, LogReader, Refusal, Start,
+    TopicStat,
 };
 
 /// A record as the test writes it.
@@ -226,6 +227,10 @@ impl EventLog for ScriptedLog {
     }
 
     fn append(&self, _topic: &str, _records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>> {
+        panic!("the test writes the script")
+    }
+
+    fn append_each(&self, _topic: &str, _records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
         panic!("the test writes the script")
     }
 

@@ -1,5 +1,7 @@
 //! F11: a foreign client on a real broker with a real registry: it writes readings, the bot tells of
-//! a dry plant, and it reads what was edited in a chat.
+//! a dry plant, and it reads what was edited in a chat, and the results.
+
+use windowsill::clock::now_ms;
 
 use super::foreign::{REMEDY, python, run_client};
 use super::*;
@@ -7,12 +9,13 @@ use crate::bot::{Bot, OWNER, SOON};
 use crate::crash_once::edit_up_to_confirmation;
 use crate::kafka::broker;
 use crate::kafka::end_to_end::dry_window;
+use crate::support::run_with_input_and;
 use crate::tool::leave_out;
 
 const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
 
 #[tokio::test]
-async fn a_foreign_client_writes_readings_and_reads_what_was_edited() {
+async fn a_foreign_client_writes_readings_and_reads_what_was_edited_and_what_came_of_it() {
     let test = "a foreign client on Kafka with a registry";
     let Some(broker) = broker::shared(test) else { return };
     let Some(server) = registry(test) else { return };
@@ -21,7 +24,7 @@ async fn a_foreign_client_writes_readings_and_reads_what_was_edited() {
     bot.on_kafka(&broker.address());
     bot.set("WINDOWSILL_ALERT_MAX_AGE_HOURS", 10_000);
     let dir = bot.data_dir().parent().unwrap().to_owned();
-    configure(&dir, &server.url(), "");
+    configure(&dir, &server.url(), "[topics.pcap-stats]\npublish = true");
     bot.handle().say(OWNER, OWNER, "/start");
     bot.started().await;
     edit_up_to_confirmation(&bot, "Confluentia").await;
@@ -52,5 +55,22 @@ async fn a_foreign_client_writes_readings_and_reads_what_was_edited() {
     run_client(&python, "avro_kafka.py", &write, &readings);
     bot.handle().wait_for_text(SOON, OWNER, 0, "is looking pretty dry...").await.unwrap();
     bot.counts("select count(*) from dead_letter", 0).await;
+
+    // So are the results: as our own reader shows them.
+    let probe = json!({"timestamp": (now_ms() - 5_000).to_string(), "layers": {
+        "wlan_fc_type_subtype": ["0x0004"], "wlan_radio_signal_dbm": ["-55"],
+        "wlan_sa": ["40:ec:99:1f:3e:01"], "wlan_ssid": ["Café"],
+    }});
+    let write = bot.command(&["topic", "write", "pcap", "--format", "value"]);
+    run_with_input_and(write, &probe.to_string()).expect_code(0);
+    for topic in ["houseplant-low-readings", "pcap-stats"] {
+        let read = [&brokers, &url, log.name(topic), "read", "1"];
+        let theirs: Value =
+            serde_json::from_str(&run_client(&python, "avro_kafka.py", &read, &[])[0]).unwrap();
+        let read = Ran::new(bot.command(&["topic", "read", topic]).output().unwrap());
+        let ours = read.expect_code(0).json_lines().swap_remove(0);
+        assert_eq!((&theirs["key"], &theirs["value"]), (&ours["key"], &ours["value"]), "{topic}");
+        assert!(theirs["value"].as_object().is_some_and(|row| row.len() >= 9), "{theirs}");
+    }
     bot.stop().await;
 }

@@ -68,7 +68,9 @@ async fn outlives(test: &str, away: Mode) {
         .await;
     append(&bot, READINGS, &[placed(0, &wire(known, OURS, &reading(25.5)))]);
     bot.counts(FOLDED, 3).await;
-    bot.answers(OWNER, "/plants", "Cyril").await;
+    let shown = bot.answers(OWNER, "/plants", "Cyril").await;
+    assert!(shown.text.contains("⏳ Not up to date: I last caught up"), "{}", shown.text);
+    bot.answers(OWNER, "/status", "some records wait: records of houseplant-readings").await;
 
     // A start without the registry: what was known is known.
     bot.stop().await;

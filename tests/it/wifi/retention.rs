@@ -85,7 +85,7 @@ async fn a_forgotten_address_is_in_no_view_and_is_not_found() {
     write(dir.path(), &Tshark::V4_0.prints(&[seen(later_ms, kindle, b"")])).expect_code(0);
     fold(dir.path());
     let mut state = State::open(&dir.path().join(DATA)).await;
-    for view in ["wifi_device", "wifi_ssid", "wifi_undecided", "wifi_hour"] {
+    for view in ["wifi_device", "wifi_ssid", "wifi_seeker", "wifi_undecided", "wifi_hour"] {
         let of_it = format!("select count(*) from {view} where mac = {}", i64_of(&phone));
         assert_eq!(state.number(&of_it).await, 0, "{view}");
     }

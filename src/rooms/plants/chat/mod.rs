@@ -9,7 +9,7 @@ use teloxide::utils::command::BotCommands;
 use super::care::Watered;
 use super::filter::Filter;
 use super::history::Quarter;
-use super::lookup::{Found, PlantRow};
+use super::lookup::{Found, Listed};
 use super::rules::forecast::Forecast;
 use super::sensors::{Mapped, Overview};
 use crate::kernel::chat::{Draft, Incoming, Snapshot};
@@ -90,7 +90,7 @@ pub enum Ask {
 #[derive(Debug)]
 pub enum Known {
     Nothing,
-    Plants(Vec<PlantRow>, i64),
+    Plants(Listed),
     Plant(Found, Option<PlantCard>),
     /// Which plant was meant, and its past if it is one.
     Past(Found, Option<Past>),
@@ -141,10 +141,10 @@ impl Chat for PlantChat {
         snapshot: &Snapshot,
     ) -> Vec<Effect> {
         let mut effects = match (ask, known) {
-            (Ask::List(typed), Known::Plants(rows, total)) => {
+            (Ask::List(typed), Known::Plants(listed)) => {
                 let filter = filter_of(typed, snapshot.settings.unit);
                 let filter = filter.as_ref().and_then(|filter| filter.as_ref().ok());
-                vec![Effect::Say(show::list(&rows, total, filter, snapshot))]
+                vec![Effect::Say(show::list(&listed, filter, snapshot))]
             }
             (Ask::List(typed), _) => vec![Effect::Say(filter_refused(typed, snapshot))],
             (Ask::Show(typed), Known::Plant(found, card)) => {

@@ -54,41 +54,32 @@ pub struct Past {
 
 /// The answer to `/history`.
 pub fn history(span: &Span, found: &Found, past: Option<&Past>, snapshot: &Snapshot) -> Say {
-    match one(&span.plant, found, past, "/history cyril or /history cyril 30 days", snapshot) {
-        Ok((plant, past)) => days(span, plant, past, snapshot),
-        Err(say) => say,
+    let example = "/history cyril or /history cyril 30 days";
+    match (found.matches.as_slice(), past.filter(|past| !past.quarters.is_empty())) {
+        ([plant], Some(past)) => days(span, plant, past, snapshot),
+        _ => instead(&span.plant, found, example, snapshot),
     }
 }
 
 /// The answer to `/export`.
 pub fn export(typed: &str, found: &Found, past: Option<&Past>, snapshot: &Snapshot) -> Say {
-    match one(typed, found, past, "/export cyril", snapshot) {
-        Ok((plant, past)) => enclosed(plant, past, snapshot),
-        Err(say) => say,
+    match (found.matches.as_slice(), past.filter(|past| !past.quarters.is_empty())) {
+        ([plant], Some(past)) => enclosed(plant, past, snapshot),
+        _ => instead(typed, found, "/export cyril", snapshot),
     }
 }
 
-/// The plant that was meant, and its past if it has one; or what is to be said instead.
-fn one<'a>(
-    typed: &str,
-    found: &'a Found,
-    past: Option<&'a Past>,
-    example: &str,
-    snapshot: &Snapshot,
-) -> Result<(&'a PlantRow, &'a Past), Say> {
-    if typed.is_empty() {
-        let text = Text::of("Which plant? Send its id or name with it, such as ").code(example);
-        return Err(Say::new(text.plain(".")));
-    }
-    let [plant] = found.matches.as_slice() else {
-        return Err(show::not_one(typed, found, snapshot));
-    };
-    match past.filter(|past| !past.quarters.is_empty()) {
-        Some(past) => Ok((plant, past)),
-        None => {
-            let text = Text::new().bold(&plant.given_name).plain(" has no readings in that time.");
-            Err(Say::new(text))
+/// What is said where no one plant was meant, or it has no past.
+fn instead(typed: &str, found: &Found, example: &str, snapshot: &Snapshot) -> Say {
+    match found.matches.as_slice() {
+        _ if typed.is_empty() => {
+            let text = Text::of("Which plant? Send its id or name with it, such as ").code(example);
+            Say::new(text.plain("."))
         }
+        [plant] => {
+            Say::new(Text::new().bold(&plant.given_name).plain(" has no readings in that time."))
+        }
+        _ => show::not_one(typed, found, snapshot),
     }
 }
 

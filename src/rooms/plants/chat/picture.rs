@@ -12,7 +12,8 @@ use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::fold::BUCKET_MS;
 use crate::rooms::plants::history::{Quarter, WEEK_MS, thousandths};
-use crate::rooms::plants::lookup::PlantRow;
+use crate::rooms::plants::lookup::{Listed, PlantRow};
+use crate::rooms::plants::rules;
 
 /// A plant's last seven days, or the last ones in which it was read. `None`: it never was, or so
 /// long ago that the quarter hours have gone.
@@ -43,7 +44,7 @@ pub fn of(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Option<Pictu
 /// What a person wants to know next: when it will be dry, or that it was watered.
 fn outlook(card: &PlantCard, snapshot: &Snapshot) -> Option<String> {
     if let Some(forecast) = card.outlook(snapshot.pipeline_now_ms) {
-        let likely = when::moment(forecast.likely_ms, snapshot.time_zone);
+        let likely = rules::likely(&forecast, snapshot.time_zone);
         return Some(format!("Will be dry about {likely}"));
     }
     let watered = card.waterings.last()?;
@@ -55,9 +56,11 @@ pub fn of_past(row: &PlantRow, past: &Past, span_ms: i64, snapshot: &Snapshot) -
     let (first, last) = (past.quarters.first()?, past.quarters.last()?);
     let until_ms = row.event_ms?;
     let (unit, zone) = (snapshot.settings.unit, snapshot.time_zone);
-    let days = when::span(first.start_ms.max(until_ms - span_ms), last.start_ms, zone);
+    let days = when::span(first.start_ms, last.start_ms, zone);
     let (quarters, waterings) = (&past.quarters, &past.waterings);
-    let time = Time::until(until_ms, span_ms);
+    // A plant that is new here is not drawn behind days of nothing.
+    let time =
+        Time::until(until_ms, (until_ms - first.start_ms).clamp(DAY_MS.min(span_ms), span_ms));
     Some(Picture {
         title: title(row),
         facts: vec![days],
@@ -157,34 +160,36 @@ fn series(
 }
 
 /// The plants of a list against their bands, those in need first. `None`: none was ever read.
-pub fn of_all(
-    rows: &[PlantRow],
-    total: i64,
-    filter: Option<&Filter>,
-    snapshot: &Snapshot,
-) -> Option<Picture> {
-    rows.iter().find(|row| row.moisture.is_some())?;
-    let mut gauges: Vec<Gauge> = rows.iter().map(|row| gauge(row, snapshot)).collect();
-    gauges.sort_by_key(need);
-    let count = |is: fn(&Gauge) -> bool| gauges.iter().filter(|gauge| is(gauge)).count();
-    let counts = [
-        (count(|gauge| need(gauge).0 == DRY), "dry"),
-        (count(|gauge| need(gauge).0 == WET), "wet"),
-        (count(|gauge| need(gauge).0 == SILENT), "silent"),
-        (count(|gauge| need(gauge).0 == FINE), "fine"),
-    ];
-    let counts = counts.iter().filter(|(count, _)| *count > 0);
-    let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+pub fn of_all(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Option<Picture> {
+    listed.neediest.iter().find(|row| row.moisture.is_some())?;
+    let total = listed.total;
     let plants = if total == 1 { "plant" } else { "plants" };
     let title = match filter {
         Some(filter) => format!("{total} {plants} with {}", filter.shown(snapshot.settings.unit)),
         None => format!("{total} {plants}"),
     };
+    let is_whole = usize::try_from(total).is_ok_and(|total| total == listed.rows.len());
+    let fact = match is_whole {
+        true => format!("Moisture, %: {}", counts(&listed.rows, snapshot)),
+        false => format!("Moisture, %: the {} that need most", listed.neediest.len()),
+    };
+    let mut gauges: Vec<Gauge> = listed.neediest.iter().map(|row| gauge(row, snapshot)).collect();
+    gauges.sort_by_key(need);
     Some(Picture {
         title: Title::new(&title, "Plants"),
-        facts: vec![format!("Moisture, %: {}", counts.join(", "))],
+        facts: vec![fact],
         drawing: Drawing::Overview(Overview { gauges }),
     })
+}
+
+/// `3 dry, 1 silent, 26 fine`.
+fn counts(rows: &[PlantRow], snapshot: &Snapshot) -> String {
+    let needs: Vec<u8> = rows.iter().map(|row| need(&gauge(row, snapshot)).0).collect();
+    let words = [(DRY, "dry"), (WET, "wet"), (SILENT, "silent"), (FINE, "fine")];
+    let count = |wanted: u8| needs.iter().filter(|need| **need == wanted).count();
+    let counts = words.iter().map(|(need, word)| (count(*need), word));
+    let counts = counts.filter(|(count, _)| *count > 0);
+    counts.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }
 
 fn gauge(row: &PlantRow, snapshot: &Snapshot) -> Gauge {
@@ -213,5 +218,78 @@ fn need(gauge: &Gauge) -> (u8, i64) {
         (WET, -value)
     } else {
         (FINE, above_low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chat::{FixedAccess, Me, Standing};
+    use crate::kernel::time::MINUTE_MS;
+
+    const NOW_MS: i64 = 1_795_875_600_000;
+
+    fn snapshot() -> Snapshot {
+        Snapshot {
+            me: Me::default(),
+            fixed: FixedAccess::default(),
+            standing: Standing::Member,
+            is_admitted: true,
+            draft: None,
+            now_ms: NOW_MS,
+            pipeline_now_ms: NOW_MS,
+            time_zone: chrono_tz::UTC,
+            settings: crate::kernel::settings::Settings::default(),
+        }
+    }
+
+    /// A plant that likes 30 to 60 %, read so long ago.
+    fn plant(plant_id: i32, moisture: i64, age_ms: i64) -> PlantRow {
+        PlantRow {
+            plant_id,
+            given_name: format!("Plant {plant_id}"),
+            common_name: String::new(),
+            scientific_name: String::new(),
+            temperature_low: 15.0,
+            temperature_high: 30.0,
+            moisture_low: 30.0,
+            moisture_high: 60.0,
+            event_ms: Some(NOW_MS - age_ms),
+            moisture: Some(moisture),
+            temperature: Some(20_000),
+        }
+    }
+
+    #[test]
+    fn plants_in_need_come_first_and_are_counted_where_all_are_known() {
+        let rows = vec![
+            plant(0, 50_000, 0),
+            plant(1, 20_000, 0),
+            plant(2, 70_000, 0),
+            plant(3, 10_000, 20 * MINUTE_MS),
+            plant(4, 31_000, 0),
+            plant(5, 29_999, 0),
+        ];
+        let mut listed = Listed { rows: rows.clone(), total: 6, neediest: rows };
+        let picture = of_all(&listed, None, &snapshot()).unwrap();
+        assert_eq!(picture.facts, ["Moisture, %: 2 dry, 1 wet, 1 silent, 2 fine"]);
+        let Drawing::Overview(overview) = &picture.drawing else { panic!("{picture:?}") };
+        let names: Vec<&str> = overview.gauges.iter().map(|gauge| gauge.title.name()).collect();
+        let order = ["Plant 1", "Plant 5", "Plant 2", "Plant 3", "Plant 4", "Plant 0"];
+        assert_eq!(names, order);
+        listed.total = 200;
+        let picture = of_all(&listed, None, &snapshot()).unwrap();
+        assert_eq!(picture.facts, ["Moisture, %: the 6 that need most"]);
+    }
+
+    #[test]
+    fn a_time_has_cells_of_whole_quarter_hours_and_names_for_a_week_of_days() {
+        for days in [1, 7, 14, 90] {
+            let time = Time::until(NOW_MS, days * DAY_MS);
+            assert_eq!(time.cell_ms % BUCKET_MS, 0);
+            assert_eq!(time.cell(NOW_MS), Some(time.cells - 1));
+            assert!(time.cells <= 336 && time.ticks(chrono_tz::UTC).len() <= 8, "{time:?}");
+        }
+        assert_eq!(Time::until(NOW_MS, 7 * DAY_MS).cell_ms, 2 * BUCKET_MS);
     }
 }

@@ -13,7 +13,7 @@ use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::chat::PlantCard;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::history::Day;
-use crate::rooms::plants::lookup::{Found, PlantRow};
+use crate::rooms::plants::lookup::{Found, Listed, PlantRow};
 use crate::rooms::plants::rules::{self, forecast::Forecast};
 use crate::rooms::plants::sensors::Mapped;
 
@@ -49,7 +49,9 @@ pub(super) fn tenths(thousandths: i64) -> String {
 }
 
 /// The list of `/plants`.
-pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &Snapshot) -> Say {
+pub fn list(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Say {
+    let Listed { rows, total, .. } = listed;
+    let total = *total;
     let plants = if total == 1 { "plant" } else { "plants" };
     let mut text = Text::new().bold(format!("{total} {plants}"));
     if let Some(filter) = filter {
@@ -72,7 +74,7 @@ pub fn list(rows: &[PlantRow], total: i64, filter: Option<&Filter>, snapshot: &S
             "… and {unnamed} more. A filter such as /plants moisture_low > 20 narrows the list."
         )));
     }
-    Say::new(text).showing(picture::of_all(rows, total, filter, snapshot))
+    Say::new(text).showing(picture::of_all(listed, filter, snapshot))
 }
 
 fn line(row: &PlantRow, snapshot: &Snapshot) -> Text {
@@ -194,7 +196,7 @@ fn day_line(day: &Day) -> Text {
 fn forecast_line(forecast: &Forecast, snapshot: &Snapshot) -> Text {
     let zone = snapshot.time_zone;
     Text::of("🏜 Will be dry about ")
-        .bold(when::moment(forecast.likely_ms, zone))
+        .bold(rules::likely(forecast, zone))
         .plain(format!(", four times in five {}", rules::interval(forecast, zone)))
 }
 

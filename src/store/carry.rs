@@ -1,0 +1,174 @@
+//! Positions, dead letters and published results that move to another log with its records.
+//!
+//! Invariant: all of it moves in the caller's one transaction, or nothing does. How much was folded,
+//! the watermark, and everything that was announced stay as they are.
+
+use sqlx::SqliteConnection;
+
+use super::StoreError;
+use super::positions::{self, Position};
+use crate::log::dead_letters::{DeadLetter, Origin};
+
+/// What one topic came to in the new log.
+#[derive(Debug, Clone, Default)]
+pub struct CarriedTopic {
+    /// By default name.
+    pub topic: String,
+    /// Where each partition ends that has got records.
+    pub ends: Vec<CarriedEnd>,
+    /// Dead letters whose records were carried: their places before and now.
+    pub letters: Vec<(Origin, Origin)>,
+    /// Records of which nobody has said yet that they cannot be read: how many, and the first ones.
+    pub unreadable: u64,
+    pub unreadable_letters: Vec<DeadLetter>,
+    /// Published rows whose bytes are others now: the key, and the digests before and now.
+    pub digests: Vec<(String, Vec<u8>, Vec<u8>)>,
+}
+
+/// The end of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedEnd {
+    pub partition: i32,
+    pub next_offset: i64,
+    /// The time of the last record, in milliseconds since the epoch.
+    pub last_ts_ms: i64,
+    /// The greatest event time by pipeline.
+    pub greatest: Vec<(&'static str, i64)>,
+}
+
+/// The logs that the state's positions belong to.
+pub async fn logs(db: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select log_id from position union select log_id from past order by log_id",
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Where the dead letters of a topic stand in a log: partition and offset.
+pub async fn letters(
+    db: &mut SqliteConnection,
+    log_id: &str,
+    topic: &str,
+) -> Result<Vec<(i32, i64)>, StoreError> {
+    let places =
+        sqlx::query_as("select partition, offset from dead_letter where log_id = ? and topic = ?");
+    Ok(places.bind(log_id).bind(topic).fetch_all(db).await?)
+}
+
+/// The rows of a result table that stand in the log, with their digests.
+pub async fn digests(
+    db: &mut SqliteConnection,
+    topic: &str,
+) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query_as(
+        "select record_key, published from result_row
+          where topic = ? and published is not null",
+    );
+    Ok(rows.bind(topic).fetch_all(db).await?)
+}
+
+/// The state belongs to the new log from here on.
+pub async fn move_to(
+    db: &mut SqliteConnection,
+    (from, to): (&str, &str),
+    topics: &[CarriedTopic],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    for topic in topics {
+        move_positions(db, (from, to), topic).await?;
+        move_letters(db, &topic.letters).await?;
+        for letter in &topic.unreadable_letters {
+            super::dead_letters::bury(db, letter, now_ms).await?;
+        }
+        move_digests(db, topic).await?;
+    }
+    // Topics that no pipeline of this version reads.
+    sqlx::query("delete from position where log_id = ?").bind(from).execute(&mut *db).await?;
+    // What is in the log and was not met by its reader goes out again: newer edits follow it.
+    sqlx::query("update publication set placed_partition = null, placed_offset = null")
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The counts of all partitions stay together, on the first one.
+async fn move_positions(
+    db: &mut SqliteConnection,
+    (from, to): (&str, &str),
+    carried: &CarriedTopic,
+) -> Result<(), StoreError> {
+    let counted: Vec<(String, i64, i64)> = sqlx::query_as(
+        "select pipeline, sum(records), sum(late) from position
+          where log_id = ? and topic = ? group by pipeline",
+    )
+    .bind(from)
+    .bind(&carried.topic)
+    .fetch_all(&mut *db)
+    .await?;
+    sqlx::query("delete from position where log_id = ? and topic = ?")
+        .bind(from)
+        .bind(&carried.topic)
+        .execute(&mut *db)
+        .await?;
+    for (pipeline, mut records, mut late) in counted {
+        for end in &carried.ends {
+            let greatest = end.greatest.iter().find(|(name, _)| *name == pipeline);
+            let position = Position {
+                topic: carried.topic.clone(),
+                partition: end.partition,
+                log_id: to.to_owned(),
+                next_offset: end.next_offset,
+                last_ts_ms: Some(end.last_ts_ms),
+                greatest_event_ms: greatest.map(|(_, event_ms)| *event_ms),
+                records: std::mem::take(&mut records),
+                late: std::mem::take(&mut late),
+            };
+            positions::advance(db, &pipeline, &position).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn move_letters(
+    db: &mut SqliteConnection,
+    letters: &[(Origin, Origin)],
+) -> Result<(), StoreError> {
+    for (before, now) in letters {
+        sqlx::query(
+            "update dead_letter set log_id = ?, partition = ?, offset = ?
+              where log_id = ? and topic = ? and partition = ? and offset = ?",
+        )
+        .bind(&now.log_id)
+        .bind(now.partition)
+        .bind(now.offset)
+        .bind(&before.log_id)
+        .bind(&before.topic)
+        .bind(before.partition)
+        .bind(before.offset)
+        .execute(&mut *db)
+        .await?;
+        sqlx::query("update dead_letter set replay_of = ? where replay_of = ?")
+            .bind(now.to_string())
+            .bind(before.to_string())
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn move_digests(db: &mut SqliteConnection, carried: &CarriedTopic) -> Result<(), StoreError> {
+    for (record_key, before, now) in &carried.digests {
+        sqlx::query(
+            "update result_row set published = ?
+              where topic = ? and record_key = ? and published = ?",
+        )
+        .bind(now)
+        .bind(&carried.topic)
+        .bind(record_key)
+        .bind(before)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
