@@ -16,6 +16,7 @@ mod answers;
 pub mod chat;
 pub mod filter;
 pub mod fold;
+pub mod life;
 pub mod lookup;
 mod results;
 pub mod rules;
