@@ -105,7 +105,8 @@ impl Desk {
         let route = routes::route(&self.routes, incoming, visit, draft.clone()).await;
         let Some(turn) = route else { return Ok(None) };
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
-        let asker = Asker { place: incoming.place, user_id, log_ends };
+        let message_id = incoming.press().map_or(0, |(_, message_id, _)| message_id);
+        let asker = Asker { place: incoming.place, user_id, message_id, log_ends };
         let decide = turn.read(&asker, db).await?;
         let settings = settings::of(db, incoming.place.chat_id).await?;
         let snapshot = Snapshot {

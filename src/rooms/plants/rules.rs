@@ -4,6 +4,8 @@ use crate::kernel::alert::Alert;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 
+pub mod cards;
+
 /// The rule's name; it is part of the alert's identity.
 pub const DRY: &str = "plants.dry";
 

@@ -10,8 +10,8 @@ use crate::clock;
 use crate::rooms;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::{
-    StoreError, access, alerts, clock as store_clock, conversation, dead_letters, group, intake,
-    invite as store_invite, outbox, parks, past, positions, standstill,
+    StoreError, access, alerts, cards, clock as store_clock, conversation, dead_letters, group,
+    intake, invite as store_invite, outbox, parks, past, positions, standstill,
 };
 use crate::telegram::code;
 
@@ -31,6 +31,10 @@ impl Answers for Household {
                     let newest = alerts::newest(db, ALERTS_SHOWN).await?;
                     let places = access::subscriptions(db).await?;
                     Known::Alerts(newest, places.contains(&asker.place))
+                }
+                Ask::Card(tap) => {
+                    let (chat_id, message_id) = (asker.place.chat_id, asker.message_id);
+                    Known::Cards(cards::tapped(db, chat_id, message_id, tap).await?)
                 }
                 Ask::Status => Known::Status(Box::new(status(db, asker).await?)),
                 Ask::DeadLetters(page) => Known::DeadLetters(LettersPage::read(db, *page).await?),
