@@ -94,8 +94,11 @@ pub async fn raise(
             alerts::snoozed_until(db, about, now_ms).await?.map_or(Stance::Firing, Stance::of_quiet)
         }
     };
-    if known.is_none() {
-        message::retire(db, about, now_ms).await?;
+    match &known {
+        None => message::retire(db, about, now_ms).await?,
+        // It was found true once more before it was told: each time is told.
+        Some(known) if known.is_waiting => tell_waiting(db, i64::MAX, now_ms).await?,
+        Some(_) => {}
     }
     let is_sent = told == Told::Sent;
     sqlx::query(
@@ -137,6 +140,24 @@ pub async fn tell_waiting(
     before_ms: i64,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    tell(db, before_ms, Occasion::News, now_ms).await
+}
+
+/// Why an alert is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// It was found true.
+    News,
+    /// It still is.
+    Reminder,
+}
+
+async fn tell(
+    db: &mut SqliteConnection,
+    before_ms: i64,
+    occasion: Occasion,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let rows: Vec<Row> = sqlx::query_as(&format!(
         "{ROW} where waits_since <= ? order by urgent desc, event_ms, about"
     ))
@@ -150,7 +171,7 @@ pub async fn tell_waiting(
     let (urgent, others): (Vec<&Stored>, Vec<&Stored>) = cards.iter().partition(|card| card.urgent);
     for place in access::subscriptions(db).await? {
         for cards in [&urgent, &others] {
-            message::tell(db, place, cards, now_ms).await?;
+            message::tell(db, place, cards, occasion, now_ms).await?;
         }
     }
     for card in &cards {
@@ -276,7 +297,7 @@ pub async fn ring(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreErr
     .bind(now_ms)
     .execute(&mut *db)
     .await?;
-    tell_waiting(db, gathered_ms, now_ms).await
+    tell(db, gathered_ms, Occasion::Reminder, now_ms).await
 }
 
 /// The clock was set back: nothing waits for longer than its whole time.

@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::Stored;
+use super::{Occasion, Stored};
 use crate::kernel::card::{self, Ending, Face, GROUP_MAX, GROUP_MIN, Stance};
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::text::Text;
@@ -29,17 +29,19 @@ const LIVE: &str = "select id, chat_id, thread_id, outbox_row from card_message
     where about = ? and state = 'live'";
 
 /// Tells a place of alerts that it has not been told of, or is to be told of again. Where an
-/// earlier message about one still waits to be sent, that one changes instead.
+/// earlier message about one waits for the end of quiet hours, that one changes instead; a reminder
+/// of what still waits to be sent is none.
 pub(super) async fn tell(
     db: &mut SqliteConnection,
     place: Place,
     cards: &[&Stored],
+    occasion: Occasion,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let mut told: Vec<(&Stored, Face)> = Vec::new();
     for card in cards {
         let face = card.subject.face(&card.stance);
-        if !take_over(db, place, card, now_ms).await? {
+        if !take_over(db, place, card, occasion, now_ms).await? {
             told.push((card, face));
         }
     }
@@ -54,12 +56,13 @@ pub(super) async fn tell(
     }
 }
 
-/// Gives up the message that shows the card in this place so far. `true`: it has not been sent
-/// yet, and says the newest by itself.
+/// Gives up the message that shows the card in this place so far. `true`: it was not sent yet, and
+/// says the newest by itself.
 async fn take_over(
     db: &mut SqliteConnection,
     place: Place,
     card: &Stored,
+    occasion: Occasion,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let parts: Vec<Part> = sqlx::query_as(&format!("{LIVE} and chat_id = ? and thread_id is ?"))
@@ -73,7 +76,13 @@ async fn take_over(
             Some(row_id) => outbox::state_of(db, row_id, now_ms).await?,
             None => None,
         };
-        if matches!(state, Some(RowState::Waiting { .. })) {
+        let says_it = match state {
+            Some(RowState::Waiting { is_deferred }) => {
+                is_deferred || occasion == Occasion::Reminder
+            }
+            _ => false,
+        };
+        if says_it {
             show(db, card, now_ms).await?;
             return Ok(true);
         }
