@@ -214,6 +214,19 @@ pub struct Face {
     pub keyboard: Keyboard,
 }
 
+impl Face {
+    /// Another message has taken its place.
+    #[must_use]
+    pub fn moved(self) -> Face {
+        let moved = "⤵️ Told again below";
+        Face {
+            words: self.words.below(Text::of(moved)),
+            line: self.line.plain(format!(" · {moved}")),
+            keyboard: Keyboard::new(),
+        }
+    }
+}
+
 /// An alert as its card is drawn from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
@@ -251,16 +264,6 @@ impl Subject {
             words: self.text.clone().below(ending.words.clone()),
             line: self.brief.clone().plain(" · ").then(ending.words.clone()),
             keyboard,
-        }
-    }
-
-    /// The card that another message has taken the place of.
-    pub fn face_moved(&self) -> Face {
-        let moved = "⤵️ Told again below";
-        Face {
-            words: self.text.clone().below(Text::of(moved)),
-            line: self.brief.clone().plain(format!(" · {moved}")),
-            keyboard: Keyboard::new(),
         }
     }
 

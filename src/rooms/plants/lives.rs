@@ -47,17 +47,18 @@ pub(super) async fn judge(
     let Some(watermark_ms) = due.watermark_ms else { return Ok(Vec::new()) };
     let before_ms = due.before_ms.unwrap_or(i64::MIN);
     let (first_ms, end_ms) = QUARTERS.starts_closed_between(before_ms, watermark_ms);
-    let suspects = rows::take_suspects(db, delta, first_ms, end_ms).await?;
+    let mut suspects = rows::take_suspects(db, delta, first_ms, end_ms).await?;
     let mut happened = Vec::new();
     let closes_quarter = first_ms.div_euclid(BUCKET_MS) != end_ms.div_euclid(BUCKET_MS)
         || first_ms.rem_euclid(BUCKET_MS) == 0;
     if closes_quarter || !dry.is_empty() {
-        let mut book = Book::open(db, suspects, &dry).await?;
-        let quarters = rows::quarters(db, &book.plants(), first_ms, end_ms).await?;
         let still = match plants.lives.stuck {
             Some(stillness) => stuck::suspects(db, stillness, first_ms, end_ms).await?,
             None => BTreeSet::new(),
         };
+        suspects.extend(still.iter().map(|(_, plant_id)| *plant_id));
+        let mut book = Book::open(db, suspects, &dry).await?;
+        let quarters = rows::quarters(db, &book.plants(), first_ms, end_ms).await?;
         for event in in_order(quarters, dry, &still) {
             happened.extend(book.take(db, plants, event).await?);
         }

@@ -23,9 +23,17 @@ struct Part {
     chat_id: i64,
     thread_id: Option<i32>,
     outbox_row: Option<i64>,
+    face: String,
 }
 
-const LIVE: &str = "select id, chat_id, thread_id, outbox_row from card_message
+impl Part {
+    /// What it says so far.
+    fn face(&self) -> Result<Face, StoreError> {
+        Ok(serde_json::from_str(&self.face)?)
+    }
+}
+
+const LIVE: &str = "select id, chat_id, thread_id, outbox_row, face from card_message
     where about = ? and state = 'live'";
 
 /// Tells a place of alerts that it has not been told of, or is to be told of again. Where an
@@ -86,7 +94,7 @@ async fn take_over(
             show(db, card, now_ms).await?;
             return Ok(true);
         }
-        put(db, &part, "moved", &card.subject.face_moved(), now_ms).await?;
+        put(db, &part, "moved", &part.face()?.moved(), now_ms).await?;
     }
     Ok(false)
 }
@@ -153,12 +161,7 @@ pub(super) async fn retire(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     for part in live(db, about).await? {
-        let face: String = sqlx::query_scalar("select face from card_message where id = ?")
-            .bind(part.id)
-            .fetch_one(&mut *db)
-            .await?;
-        let face: Face = serde_json::from_str(&face)?;
-        let face = Face { keyboard: Keyboard::new(), ..face };
+        let face = Face { keyboard: Keyboard::new(), ..part.face()? };
         put(db, &part, "over", &face, now_ms).await?;
     }
     Ok(())

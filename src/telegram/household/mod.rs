@@ -12,7 +12,6 @@ use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
 use crate::rooms::command;
 use crate::rooms::turn::{Route, Routes};
-use crate::store::alerts::Recorded;
 use crate::store::cards::Stored;
 
 mod alerts;
@@ -78,7 +77,7 @@ pub enum Ask {
 #[derive(Debug)]
 pub enum Known {
     Nothing,
-    Alerts(Vec<Recorded>, bool),
+    Alerts(alerts::Overview),
     Cards(Vec<Stored>),
     Status(Box<StatusFacts>),
     DeadLetters(LettersPage),
@@ -134,8 +133,8 @@ impl Chat for Household {
 
 fn decide(ask: &Ask, known: Known, incoming: &Incoming, snapshot: &Snapshot) -> Vec<Effect> {
     match (ask, known) {
-        (Ask::Alerts(wish), Known::Alerts(newest, subscribed)) => {
-            alerts::decide(*wish, &newest, subscribed, incoming, snapshot)
+        (Ask::Alerts(wish), Known::Alerts(overview)) => {
+            alerts::decide(*wish, &overview, incoming, snapshot)
         }
         (Ask::Card(tap), Known::Cards(found)) => cards::decide(tap, &found, incoming, snapshot),
         (Ask::Status, Known::Status(facts)) => vec![say(facts.text(snapshot))],

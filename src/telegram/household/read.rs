@@ -3,6 +3,7 @@
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
+use super::alerts::Overview;
 use super::start::Door;
 use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, People, StatusFacts, invite};
@@ -30,7 +31,9 @@ impl Answers for Household {
                 Ask::Alerts(_) => {
                     let newest = alerts::newest(db, ALERTS_SHOWN).await?;
                     let places = access::subscriptions(db).await?;
-                    Known::Alerts(newest, places.contains(&asker.place))
+                    let lasting = cards::lasting(db, ALERTS_SHOWN).await?;
+                    let subscribed = places.contains(&asker.place);
+                    Known::Alerts(Overview { newest, lasting, subscribed })
                 }
                 Ask::Card(tap) => {
                     let (chat_id, message_id) = (asker.place.chat_id, asker.message_id);

@@ -24,7 +24,7 @@ fn tap(house: &House, card: &ShownMessage, label: &str) {
 #[tokio::test]
 async fn every_button_changes_the_card_in_place_and_a_double_tap_is_answered() {
     let mut house = House::of(1).await;
-    house.reads([1], -60..-18, |_| HOT).await;
+    house.reads([1], -60..-18, |_, _| HOT).await;
     house.bot.started().await;
     let id = house.says("🔥 Fern 1").await;
     let first = card(&house, id, "🔥").await;
@@ -53,7 +53,7 @@ async fn every_button_changes_the_card_in_place_and_a_double_tap_is_answered() {
 
     // Over, while the bot was away; the card says so, and the end is told without a sound.
     house.bot.stop().await;
-    house.reads([1], -17..60, |_| FINE).await;
+    house.reads([1], -17..60, |_, _| FINE).await;
     house.later(80).await;
     let over = card(&house, id, "✅ Over: 20.0 °C").await;
     assert_eq!(labels(&over), ["🪴 Open the plant"]);
@@ -70,18 +70,19 @@ async fn every_button_changes_the_card_in_place_and_a_double_tap_is_answered() {
 #[tokio::test]
 async fn what_is_silenced_is_not_told_when_it_comes_again() {
     let mut house = House::of(1).await;
-    house.reads([1], -60..-18, |_| HOT).await;
+    house.reads([1], -60..-18, |_, _| HOT).await;
     house.bot.started().await;
     let id = house.says("🔥 Fern 1").await;
     tap(&house, &card(&house, id, "🔥").await, "🔕 Silence");
     card(&house, id, "🔕 Silenced").await;
     house.bot.stop().await;
-    house.reads([1], -17..60, |_| FINE).await;
+    house.reads([1], -17..60, |_, _| FINE).await;
     house.later(80).await;
     let over = card(&house, id, "✅ Over").await;
     house.bot.stop().await;
-    house.reads([1], 61..130, |_| HOT).await;
+    house.reads([1], 61..130, |_, _| HOT).await;
     house.later(150).await;
+    house.bot.counts("select count(*) from alert where rule = 'plants.hot'", 2).await;
     house.bot.answers(OWNER, "/alerts", "is too hot (31.0").await;
     let listed = house.bot.said(OWNER).pop().unwrap();
     assert!(listed.contains("· snoozed"), "{listed}");
@@ -89,10 +90,10 @@ async fn what_is_silenced_is_not_told_when_it_comes_again() {
     tap(&house, &over, "🔔 Tell again");
     house.bot.notes("I tell of it again.").await;
     house.bot.stop().await;
-    house.reads([1], 131..200, |_| FINE).await;
+    house.reads([1], 131..200, |_, _| FINE).await;
     house.later(220).await;
     house.bot.stop().await;
-    house.reads([1], 201..270, |_| HOT).await;
+    house.reads([1], 201..270, |_, _| HOT).await;
     house.later(290).await;
     until(SOON, "the second card", async || house.bot.times_said(OWNER, "🔥 Fern 1 the") == 2)
         .await;
@@ -102,7 +103,7 @@ async fn what_is_silenced_is_not_told_when_it_comes_again() {
 #[tokio::test]
 async fn several_at_once_are_one_message_with_buttons_for_all() {
     let mut house = House::of(6).await;
-    house.reads(1..=6, -120..-18, |_| LOW).await;
+    house.reads(1..=6, -120..-18, |_, _| LOW).await;
     house.bot.started().await;
     let id = house.says("6 alerts at once:").await;
     let group = card(&house, id, "🍂 Fern 6 is drying out (25.0 %)").await;
@@ -113,7 +114,7 @@ async fn several_at_once_are_one_message_with_buttons_for_all() {
     tap(&house, &group, "✔️ Acknowledge all");
     house.bot.notes("That was acknowledged already.").await;
     house.bot.stop().await;
-    house.reads(1..=6, -17..60, |_| FINE).await;
+    house.reads(1..=6, -17..60, |_, _| FINE).await;
     house.later(80).await;
     let over = card(&house, id, "Fern 6 is drying out (25.0 %) · ✅ Over").await;
     assert_eq!(over.text.matches("✅ Over: 50.0").count(), 6, "{}", over.text);
@@ -132,7 +133,7 @@ async fn in_a_group_a_link_opens_the_plant_in_private() {
     house.bot.handle().create_group(GROUP, "Home");
     house.bot.answers_in(GROUP, OWNER, "/alerts here", "New alerts come to this chat").await;
     house.bot.stop().await;
-    house.reads([1], -60..-18, |_| HOT).await;
+    house.reads([1], -60..-18, |_, _| HOT).await;
     house.bot.started().await;
     let card = house.bot.handle().wait_for_text(SOON, GROUP, 0, "🔥 Fern 1").await.unwrap();
     let button = card.button("🪴 Open the plant").unwrap();

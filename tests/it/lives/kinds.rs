@@ -9,19 +9,27 @@ const BUTTONS: [&str; 4] = ["✔️ Acknowledge", "😴 Snooze 6 h", "🔕 Silen
 
 #[tokio::test]
 async fn each_kind_of_trouble_has_its_card() {
-    type Values = fn(i64) -> (f64, f64);
+    type Values = fn(i64, i64) -> (f64, f64);
     let cases: [(i64, Values, &str); 5] = [
-        (2 * 60, |_| LOW, "🍂 Fern 1 the Some Fern is drying out: 25.0 % moisture, below 30.0 %"),
+        (
+            2 * 60,
+            |_, _| LOW,
+            "🍂 Fern 1 the Some Fern is drying out: 25.0 % moisture, below 30.0 %",
+        ),
         (
             14 * 60,
-            |_| (95.0, 20.0),
+            |_, _| (95.0, 20.0),
             "💧 Fern 1 the Some Fern is too wet: 95.0 % moisture, above 90",
         ),
-        (60, |_| HOT, "🔥 Fern 1 the Some Fern is too hot: 31.0 °C, above 30.0 °C since"),
-        (60, |_| (50.0, 14.0), "🥶 Fern 1 the Some Fern is too cold: 14.0 °C, below 15.0 °C since"),
+        (60, |_, _| HOT, "🔥 Fern 1 the Some Fern is too hot: 31.0 °C, above 30.0 °C since"),
+        (
+            60,
+            |_, _| (50.0, 14.0),
+            "🥶 Fern 1 the Some Fern is too cold: 14.0 °C, below 15.0 °C since",
+        ),
         (
             27 * 60,
-            |_| FINE,
+            |_, _| FINE,
             "🧊 Fern 1 the Some Fern has a sensor that seems stuck: 50.0 % moisture",
         ),
     ];
@@ -44,7 +52,7 @@ async fn a_dry_window_has_its_card_and_each_further_one_is_told() {
     let mut house = House::of(1).await;
     let end_ms = (house.now_ms - HOUR_MS) / WINDOW_MS * WINDOW_MS;
     let until_end = (end_ms - house.now_ms) / MINUTE_MS;
-    house.reads([1], until_end - 721..until_end - 1, |_| LOW).await;
+    house.reads([1], until_end - 721..until_end - 1, |_, _| LOW).await;
     house.bot.started().await;
     let words = "🥀 Fern 1 the Some Fern (Filix quaedam) is looking pretty dry...";
     until(SOON, "two windows", async || house.bot.times_said(OWNER, words) == 2).await;
@@ -64,7 +72,7 @@ async fn a_dry_window_has_its_card_and_each_further_one_is_told() {
 async fn a_sensor_that_falls_silent_is_told_once_and_once_when_it_talks_again() {
     let mut house = House::of(1).await;
     house.bot.set("WINDOWSILL_PLANTS__SILENT_MINUTES", 10);
-    house.reads([1], -5..1, |_| FINE).await;
+    house.reads([1], -5..1, |_, _| FINE).await;
     house.bot.started().await;
     house.bot.answers(OWNER, "/plants", "1 plant").await;
     let silent = "🔇 Fern 1 the Some Fern is silent: no reading since";
@@ -76,7 +84,7 @@ async fn a_sensor_that_falls_silent_is_told_once_and_once_when_it_talks_again() 
     house.says(silent).await;
     for minutes in [30, 41, 43] {
         house.bot.stop().await;
-        house.reads([1], minutes - 1..minutes, |_| FINE).await;
+        house.reads([1], minutes - 1..minutes, |_, _| FINE).await;
         house.later(minutes).await;
         house.bot.answers(OWNER, "/plants", "1 plant").await;
     }
@@ -89,12 +97,12 @@ async fn a_sensor_that_falls_silent_is_told_once_and_once_when_it_talks_again() 
 #[tokio::test]
 async fn a_saw_tooth_is_told_once_and_by_a_rebuild_not_again() {
     let mut house = House::of(1).await;
-    let tooth = |minute: i64| (if minute.rem_euclid(40) < 20 { 29.0 } else { 31.5 }, 20.0);
+    let tooth = |_, minute: i64| (if minute.rem_euclid(40) < 20 { 29.0 } else { 31.5 }, 20.0);
     house.reads([1], -220..-60, tooth).await;
     house.bot.started().await;
     house.says("🍂 Fern 1").await;
     house.bot.stop().await;
-    house.reads([1], -59..60, |_| FINE).await;
+    house.reads([1], -59..60, |_, _| FINE).await;
     house.later(80).await;
     house.says("✅ Fern 1 is moist again: 50.0 %").await;
     house.bot.stop().await;
@@ -113,7 +121,7 @@ async fn a_saw_tooth_is_told_once_and_by_a_rebuild_not_again() {
 #[tokio::test]
 async fn a_deleted_plant_closes_its_alerts_with_the_reason() {
     let mut house = House::of(2).await;
-    house.reads([1, 2], -120..-18, |_| LOW).await;
+    house.reads([1, 2], -120..-18, |_, _| LOW).await;
     house.bot.started().await;
     let id = house.says("🍂 Fern 2").await;
     house.log.delete(METADATA, "2").await;

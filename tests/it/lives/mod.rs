@@ -40,17 +40,18 @@ impl House {
         House { bot, log, now_ms: windowsill::clock::now_ms() }
     }
 
-    /// A reading of each of these plants every minute of this span, in minutes from now.
+    /// A reading of each of these plants every minute of this span, in minutes from now; its values
+    /// are of the plant and the minute. In one partition, so in the order of time.
     pub(super) async fn reads(
         &self,
         plants: impl IntoIterator<Item = i64> + Clone,
         minutes: std::ops::Range<i64>,
-        value: impl Fn(i64) -> (f64, f64),
+        value: impl Fn(i64, i64) -> (f64, f64),
     ) {
         let mut records = Vec::new();
         for minute in minutes {
             for plant_id in plants.clone() {
-                let (moisture, temperature) = value(minute);
+                let (moisture, temperature) = value(plant_id, minute);
                 let reading = json!({
                     "plant_id": plant_id, "moisture": moisture, "temperature": temperature,
                 });

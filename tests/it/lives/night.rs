@@ -7,8 +7,7 @@ use crate::bot::{OWNER, SOON, until};
 async fn in_quiet_hours_heat_is_told_and_the_rest_in_the_morning() {
     let mut house = House::of(2).await;
     house.quiet(-60..120).await;
-    house.reads([1], -120..-18, |_| LOW).await;
-    house.reads([2], -120..-18, |_| HOT).await;
+    house.reads([1, 2], -120..-18, |plant_id, _| if plant_id == 1 { LOW } else { HOT }).await;
     house.bot.started().await;
     house.says("🔥 Fern 2").await;
     let deferred = "select count(*) from outbox where deferred_until > 0 and state = 'waiting'";
@@ -31,12 +30,12 @@ async fn in_quiet_hours_heat_is_told_and_the_rest_in_the_morning() {
 async fn what_began_and_ended_in_the_night_is_one_message_in_the_morning() {
     let mut house = House::of(1).await;
     house.quiet(-60..180).await;
-    house.reads([1], -120..-18, |_| LOW).await;
+    house.reads([1], -120..-18, |_, _| LOW).await;
     house.bot.started().await;
     let deferred = "select count(*) from outbox where deferred_until > 0 and state = 'waiting'";
     house.bot.counts(deferred, 1).await;
     house.bot.stop().await;
-    house.reads([1], -17..60, |_| FINE).await;
+    house.reads([1], -17..60, |_, _| FINE).await;
     house.later(80).await;
     house.bot.counts("select count(*) from card", 0).await;
     house.bot.stop().await;

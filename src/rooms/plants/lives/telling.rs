@@ -73,12 +73,15 @@ async fn names(
     happened: &[Happening],
 ) -> Result<BTreeMap<i32, Named>, StoreError> {
     let plants: Vec<i32> = happened.iter().map(|happening| happening.plant_id).collect();
-    let rows: Vec<Named> = sqlx::query_as(
+    let rows: Vec<(i32, String, String)> = sqlx::query_as(
         "select plant_id, given_name, common_name from plant
           where plant_id in (select value from json_each(?))",
     )
     .bind(serde_json::to_string(&plants)?)
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|named| (named.plant_id, named)).collect())
+    let named = |(plant_id, given_name, common_name)| {
+        (plant_id, Named { plant_id, given_name, common_name })
+    };
+    Ok(rows.into_iter().map(named).collect())
 }

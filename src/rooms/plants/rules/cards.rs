@@ -12,7 +12,7 @@ use crate::rooms::plants::life::{Bands, Kind, Why};
 pub const START: &str = "plant-";
 
 /// A plant by its names as they are now.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Named {
     pub plant_id: i32,
     pub given_name: String,
