@@ -4,6 +4,7 @@
 //! randomness are arguments, effects are return values. A test over the `use` lines holds it.
 
 pub mod alert;
+pub mod card;
 pub mod chat;
 pub mod conversation;
 pub mod degrees;
@@ -14,6 +15,7 @@ pub mod picture;
 pub mod pipeline;
 pub mod poison;
 pub mod record;
+pub mod settings;
 pub mod text;
 pub mod time;
 pub mod topic;

@@ -6,7 +6,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+
+use super::settings::{Settings, Unit};
+use super::when;
 
 /// What Telegram takes in one message, in UTF-16 code units after its entities are parsed
 /// (Bot API, `sendMessage`).
@@ -23,12 +27,22 @@ pub enum Style {
     Code,
     /// A person by their number: Telegram lets them know, and a selective question finds them.
     Mention(i64),
+    /// A moment, in ms since the epoch, that each chat reads by its own clock.
+    Moment(i64),
+    /// The same, with the time of day alone.
+    Clock(i64),
+    /// A temperature in thousandths of a degree Celsius, that each chat reads in its own unit.
+    Degrees(i64),
 }
 
 impl Style {
     fn tag(self) -> Option<&'static str> {
         match self {
-            Style::Plain | Style::Mention(_) => None,
+            Style::Plain
+            | Style::Mention(_)
+            | Style::Moment(_)
+            | Style::Clock(_)
+            | Style::Degrees(_) => None,
             Style::Bold => Some("b"),
             Style::Italic => Some("i"),
             Style::Code => Some("code"),
@@ -100,6 +114,47 @@ impl Text {
     #[must_use]
     pub fn mention(self, user_id: i64, name: impl AsRef<str>) -> Text {
         self.styled(Style::Mention(user_id), name)
+    }
+
+    /// `Sat 21 Nov 14:05`, by the clock of whoever reads it.
+    #[must_use]
+    pub fn moment(mut self, ms: i64) -> Text {
+        self.push(Style::Moment(ms), &when::moment(ms, Tz::UTC));
+        self
+    }
+
+    /// `14:05`, by the clock of whoever reads it.
+    #[must_use]
+    pub fn clock(mut self, ms: i64) -> Text {
+        self.push(Style::Clock(ms), &when::clock(ms, Tz::UTC));
+        self
+    }
+
+    /// `21.5 °C`, or the same in the unit of whoever reads it; from thousandths of a degree
+    /// Celsius.
+    #[must_use]
+    pub fn degrees(mut self, thousandths: i64) -> Text {
+        self.push(Style::Degrees(thousandths), &Unit::Celsius.shown(thousandths));
+        self
+    }
+
+    /// The text as a chat with these settings reads it, in a house of this zone: moments and
+    /// temperatures have become its own.
+    #[must_use]
+    pub fn told_in(mut self, settings: &Settings, of_house: Tz) -> Text {
+        let zone = settings.zone(of_house);
+        for span in self.lines.iter_mut().flatten() {
+            span.text = match span.style {
+                Style::Moment(ms) => when::moment(ms, zone),
+                Style::Clock(ms) => when::clock(ms, zone),
+                Style::Degrees(thousandths) => settings.unit.shown(thousandths),
+                Style::Plain | Style::Bold | Style::Italic | Style::Code | Style::Mention(_) => {
+                    continue;
+                }
+            };
+            span.style = Style::Plain;
+        }
+        self
     }
 
     /// Ends the present line.
@@ -345,6 +400,20 @@ mod tests {
         let text = Text::new().mention(7, "<Anna>").plain(", hello");
         assert_eq!(text.html(), "<a href=\"tg://user?id=7\">&lt;Anna&gt;</a>, hello");
         assert_eq!(text.to_plain(), "<Anna>, hello");
+    }
+
+    #[test]
+    fn moments_and_temperatures_are_the_chats_own() {
+        let text = Text::of("since ").moment(0).plain(", until ").clock(60_000).plain(": ");
+        let text = text.degrees(-12_340);
+        assert_eq!(text.to_plain(), "since Thu 1 Jan 00:00, until 00:01: -12.3\u{a0}°C");
+        let settings = Settings {
+            time_zone: Some(Tz::Asia__Tokyo),
+            unit: Unit::Fahrenheit,
+            ..Settings::default()
+        };
+        let told = text.told_in(&settings, Tz::UTC);
+        assert_eq!(told.html(), "since Thu 1 Jan 09:00, until 09:01: 9.8\u{a0}°F");
     }
 
     #[test]

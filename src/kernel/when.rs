@@ -1,6 +1,6 @@
 //! Times as people read them, in their own zone.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -74,6 +74,32 @@ pub fn day_end(ms: i64, time_zone: Tz) -> i64 {
         .find_map(|midnight| time_zone.from_local_datetime(&midnight).earliest())
         .map_or(i64::MAX, |end| end.timestamp_millis())
 }
+
+/// The minute of the day that the zone's clocks show, 0 to 1439.
+pub fn minute_of_day(ms: i64, time_zone: Tz) -> u16 {
+    let time = local(ms, time_zone).time();
+    u16::try_from(time.hour() * 60 + time.minute()).unwrap_or(0)
+}
+
+/// The first moment after `ms` at which the zone's clocks show this minute of the day, or have
+/// left it out.
+pub fn next_clock(ms: i64, minute: u16, time_zone: Tz) -> i64 {
+    let today = local(ms, time_zone).date_naive();
+    let moment = |day: NaiveDate| {
+        let wanted = day.and_hms_opt(u32::from(minute / 60), u32::from(minute % 60), 0)?;
+        let shown = (0..=i64::from(MIDNIGHT_GAP_HOURS) * 60)
+            .map(|later| time_zone.from_local_datetime(&(wanted + TimeDelta::minutes(later))))
+            .find(|shown| shown.earliest().is_some())?;
+        // The hour that is there twice shows the minute twice.
+        let twice = [shown.earliest()?, shown.latest()?].map(|moment| moment.timestamp_millis());
+        twice.into_iter().find(|moment_ms| *moment_ms > ms)
+    };
+    let days = today.iter_days().take(NEXT_CLOCK_DAYS);
+    days.filter_map(moment).min().unwrap_or(i64::MAX)
+}
+
+/// Today, tomorrow, and one day that a zone may leave out altogether.
+const NEXT_CLOCK_DAYS: usize = 3;
 
 /// No zone has left out more of a morning than this.
 const MIDNIGHT_GAP_HOURS: u32 = 3;

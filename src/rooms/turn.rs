@@ -18,6 +18,8 @@ pub struct Asker {
     pub place: Place,
     /// 0 for somebody without a name of their own.
     pub user_id: i64,
+    /// The message of ours that was tapped; 0 for anything else.
+    pub message_id: i32,
     /// Where the log ends, if that was asked for and told.
     pub log_ends: Option<LogEnds>,
     /// Pipelines of which some records wait for something outside, with the reason of each.

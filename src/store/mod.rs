@@ -22,6 +22,7 @@ use crate::condition::{Condition, FileFault, Use};
 pub mod access;
 pub mod alerts;
 pub mod bulk;
+pub mod cards;
 pub mod carry;
 pub mod clock;
 pub mod conversation;
@@ -42,6 +43,7 @@ pub mod removal;
 pub mod results;
 pub mod schema;
 pub mod schemas;
+pub mod settings;
 pub mod standstill;
 mod writer;
 

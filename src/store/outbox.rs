@@ -14,6 +14,12 @@ use crate::kernel::picture::Picture;
 use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
 use crate::kernel::time::HOUR_MS;
 
+mod change;
+
+pub use change::{
+    RowState, defer, defer_no_more, next_deferred, overtake_edits, rewrite, state_of,
+};
+
 /// An answer that could not be sent for this long is not sent any more: what it looked up has
 /// changed, and the conversation that it belongs to has ended.
 const REPLY_MS: i64 = 6 * HOUR_MS;
@@ -276,7 +282,7 @@ pub async fn call(
     insert(db, place, class, &Action::Call(call), now_ms, expires_at).await
 }
 
-async fn insert(
+pub(super) async fn insert(
     db: &mut SqliteConnection,
     place: Place,
     class: Class,
@@ -324,7 +330,8 @@ pub struct Heads {
     pub unreadable: Vec<i64>,
 }
 
-pub async fn heads(db: &mut SqliteConnection) -> Result<Heads, StoreError> {
+/// Those of chats whose turn has come. What changes a row that still waits waits with it.
+pub async fn heads(db: &mut SqliteConnection, now_ms: i64) -> Result<Heads, StoreError> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
                 created_at, expires_at, exists (
@@ -332,9 +339,16 @@ pub async fn heads(db: &mut SqliteConnection) -> Result<Heads, StoreError> {
                      where later.chat_id = outbox.chat_id and later.state = 'waiting'
                        and later.class in ('reply', 'tap')) as somebody_waits
            from outbox
-          where id in (select min(id) from outbox where state = 'waiting' group by chat_id)
+          where id in (
+            select min(id) from outbox
+             where state = 'waiting' and deferred_until <= ?
+               and not exists (select 1 from outbox as changed
+                                where changed.id = outbox.edits_row
+                                  and changed.state = 'waiting')
+             group by chat_id)
           order by id",
     )
+    .bind(now_ms)
     .fetch_all(db)
     .await?;
     let mut heads = Heads::default();
@@ -404,8 +418,16 @@ pub async fn mark_sent(
     .bind(message_id)
     .bind(now_ms)
     .bind(row_id)
-    .execute(db)
+    .execute(&mut *db)
     .await?;
+    if message_id.is_some() {
+        // A card outlives the row that it began as.
+        sqlx::query("update card_message set message_id = ? where outbox_row = ?")
+            .bind(message_id)
+            .bind(row_id)
+            .execute(db)
+            .await?;
+    }
     Ok(())
 }
 
@@ -489,7 +511,7 @@ pub async fn oldest_alert(
 ) -> Result<Option<i64>, StoreError> {
     Ok(sqlx::query_scalar(
         "select min(created_at) from outbox
-          where chat_id = ? and state = 'waiting' and class = 'alert'",
+          where chat_id = ? and state = 'waiting' and class = 'alert' and action = 'say'",
     )
     .bind(chat_id)
     .fetch_one(db)

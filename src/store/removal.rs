@@ -1,10 +1,10 @@
 //! Taking access away: what a person or a chat leaves behind goes in the same transaction.
 //!
-//! Invariant: whoever is removed holds no conversation and gets no alert.
+//! Invariant: whoever is removed holds no conversation, gets no alert and has set nothing.
 
 use sqlx::SqliteConnection;
 
-use super::{StoreError, access, outbox};
+use super::{StoreError, access, cards, outbox};
 
 /// Removes a person: their conversations wherever they are, and the alerts of their private chat.
 pub async fn remove_member(
@@ -46,6 +46,11 @@ async fn silence(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result
         .bind(chat_id)
         .execute(&mut *db)
         .await?;
+    sqlx::query("delete from chat_setting where chat_id = ?")
+        .bind(chat_id)
+        .execute(&mut *db)
+        .await?;
+    cards::forget_chat(db, chat_id).await?;
     outbox::drop_chat(db, chat_id, access::REVOKED, now_ms).await?;
     Ok(())
 }

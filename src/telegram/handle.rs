@@ -22,7 +22,7 @@ use crate::rooms;
 use crate::rooms::turn::{Asker, Decision, Routes};
 use crate::store::inbox::{self, Waiting};
 use crate::store::outbox::{self, Class, Target};
-use crate::store::{Store, StoreError, StoreReader, Urgency, conversation, positions};
+use crate::store::{Store, StoreError, StoreReader, Urgency, conversation, positions, settings};
 
 /// A decision is made again when its conversation moved meanwhile, at most this often.
 const MAX_DECISIONS: usize = 5;
@@ -34,6 +34,7 @@ const LOG_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 pub struct Desk {
     pub routes: Routes,
     pub access: FixedAccess,
+    /// The house's zone, for chats that have set none.
     pub time_zone: chrono_tz::Tz,
     /// The pipelines' clock.
     pub clock: Arc<dyn Clock>,
@@ -119,8 +120,10 @@ impl Desk {
         let Some(turn) = route else { return Ok(None) };
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
         let waiting = self.phases.waiting();
-        let asker = Asker { place: incoming.place, user_id, log_ends, waiting };
+        let message_id = incoming.press().map_or(0, |(_, message_id, _)| message_id);
+        let asker = Asker { place: incoming.place, user_id, message_id, log_ends, waiting };
         let decide = turn.read(&asker, db).await?;
+        let settings = settings::of(db, incoming.place.chat_id).await?;
         let room = turn.room();
         let stale = match draft {
             None => self.stale(db, room).await?,
@@ -134,7 +137,8 @@ impl Desk {
             draft,
             now_ms: clock::now_ms(),
             pipeline_now_ms: self.clock.now_ms(),
-            time_zone: self.time_zone,
+            time_zone: settings.zone(self.time_zone),
+            settings,
         };
         Ok(Some(Read { decide, room, snapshot, stale }))
     }

@@ -12,6 +12,8 @@ pub mod watering;
 
 use forecast::Forecast;
 
+pub mod cards;
+
 /// The rule's name; it is part of the alert's identity.
 pub const DRY: &str = "plants.dry";
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use teloxide::utils::command::BotCommands;
 
 use super::{Ask, alerts, people};
+use crate::kernel::card;
 use crate::kernel::chat::{ChatKind, Incoming, Snapshot, Standing};
 use crate::kernel::conversation::{CommandSpec, Site};
 use crate::kernel::text::Text;
@@ -95,7 +96,10 @@ pub(super) fn tapped(incoming: Arc<Incoming>) -> Option<Ask> {
     match data {
         ADMIT => Some(Ask::Admit),
         alerts::HERE => Some(Ask::Alerts(alerts::Wish::Here)),
-        data => people::Tap::of(data).map(Ask::Remove),
+        data => match card::Tap::of(data) {
+            Some(tap) => Some(Ask::Card(tap)),
+            None => people::Tap::of(data).map(Ask::Remove),
+        },
     }
 }
 

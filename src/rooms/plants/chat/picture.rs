@@ -239,6 +239,7 @@ mod tests {
             now_ms: NOW_MS,
             pipeline_now_ms: NOW_MS,
             time_zone: chrono_tz::UTC,
+            settings: crate::kernel::settings::Settings::default(),
         }
     }
 
