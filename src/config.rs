@@ -228,6 +228,32 @@ section! {
     pub struct Plants {
         /// A plant is dry when more than this many of its readings within six hours are low.
         pub low_readings_limit: u32,
+        /// A plant is drying when its moisture is below its limit for so many minutes: the warning
+        /// before the window of six hours tells it. An hour is longer than a hand on the sensor.
+        pub drying_minutes: u32,
+        /// A plant is too wet when its moisture is above its limit for so many hours: a pot that
+        /// was watered drains in a few, one that stands in water does not.
+        pub too_wet_hours: u32,
+        /// A plant is too hot or too cold when its temperature is beyond its limit for so many
+        /// minutes: a ray of sun or an open window is shorter.
+        pub temperature_minutes: u32,
+        /// What was told is over when the value has been well for so many minutes.
+        pub over_minutes: u32,
+        /// Well is so many per cent of moisture inside the limit, so that a value that swings
+        /// around it is one alert; a quarter of a narrow band at most.
+        pub moisture_margin: u32,
+        /// The same in degrees Celsius.
+        pub temperature_margin: u32,
+        /// A sensor is silent when no reading comes for so many minutes (it sends one every 30
+        /// seconds); 0 never is.
+        pub silent_minutes: u32,
+        /// A sensor is stuck when the means of its quarters of an hour do not change beyond its
+        /// noise for so many hours; 0 never is. In a day even a slow pot loses more than that.
+        pub stuck_hours: u32,
+        /// A sensor's noise in moisture, in hundredths of a per cent.
+        pub noise_hundredths: u32,
+        /// What lasts and nobody has seen to is told again after so many hours; 0 tells it once.
+        pub repeat_hours: u32,
     }
 }
 
@@ -388,7 +414,19 @@ impl Default for Http {
 
 impl Default for Plants {
     fn default() -> Plants {
-        Plants { low_readings_limit: 120 }
+        Plants {
+            low_readings_limit: 120,
+            drying_minutes: 60,
+            too_wet_hours: 12,
+            temperature_minutes: 30,
+            over_minutes: 30,
+            moisture_margin: 2,
+            temperature_margin: 1,
+            silent_minutes: 10,
+            stuck_hours: 24,
+            noise_hundredths: 20,
+            repeat_hours: 12,
+        }
     }
 }
 

@@ -130,11 +130,7 @@ async fn workshop(dir: &Path) -> Workshop {
         store: Store::open(dir).await.unwrap(),
         topics,
         clock: Arc::new(SystemClock),
-        settings: EngineSettings {
-            clock_lag_ms: 2_000,
-            alert_max_age_ms: 12 * 3_600_000,
-            time_zone: chrono_tz::UTC,
-        },
+        settings: EngineSettings { clock_lag_ms: 2_000, alert_max_age_ms: 12 * 3_600_000 },
     }
 }
 

@@ -21,6 +21,7 @@ use crate::rooms::{self, Pipe};
 use crate::store::{Store, Urgency, access};
 use crate::telegram::access::{Access, FixedAccess};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
+use crate::telegram::delivery::Home;
 use crate::telegram::handle::Desk;
 use crate::telegram::webhook::Registration;
 use crate::telegram::{code, delivery, dispatch, leftovers, menu, routes, timers};
@@ -136,11 +137,12 @@ fn spawn_bot(
         phases,
         follows_conversations: true,
     };
+    let home = Home { time_zone: config.time_zone.get(), username: me.username.clone() };
     source.spawn(tasks, store, config, api, me.username);
     tasks.spawn("inbox", dispatch::run(store.clone(), desk, tasks.stop()));
     tasks.spawn(
         "outbox",
-        delivery::run(store.clone(), api.clone(), fixed_access(config), tasks.stop()),
+        delivery::run(store.clone(), api.clone(), fixed_access(config), home, tasks.stop()),
     );
     tasks.spawn("timers", timers::run(store.clone(), fixed_access(config), tasks.stop()));
 }

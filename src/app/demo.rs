@@ -27,6 +27,9 @@ use crate::store::outbox::{self, Class, Target};
 use crate::store::{Store, StoreError, Urgency, lock, make_dir};
 use crate::telegram::client::BotApi;
 
+/// Ten minutes of the demo's clock are less than a second: a busy machine would fall silent.
+const DEMO_SILENT_MINUTES: u32 = 180;
+
 /// The bot's number; the rest of its token is new at each start.
 const BOT_ID: i64 = 1;
 const TOKEN_CHARACTERS: usize = 35;
@@ -40,6 +43,9 @@ impl From<ReplayError> for Failure {
 pub(super) async fn demo(mut config: Config, options: &Demo) -> Result<Exit, Failure> {
     config.telegram.owners = vec![PAGE_USER];
     config.telegram.allowed_chats.clear();
+    if !config.origins.contains_key("plants.silent_minutes") {
+        config.plants.silent_minutes = DEMO_SILENT_MINUTES;
+    }
     // Simulated plants live in a file of their own.
     config.kafka = config::Kafka::default();
     // Before anything is shown: who sees the address may stop it.

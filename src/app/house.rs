@@ -117,7 +117,6 @@ impl House {
         let settings = EngineSettings {
             clock_lag_ms: i64::try_from(config.clock_lag_ms).unwrap_or(i64::MAX),
             alert_max_age_ms: i64::from(config.alert_max_age_hours) * HOUR_MS,
-            time_zone: config.time_zone.get(),
         };
         let workshop = Workshop { log: log.events(), store, topics, clock, settings };
         let keep = upkeep::keep(&config.embedded_log);

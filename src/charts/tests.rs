@@ -162,11 +162,11 @@ fn a_series_of_nothing_and_values_of_any_size_are_drawn() {
         inner.measures[0].values.fill(value);
         inner.measures[1].values.clear();
         draw(&picture).unwrap();
-        inner_without_measures(picture);
+        draw_without_measures(picture);
     }
 }
 
-fn inner_without_measures(mut picture: Picture) {
+fn draw_without_measures(mut picture: Picture) {
     let Drawing::Series(inner) = &mut picture.drawing else { panic!("{picture:?}") };
     inner.measures.clear();
     draw(&picture).unwrap();

@@ -2,58 +2,75 @@
 
 use sqlx::SqliteConnection;
 
+use super::News;
 use crate::kernel::alert::Alert;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
+use crate::store::alerts::Told;
 use crate::store::outbox::{self, Class, Target};
-use crate::store::{StoreError, access, alerts};
+use crate::store::{StoreError, access, alerts, cards};
 
 /// Old alerts listed by name in the message that gathers them.
 const GATHERED_SHOWN: i64 = 15;
 
-/// Raises the alerts of a step; those of events before `old_before_ms` are old news.
-pub(super) async fn raise_all(
+/// Tells the news of a step in their order; alerts of events before `old_before_ms` are old news.
+pub(super) async fn tell_news(
     db: &mut SqliteConnection,
-    alerts: &[Alert],
+    news: &[News],
     old_before_ms: i64,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    if alerts.is_empty() {
+    if news.is_empty() {
         return Ok(());
     }
     let places = access::subscriptions(db).await?;
-    for alert in alerts {
-        raise(db, alert, &places, alert.event_ms < old_before_ms, now_ms).await?;
+    let mut overs = Vec::new();
+    for one in news {
+        match one {
+            News::Raised(alert) => {
+                let told = match (places.is_empty(), alert.event_ms < old_before_ms) {
+                    (true, _) => Told::Nobody,
+                    (false, true) => Told::Gathered,
+                    (false, false) => Told::Sent,
+                };
+                raise(db, alert, &places, told, now_ms).await?;
+            }
+            News::Passed(alert) => drop(alerts::record(db, alert, Told::Over, now_ms).await?),
+            News::Over(ending) => overs.extend(cards::end(db, ending, now_ms).await?),
+        }
     }
-    Ok(())
+    cards::tell_over(db, overs, now_ms).await
 }
 
-/// Records an alert by its identity; a new one goes to every place that is subscribed now, or
-/// waits with other old news.
+/// Records an alert by its identity. A new one goes to every place that is subscribed now, or
+/// becomes a card; or it waits with other old news, or is told to nobody.
 async fn raise(
     db: &mut SqliteConnection,
     alert: &Alert,
     places: &[Place],
-    is_old: bool,
+    unless_quiet: Told,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let is_snoozed = match &alert.about {
-        Some(about) => alerts::is_snoozed(db, about, now_ms).await?,
+    let is_quiet = match &alert.about {
+        Some(about) => {
+            alerts::snoozed_until(db, about, now_ms).await?.is_some()
+                || cards::is_quiet(db, about).await?
+        }
         None => false,
     };
-    let told = match (is_snoozed, places.is_empty(), is_old) {
-        (true, ..) => alerts::Told::Snoozed,
-        (false, true, _) => alerts::Told::Nobody,
-        (false, false, true) => alerts::Told::Gathered,
-        (false, false, false) => alerts::Told::Sent,
-    };
+    let told = if is_quiet { Told::Snoozed } else { unless_quiet };
     let is_new = alerts::record(db, alert, told, now_ms).await?;
-    if !is_new || told != alerts::Told::Sent {
+    if !is_new {
         return Ok(());
     }
-    for place in places {
-        outbox::alert(db, *place, alert, now_ms).await?;
+    if let Some(card) = &alert.card {
+        return cards::raise(db, alert, card, told, now_ms).await;
+    }
+    if told == Told::Sent {
+        for place in places {
+            outbox::alert(db, *place, alert, now_ms).await?;
+        }
     }
     Ok(())
 }
@@ -79,8 +96,8 @@ pub(super) async fn tell_gathered(
     }
     // Whoever subscribes later was not there when it happened; `/alerts` lists it all the same.
     let told = match tell(db, text, now_ms).await? {
-        0 => alerts::Told::Nobody,
-        _ => alerts::Told::Sent,
+        0 => Told::Nobody,
+        _ => Told::Sent,
     };
     alerts::settle_gathered(db, told).await
 }

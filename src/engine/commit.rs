@@ -11,7 +11,7 @@ use crate::clock;
 use crate::kernel::time::Tumbling;
 use crate::store::clock as clock_facts;
 use crate::store::positions::{self, Position};
-use crate::store::{StoreError, Urgency, dead_letters, past};
+use crate::store::{StoreError, Urgency, cards, dead_letters, past};
 
 /// Which part of the log a step belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,11 +86,11 @@ pub(super) async fn store<V: Views>(
                         room.close(db, due, &step.delta).await?
                     }
                 };
-                let zone = settings.time_zone;
-                closed.alerts.extend(commit.news.iter().map(|news| news.alert(zone)));
+                closed.news.extend(commit.news.iter().map(|news| news.alert().into()));
                 let old_before_ms = commit.pipeline_now_ms - settings.alert_max_age_ms;
-                announce::raise_all(db, &closed.alerts, old_before_ms, now_ms).await?;
+                announce::tell_news(db, &closed.news, old_before_ms, now_ms).await?;
                 if commit.caught_up {
+                    cards::tell_waiting(db, now_ms, now_ms).await?;
                     announce::tell_gathered(db, now_ms).await?;
                 }
                 let caught_up_at = commit.caught_up.then_some(now_ms);
@@ -107,7 +107,7 @@ pub(super) async fn store<V: Views>(
                 Ok(Committed {
                     delta: step.delta,
                     windows_closed: closed.windows,
-                    alerts: u64::try_from(closed.alerts.len()).unwrap_or(u64::MAX),
+                    alerts: u64::try_from(closed.news.len()).unwrap_or(u64::MAX),
                     letters,
                     ends_past: commit.stage == Stage::EndOfPast,
                     next_due_ms,
@@ -194,6 +194,7 @@ fn due(windows: Tumbling, commit: &Commit, settings: &EngineSettings) -> Due {
     Due {
         first_start_ms,
         end_start_ms,
+        before_ms: commit.before_ms,
         watermark_ms: commit.after_ms,
         settled_ms,
         is_final: commit.is_final && commit.caught_up,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::record::RecordRef;
-use crate::kernel::time::{LAST_EVENT_MS, MAX_AHEAD_MS, PartitionTime};
+use crate::kernel::time::{Arrival, LAST_EVENT_MS, MAX_AHEAD_MS, PartitionTime};
 use crate::kernel::when;
 use crate::log::codec::Codec;
 use crate::log::dead_letters::{DeadLetter, Origin, replay_of};
@@ -205,9 +205,10 @@ impl<P: Pipeline> Folding<'_, P> {
             Ok(None) => return Verdict::Nothing,
             Err(reason) => return Verdict::Dead(reason),
         };
-        let late = self.pipeline.windows().is_late(event_ms, time.greatest_ms);
+        let arrival = Arrival { greatest_earlier_ms: time.greatest_ms };
+        let late = arrival.is_late(event_ms, self.pipeline.windows());
         let at = At { event_ms, partition: record.partition, offset: record.offset };
-        self.pipeline.fold(delta, &event, at, late, self.tables);
+        self.pipeline.fold(delta, &event, at, arrival, self.tables);
         Verdict::Folded { event_ms, late }
     }
 

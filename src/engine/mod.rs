@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 
 use crate::clock::Clock;
 use crate::kernel::alert::Alert;
+use crate::kernel::card::Ending;
 use crate::kernel::pipeline::Pipeline;
 use crate::log::topics::Topics;
 use crate::log::{EventLog, LogError};
@@ -139,8 +140,6 @@ pub struct EngineSettings {
     pub clock_lag_ms: i64,
     /// Alerts of older events gather into one message.
     pub alert_max_age_ms: i64,
-    /// The zone in which people read times.
-    pub time_zone: chrono_tz::Tz,
 }
 
 /// Everything a pipeline works with.
@@ -203,7 +202,8 @@ pub struct Due {
     /// Windows that this step closes: `first <= start < end`.
     pub first_start_ms: i64,
     pub end_start_ms: i64,
-    /// The watermark after this step.
+    /// The watermark before and after this step.
+    pub before_ms: Option<i64>,
     pub watermark_ms: Option<i64>,
     /// Records up to this event time have all been read and can be taken in their true order, but
     /// for late ones; all there are where every partition was at its end.
@@ -219,7 +219,24 @@ pub struct Due {
 pub struct Closed {
     /// Windows that this step closed.
     pub windows: i64,
-    pub alerts: Vec<Alert>,
+    /// In the order in which it happened.
+    pub news: Vec<News>,
+}
+
+/// What a step has to tell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    Raised(Alert),
+    /// An alert that began and was over within the step: it is recorded, and told to nobody.
+    Passed(Alert),
+    /// An alert that lasts is over.
+    Over(Ending),
+}
+
+impl From<Alert> for News {
+    fn from(alert: Alert) -> News {
+        News::Raised(alert)
+    }
 }
 
 /// The SQL of a room's views. Every function runs inside the step's transaction.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Views, Workshop};
 use crate::clock::Clock;
 use crate::kernel::alert::Alert;
-use crate::kernel::text::{Text, Time};
+use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::store::{StoreError, alerts, positions};
 
@@ -32,13 +32,13 @@ pub(super) enum News {
 }
 
 impl News {
-    pub(super) fn alert(&self, zone: chrono_tz::Tz) -> Alert {
+    pub(super) fn alert(&self) -> Alert {
         match self {
             News::Stalled { topic, newest_ms } => {
                 let text = Text::of("❌ ")
                     .data(topic)
                     .plain(" ingest has stalled. Latest ingest time is ")
-                    .time(Time::Date(*newest_ms), zone)
+                    .date(*newest_ms)
                     .plain(".");
                 Alert::new(STALLED, topic, *newest_ms, text.clone(), text)
             }
@@ -217,9 +217,9 @@ mod tests {
         let topic = "pcap".to_owned();
         assert_eq!(news, [News::Recovered { topic, newest_ms: again_ms, stalled_ms: NOW_MS }]);
         assert_eq!(dog.news(again_ms + 1, true), []);
-        let words = news[0].alert(chrono_tz::UTC).text.to_plain();
+        let words = news[0].alert().text.to_plain();
         assert_eq!(words, "✅ pcap ingest goes on. Nothing had come for 2 h.");
-        let words = stalled.alert(chrono_tz::UTC).text.to_plain();
+        let words = stalled.alert().text.to_plain();
         assert!(words.starts_with("❌ pcap ingest has stalled. Latest ingest time is 1970-02-11 "));
     }
 

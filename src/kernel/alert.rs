@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::card::Card;
 use super::chat::Keyboard;
 use super::text::Text;
 
@@ -21,6 +22,8 @@ pub struct Alert {
     pub source: Option<Source>,
     /// What a snooze of it is known by; `None` cannot be snoozed.
     pub about: Option<String>,
+    /// It lasts: its message is a card that changes with it, known by `about`.
+    pub card: Option<Card>,
     /// What the chat is told.
     pub text: Text,
     /// One line of the same, for a message that gathers many.
@@ -48,6 +51,7 @@ impl Alert {
             event_ms,
             source: None,
             about: None,
+            card: None,
             text,
             brief,
             keyboard: Keyboard::new(),

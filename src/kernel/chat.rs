@@ -204,6 +204,11 @@ pub struct Button {
 pub enum ButtonAction {
     /// It comes to us as this: at most 64 bytes (Bot API, `callback_data`).
     Data(String),
+    /// In a private chat it comes to us as this; in a group it is a link that opens our private chat
+    /// with `/start` and that word (Bot API, deep linking).
+    Visit { data: String, start: String },
+    /// It opens this address.
+    Link(String),
     /// The person's own device copies this, 1 to 256 characters (Bot API, `CopyTextButton`).
     Copy(String),
 }
@@ -220,6 +225,17 @@ impl Button {
         Button { label: shown_label(&label.into()), action }
     }
 
+    /// A button that opens something in our private chat, wherever it is tapped. The word is 1 to
+    /// 64 letters, digits, `_` and `-`.
+    pub fn visiting(
+        label: impl Into<String>,
+        data: impl Into<String>,
+        start: impl Into<String>,
+    ) -> Button {
+        let action = ButtonAction::Visit { data: data.into(), start: start.into() };
+        Button { label: shown_label(&label.into()), action }
+    }
+
     /// A button that copies a text to whoever taps it.
     pub fn copying(label: impl Into<String>, text: impl Into<String>) -> Button {
         let action = ButtonAction::Copy(text.into());
@@ -230,8 +246,21 @@ impl Button {
     pub fn data(&self) -> Option<&str> {
         match &self.action {
             ButtonAction::Data(data) => Some(data),
-            ButtonAction::Copy(_) => None,
+            ButtonAction::Copy(_) | ButtonAction::Visit { .. } | ButtonAction::Link(_) => None,
         }
+    }
+
+    /// What it is in a chat with us (`in_private`), or in a group that sees us by our name.
+    #[must_use]
+    pub fn told_in(self, in_private: bool, username: &str) -> Button {
+        let action = match self.action {
+            ButtonAction::Visit { data, .. } if in_private => ButtonAction::Data(data),
+            ButtonAction::Visit { start, .. } => {
+                ButtonAction::Link(format!("https://t.me/{username}?start={start}"))
+            }
+            other => other,
+        };
+        Button { action, ..self }
     }
 
     /// A button that belongs to one step of one draft.
@@ -274,6 +303,15 @@ mod tests {
             person: None,
             content: Content::Text(text.to_owned()),
         }
+    }
+
+    #[test]
+    fn a_button_that_visits_us_is_a_link_among_others() {
+        let button = Button::visiting("Open", "plant:show:7", "plant-7");
+        let in_private = button.clone().told_in(true, "Sill_bot");
+        assert_eq!(in_private.data(), Some("plant:show:7"));
+        let link = ButtonAction::Link("https://t.me/Sill_bot?start=plant-7".to_owned());
+        assert_eq!(button.told_in(false, "Sill_bot").action, link);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::card::Reaction;
 use super::chat::{Keyboard, Place};
 use super::picture::Picture;
 use super::settings::Settings;
@@ -168,6 +169,13 @@ pub enum Effect {
     Snooze {
         about: String,
         until_ms: i64,
+    },
+    /// Somebody reacts to an alert that lasts.
+    React {
+        about: String,
+        reaction: Reaction,
+        /// The name of whoever it was.
+        by: String,
     },
     /// The commands that a chat is offered from now on.
     Menu {

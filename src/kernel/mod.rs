@@ -4,6 +4,7 @@
 //! randomness are arguments, effects are return values. A test over the `use` lines holds it.
 
 pub mod alert;
+pub mod card;
 pub mod chat;
 pub mod conversation;
 pub mod dialog;

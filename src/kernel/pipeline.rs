@@ -6,7 +6,7 @@
 
 use super::poison::Poison;
 use super::record::RecordRef;
-use super::time::Tumbling;
+use super::time::{Arrival, Tumbling};
 use crate::log::codec::Codec;
 
 /// Where and when an event stands.
@@ -48,13 +48,13 @@ pub trait Pipeline: Send + Sync + 'static {
     /// happened, and the record moves no time.
     fn event_ms(&self, event: &Self::Event, record_ms: i64) -> Option<i64>;
 
-    /// Adds one event to the summary. `late`: its window had closed by its partition's own time.
+    /// Adds one event to the summary. What it is late for goes by its partition's own time alone.
     fn fold(
         &self,
         delta: &mut Self::Delta,
         event: &Self::Event,
         at: At,
-        late: bool,
+        arrival: Arrival,
         tables: &Self::Tables,
     );
 

@@ -46,6 +46,13 @@ impl Unit {
         }
     }
 
+    /// `21.5 °C`, from thousandths of a degree Celsius.
+    pub fn shown(self, thousandths: i64) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+        let degrees = self.of_celsius(thousandths as f64 / 1000.0);
+        format!("{degrees:.1}\u{a0}{}", self.symbol())
+    }
+
     /// A temperature in this unit, from degrees Celsius.
     pub fn of_celsius(self, celsius: f64) -> f64 {
         match self {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::settings::{Settings, Unit};
 use super::when;
 
 /// What Telegram takes in one message, in UTF-16 code units after its entities are parsed
@@ -26,38 +27,31 @@ pub enum Style {
     Code,
     /// A person by their number: Telegram lets them know, and a selective question finds them.
     Mention(i64),
-    /// A time: each chat reads it by its own clocks.
-    Time(Time),
-}
-
-/// A time in a text, in ms since the epoch, and how it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Time {
-    /// `Sat 21 Nov 14:05`.
+    /// A moment, in ms since the epoch, that each chat reads by its own clock.
     Moment(i64),
-    /// `2026-11-21 14:05`.
+    /// The same, with the time of day alone.
+    Clock(i64),
+    /// The same, with its year.
     Date(i64),
-    /// `2026-11-21 14:05:09`.
+    /// The same, with its year and to the second.
     Second(i64),
-    /// `Sat 21 Nov 06:00–12:00`.
+    /// From one moment to another.
     Span(i64, i64),
-}
-
-impl Time {
-    fn words(self, zone: Tz) -> String {
-        match self {
-            Time::Moment(ms) => when::moment(ms, zone),
-            Time::Date(ms) => when::date(ms, zone),
-            Time::Second(ms) => when::second(ms, zone),
-            Time::Span(from_ms, to_ms) => when::span(from_ms, to_ms, zone),
-        }
-    }
+    /// A temperature in thousandths of a degree Celsius, that each chat reads in its own unit.
+    Degrees(i64),
 }
 
 impl Style {
     fn tag(self) -> Option<&'static str> {
         match self {
-            Style::Plain | Style::Mention(_) | Style::Time(_) => None,
+            Style::Plain
+            | Style::Mention(_)
+            | Style::Moment(_)
+            | Style::Clock(_)
+            | Style::Date(_)
+            | Style::Second(_)
+            | Style::Span(..)
+            | Style::Degrees(_) => None,
             Style::Bold => Some("b"),
             Style::Italic => Some("i"),
             Style::Code => Some("code"),
@@ -131,25 +125,67 @@ impl Text {
         self.styled(Style::Mention(user_id), name)
     }
 
-    /// A time as a zone's clocks show it, until the text goes to a chat that has set its own zone.
+    /// `Sat 21 Nov 14:05`, by the clock of whoever reads it.
     #[must_use]
-    pub fn time(mut self, time: Time, zone: Tz) -> Text {
-        self.push(Style::Time(time), &time.words(zone));
+    pub fn moment(mut self, ms: i64) -> Text {
+        self.push(Style::Moment(ms), &when::moment(ms, Tz::UTC));
         self
     }
 
-    /// Are there times in it that depend on the zone?
-    pub fn has_times(&self) -> bool {
-        self.lines.iter().flatten().any(|span| matches!(span.style, Style::Time(_)))
+    /// `14:05`, by the clock of whoever reads it.
+    #[must_use]
+    pub fn clock(mut self, ms: i64) -> Text {
+        self.push(Style::Clock(ms), &when::clock(ms, Tz::UTC));
+        self
     }
 
-    /// The same with its times as this zone's clocks show them.
+    /// `2026-11-21 14:05`, by the clock of whoever reads it.
     #[must_use]
-    pub fn in_zone(mut self, zone: Tz) -> Text {
+    pub fn date(mut self, ms: i64) -> Text {
+        self.push(Style::Date(ms), &when::date(ms, Tz::UTC));
+        self
+    }
+
+    /// `2026-11-21 14:05:09`, by the clock of whoever reads it.
+    #[must_use]
+    pub fn second(mut self, ms: i64) -> Text {
+        self.push(Style::Second(ms), &when::second(ms, Tz::UTC));
+        self
+    }
+
+    /// `Sat 21 Nov 06:00–12:00`, by the clock of whoever reads it.
+    #[must_use]
+    pub fn span(mut self, from_ms: i64, to_ms: i64) -> Text {
+        self.push(Style::Span(from_ms, to_ms), &when::span(from_ms, to_ms, Tz::UTC));
+        self
+    }
+
+    /// `21.5 °C`, or the same in the unit of whoever reads it; from thousandths of a degree
+    /// Celsius.
+    #[must_use]
+    pub fn degrees(mut self, thousandths: i64) -> Text {
+        self.push(Style::Degrees(thousandths), &Unit::Celsius.shown(thousandths));
+        self
+    }
+
+    /// The text as a chat with these settings reads it, in a house of this zone: moments and
+    /// temperatures have become its own.
+    #[must_use]
+    pub fn told_in(mut self, settings: &Settings, of_house: Tz) -> Text {
+        let zone = settings.zone(of_house);
         for span in self.lines.iter_mut().flatten() {
-            if let Style::Time(time) = span.style {
-                span.text = time.words(zone);
-            }
+            span.text = match span.style {
+                Style::Moment(ms) => when::moment(ms, zone),
+                Style::Clock(ms) => when::clock(ms, zone),
+                Style::Date(ms) => when::date(ms, zone),
+                Style::Second(ms) => when::second(ms, zone),
+                Style::Span(from_ms, to_ms) => when::span(from_ms, to_ms, zone),
+                Style::Degrees(thousandths) => settings.unit.shown(thousandths),
+                Style::Plain | Style::Bold | Style::Italic | Style::Code | Style::Mention(_) => {
+                    continue;
+                }
+            };
+            span.style = Style::Plain;
         }
         self
     }
@@ -303,18 +339,16 @@ fn cut_line(line: &[Span], limit_utf16: usize) -> Vec<Vec<Span>> {
     let mut used = 0;
     for span in line {
         let mut text = String::new();
-        // A part of a time is only words.
-        let style = if let Style::Time(_) = span.style { Style::Plain } else { span.style };
         for character in span.text.chars() {
             if used + character.len_utf16() > limit_utf16 {
-                push_span(&mut pieces, style, &mut text);
+                push_span(&mut pieces, span.style, &mut text);
                 pieces.push(Vec::new());
                 used = 0;
             }
             used += character.len_utf16();
             text.push(character);
         }
-        push_span(&mut pieces, style, &mut text);
+        push_span(&mut pieces, span.style, &mut text);
     }
     pieces
 }
@@ -402,14 +436,20 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_read_by_the_chats_own_clocks() {
-        let new_year_ms = 1_767_225_600_000;
-        let text = Text::of("At ").time(Time::Moment(new_year_ms), chrono_tz::UTC).plain(".");
-        assert_eq!(text.to_plain(), "At Thu 1 Jan 00:00.");
-        assert!(text.has_times() && !Text::of("At noon.").has_times());
-        let stored = serde_json::to_string(&text).unwrap();
-        let stored: Text = serde_json::from_str(&stored).unwrap();
-        assert_eq!(stored.in_zone(chrono_tz::Asia::Tokyo).to_plain(), "At Thu 1 Jan 09:00.");
+    fn moments_and_temperatures_are_the_chats_own() {
+        let text = Text::of("since ").moment(0).plain(", until ").clock(60_000).plain(": ");
+        let text = text.degrees(-12_340);
+        assert_eq!(text.to_plain(), "since Thu 1 Jan 00:00, until 00:01: -12.3\u{a0}°C");
+        let settings = Settings {
+            time_zone: Some(Tz::Asia__Tokyo),
+            unit: Unit::Fahrenheit,
+            ..Settings::default()
+        };
+        let told = text.told_in(&settings, Tz::UTC);
+        assert_eq!(told.html(), "since Thu 1 Jan 09:00, until 09:01: 9.8\u{a0}°F");
+        let text = Text::new().date(0).plain(", ").second(0).plain(", ").span(0, 60_000);
+        let told = text.told_in(&settings, Tz::UTC).to_plain();
+        assert_eq!(told, "1970-01-01 09:00, 1970-01-01 09:00:00, Thu 1 Jan 09:00–09:01");
     }
 
     #[test]

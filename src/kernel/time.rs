@@ -61,6 +61,20 @@ impl Tumbling {
     }
 }
 
+/// What a record's own partition had told of time when the record came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Arrival {
+    /// The greatest event time of the records before it.
+    pub greatest_earlier_ms: Option<i64>,
+}
+
+impl Arrival {
+    /// Is a record of this time too late for its window?
+    pub fn is_late(self, event_ms: i64, windows: Tumbling) -> bool {
+        windows.is_late(event_ms, self.greatest_earlier_ms)
+    }
+}
+
 /// What one partition has told of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartitionTime {

@@ -21,6 +21,8 @@ pub struct Asker {
     pub user_id: i64,
     /// What the chat has set.
     pub settings: Settings,
+    /// The message of ours that was tapped; 0 for anything else.
+    pub message_id: i32,
     /// Where the log ends, if that was asked for and told.
     pub log_ends: Option<LogEnds>,
     /// Pipelines of which some records wait for something outside, with the reason of each.

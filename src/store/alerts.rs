@@ -15,8 +15,10 @@ pub enum Told {
     Gathered,
     /// Nobody had subscribed when it fired.
     Nobody,
-    /// Somebody wanted to hear nothing of it for a while.
+    /// Somebody wanted to hear nothing of it for a while, or has seen to it already.
     Snoozed,
+    /// It lasted, and was over before anybody could be told.
+    Over,
 }
 
 impl Told {
@@ -26,6 +28,7 @@ impl Told {
             Told::Gathered => "gathered",
             Told::Nobody => "nobody",
             Told::Snoozed => "snoozed",
+            Told::Over => "over",
         }
     }
 }
@@ -73,19 +76,23 @@ pub async fn snooze(
     Ok(())
 }
 
-/// Does somebody want to hear nothing about this now?
-pub async fn is_snoozed(
+/// Something about this is sent again from now on.
+pub async fn unsnooze(db: &mut SqliteConnection, about: &str) -> Result<(), StoreError> {
+    sqlx::query("delete from snooze where about = ?").bind(about).execute(db).await?;
+    Ok(())
+}
+
+/// Until when somebody wants to hear nothing about this, if it is so now.
+pub async fn snoozed_until(
     db: &mut SqliteConnection,
     about: &str,
     now_ms: i64,
-) -> Result<bool, StoreError> {
-    let snoozed: Option<i64> =
-        sqlx::query_scalar("select 1 from snooze where about = ? and until_at > ?")
-            .bind(about)
-            .bind(now_ms)
-            .fetch_optional(db)
-            .await?;
-    Ok(snoozed.is_some())
+) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("select until_at from snooze where about = ? and until_at > ?")
+        .bind(about)
+        .bind(now_ms)
+        .fetch_optional(db)
+        .await?)
 }
 
 /// Forgets snoozes that ended before `before_ms`.
@@ -112,6 +119,7 @@ impl Recorded {
         match self.told.as_str() {
             told if told == Told::Nobody.name() => brief.plain(" · told to nobody"),
             told if told == Told::Snoozed.name() => brief.plain(" · snoozed"),
+            told if told == Told::Over.name() => brief.plain(" · over at once"),
             _ => brief,
         }
     }
@@ -226,7 +234,7 @@ pub async fn count_by_told(
     db: &mut SqliteConnection,
 ) -> Result<Vec<(&'static str, i64)>, StoreError> {
     let mut counts = Vec::new();
-    for told in [Told::Sent, Told::Gathered, Told::Nobody, Told::Snoozed] {
+    for told in [Told::Sent, Told::Gathered, Told::Nobody, Told::Snoozed, Told::Over] {
         let count = sqlx::query_scalar("select count(*) from alert where told = ?")
             .bind(told.name())
             .fetch_one(&mut *db)

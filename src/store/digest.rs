@@ -19,17 +19,24 @@ const NAMED: usize = 100;
 /// Room for the line that counts the rest.
 const REST_UTF16: usize = 64;
 
-const WAITING: &str = "chat_id = ? and state = 'waiting' and class = 'alert'
+const WAITING: &str =
+    "chat_id = ? and deferred_until <= ? and state = 'waiting' and class = 'alert'
+    and action = 'say'
     and (json_extract(body, '$.brief') is not null or json_extract(body, '$.digest') is not null)";
 
 /// Do so many alerts wait for this chat that some become a digest?
-pub async fn is_due(db: &mut SqliteConnection, chat_id: i64) -> Result<bool, StoreError> {
+pub async fn is_due(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
     let due: Option<i64> = sqlx::query_scalar(&format!(
         "select 1 from outbox where {WAITING} group by thread_id
          having count(*) > 1
             and count(*) + count(json_extract(body, '$.digest')) * {MOST_SINGLE} > {MOST_SINGLE}"
     ))
     .bind(chat_id)
+    .bind(now_ms)
     .fetch_optional(db)
     .await?;
     Ok(due.is_some())
@@ -45,6 +52,7 @@ pub async fn gather(
         "select id, thread_id, body from outbox where {WAITING} order by id"
     ))
     .bind(chat_id)
+    .bind(now_ms)
     .fetch_all(&mut *db)
     .await?;
     let mut places: BTreeMap<Option<i32>, (Vec<i64>, Digest, i64)> = BTreeMap::new();
@@ -65,10 +73,28 @@ pub async fn gather(
         for row_id in others {
             outbox::drop_row(db, *row_id, "told in a digest", now_ms).await?;
         }
+        for row_id in &ids {
+            forget_card(db, chat_id, *row_id, now_ms).await?;
+        }
         put(db, *first, cut(digest)).await?;
         gathered = true;
     }
     Ok(gathered)
+}
+
+/// What a digest tells has no card of its own any more, and nothing changes the digest into one.
+async fn forget_card(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    row_id: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    outbox::overtake_edits(db, chat_id, row_id, None, now_ms).await?;
+    sqlx::query("update card_message set outbox_row = null where outbox_row = ?")
+        .bind(row_id)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 fn take_in(digest: &mut Digest, body: Body) {
@@ -182,7 +208,7 @@ mod tests {
                     let alert = Alert::new("plants.dry", subject, 1, text.clone(), text);
                     outbox::alert(db, place, &alert, 1).await?;
                 }
-                Ok((is_due(db, 7).await?, gather(db, 7, 1).await?, is_due(db, 7).await?))
+                Ok((is_due(db, 7, 1).await?, gather(db, 7, 1).await?, is_due(db, 7, 1).await?))
             })
         });
         assert_eq!(gathered.await.unwrap(), (true, true, false));

@@ -12,6 +12,7 @@ const MOVES: &[&str] = &[
     "update or replace admitted_chat set chat_id = ?2 where chat_id = ?1",
     "update or replace subscription set chat_id = ?2 where chat_id = ?1",
     "update or replace conversation set chat_id = ?2 where chat_id = ?1",
+    "update card_message set chat_id = ?2 where chat_id = ?1",
     "update or replace chat_setting set chat_id = ?2 where chat_id = ?1",
     "update edit set chat_id = ?2 where chat_id = ?1",
     "update failed_edit set chat_id = ?2 where chat_id = ?1",

@@ -22,6 +22,7 @@ use crate::condition::{Condition, FileFault, Use};
 pub mod access;
 pub mod alerts;
 pub mod bulk;
+pub mod cards;
 pub mod carry;
 pub mod clock;
 pub mod conversation;

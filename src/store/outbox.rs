@@ -6,13 +6,19 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::{StoreError, settings};
+use super::StoreError;
 use crate::kernel::alert::Alert;
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::effect::{File, Part, Say};
 use crate::kernel::picture::Picture;
 use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
 use crate::kernel::time::HOUR_MS;
+
+mod change;
+
+pub use change::{
+    RowState, defer, defer_no_more, next_deferred, overtake_edits, rewrite, state_of,
+};
 
 /// An answer that could not be sent for this long is not sent any more: what it looked up has
 /// changed, and the conversation that it belongs to has ended.
@@ -222,12 +228,6 @@ async fn put(
     now_ms: i64,
 ) -> Result<i64, StoreError> {
     let Post { place, class, target, expires_at, among_others } = post;
-    let by_its_clocks = match message.text.has_times() {
-        true => Some(by_its_clocks(db, place, &message.text).await?),
-        false => None,
-    };
-    let timed = by_its_clocks.map(|text| Say { text, ..message.clone() });
-    let message = timed.as_ref().unwrap_or(message);
     let parts = message.parts(target == Target::New);
     let last = parts.len() - 1;
     let mut row_id = 0;
@@ -250,20 +250,6 @@ async fn put(
     Ok(row_id)
 }
 
-/// A text with its times as the clocks of its chat show them: the one door through which texts go
-/// to chats.
-async fn by_its_clocks(
-    db: &mut SqliteConnection,
-    place: Place,
-    text: &Text,
-) -> Result<Text, StoreError> {
-    if !text.has_times() {
-        return Ok(text.clone());
-    }
-    let zone = settings::of(db, place.chat_id).await?.time_zone;
-    Ok(zone.map_or_else(|| text.clone(), |zone| text.clone().in_zone(zone)))
-}
-
 /// Puts an alert into the outbox.
 pub async fn alert(
     db: &mut SqliteConnection,
@@ -271,10 +257,8 @@ pub async fn alert(
     alert: &Alert,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let line = by_its_clocks(db, place, &alert.brief).await?;
-    let brief = Brief { line, urgent: alert.urgent };
-    let text = by_its_clocks(db, place, &alert.text).await?;
-    let mut parts = text.split(MESSAGE_LIMIT_UTF16).into_iter().peekable();
+    let brief = Brief { line: alert.brief.clone(), urgent: alert.urgent };
+    let mut parts = alert.text.split(MESSAGE_LIMIT_UTF16).into_iter().peekable();
     while let Some(text) = parts.next() {
         let mut body =
             Body { brief: Some(brief.clone()), silent: alert.silent, ..Body::plain(text) };
@@ -298,7 +282,7 @@ pub async fn call(
     insert(db, place, class, &Action::Call(call), now_ms, expires_at).await
 }
 
-async fn insert(
+pub(super) async fn insert(
     db: &mut SqliteConnection,
     place: Place,
     class: Class,
@@ -346,7 +330,8 @@ pub struct Heads {
     pub unreadable: Vec<i64>,
 }
 
-pub async fn heads(db: &mut SqliteConnection) -> Result<Heads, StoreError> {
+/// Those of chats whose turn has come. What changes a row that still waits waits with it.
+pub async fn heads(db: &mut SqliteConnection, now_ms: i64) -> Result<Heads, StoreError> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
                 created_at, expires_at, exists (
@@ -354,9 +339,16 @@ pub async fn heads(db: &mut SqliteConnection) -> Result<Heads, StoreError> {
                      where later.chat_id = outbox.chat_id and later.state = 'waiting'
                        and later.class in ('reply', 'tap')) as somebody_waits
            from outbox
-          where id in (select min(id) from outbox where state = 'waiting' group by chat_id)
+          where id in (
+            select min(id) from outbox
+             where state = 'waiting' and deferred_until <= ?
+               and not exists (select 1 from outbox as changed
+                                where changed.id = outbox.edits_row
+                                  and changed.state = 'waiting')
+             group by chat_id)
           order by id",
     )
+    .bind(now_ms)
     .fetch_all(db)
     .await?;
     let mut heads = Heads::default();
@@ -426,8 +418,16 @@ pub async fn mark_sent(
     .bind(message_id)
     .bind(now_ms)
     .bind(row_id)
-    .execute(db)
+    .execute(&mut *db)
     .await?;
+    if message_id.is_some() {
+        // A card outlives the row that it began as.
+        sqlx::query("update card_message set message_id = ? where outbox_row = ?")
+            .bind(message_id)
+            .bind(row_id)
+            .execute(db)
+            .await?;
+    }
     Ok(())
 }
 
@@ -511,7 +511,7 @@ pub async fn oldest_alert(
 ) -> Result<Option<i64>, StoreError> {
     Ok(sqlx::query_scalar(
         "select min(created_at) from outbox
-          where chat_id = ? and state = 'waiting' and class = 'alert'",
+          where chat_id = ? and state = 'waiting' and class = 'alert' and action = 'say'",
     )
     .bind(chat_id)
     .fetch_one(db)

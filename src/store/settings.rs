@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::StoreError;
+use super::{StoreError, outbox};
 use crate::kernel::settings::{Quiet, Settings, Unit};
 
 #[derive(sqlx::FromRow)]
@@ -49,7 +49,7 @@ pub async fn of(db: &mut SqliteConnection, chat_id: i64) -> Result<Settings, Sto
     row.map_or(Ok(Settings::default()), Row::parse)
 }
 
-/// From now on a chat has this.
+/// From now on a chat has this. What its quiet hours hold back is looked at again.
 pub async fn put(
     db: &mut SqliteConnection,
     chat_id: i64,
@@ -71,9 +71,9 @@ pub async fn put(
     .bind(unit)
     .bind(settings.quiet.map(Quiet::from_minute))
     .bind(settings.quiet.map(Quiet::to_minute))
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    outbox::defer_no_more(db, Some(chat_id)).await
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use crate::kernel::text::Text;
 use crate::kernel::time::{HOUR_MS, MINUTE_MS};
 use crate::store::conversation::{self, Holder};
 use crate::store::outbox::{self, Call, Class, Target};
-use crate::store::{StoreError, access, alerts, group, invite, publication, removal, settings};
+use crate::store::{
+    StoreError, access, alerts, cards, group, invite, publication, removal, settings,
+};
 
 /// How long an unfinished conversation waits for an answer.
 pub const CONVERSATION_MS: i64 = 30 * MINUTE_MS;
@@ -88,6 +90,9 @@ async fn one(
         Effect::Settings(chosen) => settings::put(db, place.chat_id, chosen).await?,
         Effect::Access(change) => change_access(db, change, now_ms).await?,
         Effect::Alerts(change) => change_alerts(db, *change, now_ms).await?,
+        Effect::React { about, reaction, by } => {
+            cards::react(db, about, *reaction, by, now_ms).await?;
+        }
         Effect::Snooze { about, until_ms } => alerts::snooze(db, about, *until_ms).await?,
     }
     Ok(())

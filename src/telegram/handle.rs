@@ -121,7 +121,9 @@ impl Desk {
         let user_id = incoming.person.as_ref().map_or(0, |person| person.user_id);
         let settings = settings::of(db, incoming.place.chat_id).await?;
         let waiting = self.phases.waiting();
-        let asker = Asker { place: incoming.place, user_id, settings, log_ends, waiting };
+        let message_id = incoming.press().map_or(0, |(_, message_id, _)| message_id);
+        let asker =
+            Asker { place: incoming.place, user_id, settings, message_id, log_ends, waiting };
         let decide = turn.read(&asker, db).await?;
         let room = turn.room();
         let stale = match draft {

@@ -100,9 +100,11 @@ fn is_edited(incoming: Arc<Incoming>) -> bool {
     matches!(incoming.content, Content::Edited { .. })
 }
 
-/// `/start` comes before the refusal of strangers: it is how they stop being one.
-fn start(incoming: Arc<Incoming>) -> Option<Ask> {
+/// `/start` comes before the refusal of strangers: it is how they stop being one. Whoever is known
+/// may follow a link of a room's by it.
+fn start(incoming: Arc<Incoming>, visit: Visit) -> Option<Ask> {
     match incoming.command()? {
+        ("start", word) if visit.standing.may_look() && !word.is_empty() => None,
         ("start", code) => Some(Ask::Start(code.to_owned())),
         _ => None,
     }

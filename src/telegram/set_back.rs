@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use super::apply::CONVERSATION_MS;
 use crate::clock;
 use crate::kernel::time::SECOND_MS;
-use crate::store::{StoreError, conversation, publication};
+use crate::store::{StoreError, cards, conversation, outbox, publication};
 
 /// Differences below this are the clock being disciplined.
 const SLACK_MS: i64 = 2 * SECOND_MS;
@@ -38,5 +38,7 @@ impl SetBack {
 /// Deadlines that now lie too far ahead come back into reach.
 pub(super) async fn mend(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
     conversation::wait_at_most(db, now_ms + CONVERSATION_MS).await?;
-    publication::wait_at_most(db, now_ms + publication::QUEUED_AFTER_MS).await
+    publication::wait_at_most(db, now_ms + publication::QUEUED_AFTER_MS).await?;
+    cards::wait_at_most(db, now_ms).await?;
+    outbox::defer_no_more(db, None).await
 }

@@ -17,8 +17,8 @@ use crate::kernel::time::DAY_MS;
 use crate::rooms;
 use crate::store::outbox::{self, Target};
 use crate::store::{
-    Store, StoreError, Urgency, access, alerts, clock as clock_facts, conversation, group, inbox,
-    invite, publication,
+    Store, StoreError, Urgency, access, alerts, cards, clock as clock_facts, conversation, group,
+    inbox, invite, publication,
 };
 
 /// Handled updates and sent messages are remembered for this long.
@@ -138,7 +138,8 @@ async fn next_due(
     let queued = publication::next_queued(db).await?;
     let letters = notices::next_dead_letters(db, fixed, now_ms).await?;
     let halted = notices::next_standstill(db, fixed).await?;
-    Ok([deadline, queued, letters, halted].into_iter().flatten().min())
+    let card = cards::next_due(db).await?;
+    Ok([deadline, queued, letters, halted, card].into_iter().flatten().min())
 }
 
 async fn ring(
@@ -161,6 +162,7 @@ async fn ring(
         outbox::tell(db, place, Target::New, &Say::new(text), now_ms).await?;
     }
     publication::say_queued(db, now_ms).await?;
+    cards::ring(db, now_ms).await?;
     notices::tell_standstill(db, fixed, now_ms).await?;
     notices::tell_dead_letters(db, fixed, now_ms).await
 }

@@ -347,7 +347,7 @@ async fn after_six_hours_without_telegram_there_is_one_digest() {
             bot.start();
         }
         dry(&log, 0..PLANTS, 20 - window).await;
-        let alerts = "select count(*) from alert";
+        let alerts = "select count(*) from alert where rule = 'plants.dry'";
         let expected = (window + 1) * PLANTS;
         until(SOON, "the alerts", async || number(&bot, alerts).await == expected).await;
     }

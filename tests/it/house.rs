@@ -77,7 +77,7 @@ impl Source {
         }
         let part = inner.split_once('/').map_or("", |(_, part)| part);
         let in_room = self.path.starts_with("rooms/");
-        in_room && ["fold", "rules", "chat"].iter().any(|name| part.starts_with(name))
+        in_room && ["fold", "life", "rules", "chat"].iter().any(|name| part.starts_with(name))
     }
 
     /// The room whose folder it lies in.

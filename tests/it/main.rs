@@ -31,6 +31,7 @@ mod injection;
 mod invites;
 mod kafka;
 mod kill_seeds;
+mod lives;
 mod log_conformance;
 mod log_upkeep;
 mod model;

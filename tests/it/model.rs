@@ -17,6 +17,7 @@ mod culprit;
 mod edits;
 mod encoding;
 mod impatient;
+mod judged;
 mod letters;
 mod lives;
 mod rebuild;

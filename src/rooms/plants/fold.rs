@@ -3,12 +3,13 @@
 //! Invariant: every part merges in any order. Values are summed in whole thousandths, because sums
 //! of floats depend on their order.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::life::Bands;
 use super::types::{PlantId, SensorId};
 use super::wire::Reading;
 use crate::kernel::pipeline::At;
-use crate::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
+use crate::kernel::time::{Arrival, HOUR_MS, MINUTE_MS, Tumbling};
 
 /// The contract's window: 6 h, 10 min of grace.
 pub const WINDOWS: Tumbling = Tumbling { size_ms: 6 * HOUR_MS, grace_ms: 10 * MINUTE_MS };
@@ -17,23 +18,30 @@ pub const BUCKET_MS: i64 = 15 * MINUTE_MS;
 /// Values are clamped to this before they are summed: no sensor means more, and sums stay exact.
 const LARGEST_VALUE: f64 = 1e9;
 
-/// What folding needs of the metadata table: each plant's low moisture threshold.
+/// The quarters of an hour that lives of alerts are judged by. The grace is for readings that
+/// overtook each other on their way; a sensor that was away tells charts, and no alert.
+pub const QUARTERS: Tumbling = Tumbling { size_ms: BUCKET_MS, grace_ms: 2 * MINUTE_MS };
+
+/// What folding needs of the metadata table: each plant's limits.
 #[derive(Debug, Default)]
 pub struct Thresholds {
-    moisture_low: FxHashMap<PlantId, f32>,
+    limits: FxHashMap<PlantId, Limits>,
+}
+
+/// A plant's limits.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The contract's rule: strictly below is low.
+    pub moisture_low: f32,
+    pub bands: Bands,
 }
 
 impl Thresholds {
-    pub fn set(&mut self, plant_id: PlantId, moisture_low: Option<f32>) {
-        match moisture_low {
-            Some(low) => self.moisture_low.insert(plant_id, low),
-            None => self.moisture_low.remove(&plant_id),
+    pub fn set(&mut self, plant_id: PlantId, limits: Option<Limits>) {
+        match limits {
+            Some(limits) => self.limits.insert(plant_id, limits),
+            None => self.limits.remove(&plant_id),
         };
-    }
-
-    /// The contract's rule: strictly below. A plant without metadata is never low.
-    fn is_low(&self, reading: &Reading) -> bool {
-        self.moisture_low.get(&reading.plant_id).is_some_and(|low| reading.moisture < *low)
     }
 }
 
@@ -103,42 +111,74 @@ pub struct Latest {
     pub temperature: i64,
 }
 
+/// Readings of a bucket that came too late to be judged: their count and sums, in thousandths.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Late {
+    pub count: i64,
+    pub moisture: i64,
+    pub temperature: i64,
+}
+
+impl Late {
+    fn merge(&mut self, other: Late) {
+        self.count += other.count;
+        self.moisture += other.moisture;
+        self.temperature += other.temperature;
+    }
+}
+
 /// The summary of a batch of readings.
 #[derive(Debug, Default)]
 pub struct Delta {
     pub lows: FxHashMap<Slot, i64>,
     pub buckets: FxHashMap<Slot, Bucket>,
     pub latest: FxHashMap<PlantId, Latest>,
+    /// Quarters in which a reading left its plant's bands: those that have to be judged.
+    pub suspects: FxHashSet<Slot>,
+    /// What of the buckets came too late to be judged.
+    pub late: FxHashMap<Slot, Late>,
     /// When each sensor that names itself was heard last, by event time.
     pub heard: FxHashMap<SensorId, i64>,
 }
 
 impl Delta {
     pub fn entries(&self) -> usize {
-        self.lows.len() + self.buckets.len() + self.latest.len() + self.heard.len()
+        let judged = self.suspects.len() + self.late.len();
+        self.lows.len() + self.buckets.len() + self.latest.len() + self.heard.len() + judged
     }
 
     pub fn clear(&mut self) {
         self.lows.clear();
         self.buckets.clear();
         self.latest.clear();
+        self.suspects.clear();
+        self.late.clear();
         self.heard.clear();
     }
 
-    /// Adds one reading. A late one still moves the buckets and the latest reading.
-    pub fn add(&mut self, reading: &Reading, at: At, late: bool, thresholds: &Thresholds) {
+    /// Adds one reading. A late one still moves the buckets and the latest reading. A plant without
+    /// metadata is never low.
+    pub fn add(&mut self, reading: &Reading, at: At, arrival: Arrival, thresholds: &Thresholds) {
         let moisture = thousandths(reading.moisture);
         let temperature = thousandths(reading.temperature);
-        if !late && thresholds.is_low(reading) {
+        let quarter = Slot::new(at.event_ms, BUCKET_MS, reading.plant_id);
+        let limits = thresholds.limits.get(&reading.plant_id);
+        let is_low = limits.is_some_and(|limits| reading.moisture < limits.moisture_low);
+        if is_low && !arrival.is_late(at.event_ms, WINDOWS) {
             let window = Slot::new(at.event_ms, WINDOWS.size_ms, reading.plant_id);
             *self.lows.entry(window).or_default() += 1;
+        }
+        if arrival.is_late(at.event_ms, QUARTERS) {
+            self.late.entry(quarter).or_default().merge(Late { count: 1, moisture, temperature });
+        } else if limits.is_some_and(|limits| limits.bands.is_left_by(moisture, temperature)) {
+            self.suspects.insert(quarter);
         }
         let bucket = Bucket {
             count: 1,
             moisture: Spread::of(moisture),
             temperature: Spread::of(temperature),
         };
-        self.add_bucket(Slot::new(at.event_ms, BUCKET_MS, reading.plant_id), bucket);
+        self.add_bucket(quarter, bucket);
         self.add_latest(reading.plant_id, Latest { at, moisture, temperature });
     }
 
@@ -151,6 +191,10 @@ impl Delta {
         }
         for (plant_id, latest) in other.latest {
             self.add_latest(plant_id, latest);
+        }
+        self.suspects.extend(other.suspects);
+        for (slot, late) in other.late {
+            self.late.entry(slot).or_default().merge(late);
         }
         for (sensor_id, event_ms) in &other.heard {
             self.hear(sensor_id, *event_ms);
@@ -201,18 +245,46 @@ mod tests {
         At { event_ms, partition: 0, offset }
     }
 
+    fn limits() -> Limits {
+        Limits { moisture_low: 30.0, bands: Bands::of((30.0, 60.0), (15.0, 30.0)) }
+    }
+
+    fn after(greatest_earlier_ms: i64) -> Arrival {
+        Arrival { greatest_earlier_ms: Some(greatest_earlier_ms) }
+    }
+
     #[test]
     fn low_is_strictly_below_and_needs_metadata() {
         let mut thresholds = Thresholds::default();
-        thresholds.set(plant(1), Some(30.0));
+        thresholds.set(plant(1), Some(limits()));
         let mut delta = Delta::default();
-        delta.add(&reading(1, 30.0), at(0, 0), false, &thresholds);
-        delta.add(&reading(1, 29.999), at(1, 1), false, &thresholds);
-        delta.add(&reading(2, 1.0), at(2, 2), false, &thresholds);
-        delta.add(&reading(1, 1.0), at(3, 3), true, &thresholds);
+        let in_time = Arrival::default();
+        delta.add(&reading(1, 30.0), at(0, 0), in_time, &thresholds);
+        delta.add(&reading(1, 29.999), at(1, 1), in_time, &thresholds);
+        delta.add(&reading(2, 1.0), at(2, 2), in_time, &thresholds);
+        delta.add(&reading(1, 1.0), at(3, 3), after(7 * HOUR_MS), &thresholds);
         assert_eq!(delta.lows.values().copied().collect::<Vec<_>>(), [1]);
         assert_eq!(delta.buckets.len(), 2);
         assert_eq!(delta.latest[&plant(1)].at.offset, 3);
+    }
+
+    #[test]
+    fn a_quarter_is_judged_by_what_left_the_bands_and_came_in_time() {
+        let mut thresholds = Thresholds::default();
+        thresholds.set(plant(1), Some(limits()));
+        let (mut one, mut other) = (Delta::default(), Delta::default());
+        let closed_ms = BUCKET_MS + QUARTERS.grace_ms;
+        one.add(&reading(1, 40.0), at(0, 0), Arrival::default(), &thresholds);
+        one.add(&reading(1, 20.0), at(1, 1), after(closed_ms), &thresholds);
+        assert!(one.suspects.is_empty());
+        other.add(&reading(1, 60.001), at(2, 2), after(closed_ms - 1), &thresholds);
+        other.add(&reading(1, 10.0), at(3, 3), after(closed_ms), &thresholds);
+        one.absorb(other);
+        let quarter = Slot::new(0, BUCKET_MS, plant(1));
+        assert_eq!(one.suspects, FxHashSet::from_iter([quarter]));
+        let late = Late { count: 2, moisture: 30_000, temperature: 43_000 };
+        assert_eq!(one.late, FxHashMap::from_iter([(quarter, late)]));
+        assert_eq!(one.buckets[&quarter].count, 4);
     }
 
     #[test]

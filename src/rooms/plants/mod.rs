@@ -3,11 +3,12 @@
 //! Contract: readings below a plant's low moisture threshold are counted in 6 h windows; more than
 //! the limit in a closed window is an alert.
 
+use crate::config;
 use crate::engine::Runner;
 use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::poison::Poison;
 use crate::kernel::record::RecordRef;
-use crate::kernel::time::{MINUTE_MS, Tumbling};
+use crate::kernel::time::{Arrival, HOUR_MS, MINUTE_MS, Tumbling};
 use crate::kernel::topic::{Format, TopicKind, TopicSpec};
 use crate::log::codec::Codec;
 use crate::rooms::Room;
@@ -18,6 +19,8 @@ pub mod chat;
 pub mod filter;
 pub mod fold;
 pub mod history;
+pub mod life;
+mod lives;
 pub mod lookup;
 pub mod outlook;
 mod results;
@@ -28,7 +31,8 @@ pub mod types;
 mod views;
 pub mod wire;
 
-use fold::{Delta, Thresholds};
+use fold::{Delta, Limits, Thresholds};
+use life::Bands;
 use types::PlantId;
 use wire::{Heard, Houseplant, Mapping, Watering};
 
@@ -94,6 +98,7 @@ pub fn room() -> Room {
         pipeline: |config, workshop| {
             let plants = Plants {
                 low_readings_limit: i64::from(config.plants.low_readings_limit),
+                lives: life_rules(&config.plants),
                 time_zone: config.time_zone.get(),
             };
             Box::new(Runner::new(plants, workshop))
@@ -121,6 +126,8 @@ pub enum Row {
 pub struct Plants {
     /// More low readings than this in a window are an alert (contract: 120).
     pub low_readings_limit: i64,
+    /// What is not well, and for how long it has to be so.
+    pub lives: life::Rules,
     /// The zone in which an alert names its window.
     pub time_zone: chrono_tz::Tz,
 }
@@ -161,8 +168,15 @@ impl Pipeline for Plants {
         Some(record_ms)
     }
 
-    fn fold(&self, delta: &mut Delta, event: &Heard, at: At, late: bool, tables: &Thresholds) {
-        delta.add(&event.reading, at, late, tables);
+    fn fold(
+        &self,
+        delta: &mut Delta,
+        event: &Heard,
+        at: At,
+        arrival: Arrival,
+        tables: &Thresholds,
+    ) {
+        delta.add(&event.reading, at, arrival, tables);
         if let Some(sensor_id) = &event.sensor_id {
             delta.hear(sensor_id, at.event_ms);
         }
@@ -194,19 +208,44 @@ impl Pipeline for Plants {
         })
     }
 
-    /// Folding needs thresholds alone: a reading names its plant itself, mapped or not.
+    /// Folding needs limits alone: a reading names its plant itself, mapped or not.
     fn set_row(&self, tables: &mut Thresholds, table: usize, key: &[u8], row: Option<&Row>) {
         if TABLES[table] != METADATA {
             return;
         }
         if let Some(plant_id) = plant_id_of_key(key) {
-            let moisture_low = match row {
-                Some(Row::Plant(plant)) => Some(plant.moisture_low),
+            let limits = match row {
+                Some(Row::Plant(plant)) => Some(limits_of(plant)),
                 _ => None,
             };
-            tables.set(plant_id, moisture_low);
+            tables.set(plant_id, limits);
         }
     }
+}
+
+/// What lives go by, of the configuration's numbers.
+fn life_rules(set: &config::Plants) -> life::Rules {
+    let minutes = |count: u32| i64::from(count) * MINUTE_MS;
+    let hours = |count: u32| i64::from(count) * HOUR_MS;
+    let unless_0 = |span_ms: i64| (span_ms > 0).then_some(span_ms);
+    let band = i64::from(set.noise_hundredths) * 10;
+    life::Rules {
+        moisture_margin: i64::from(set.moisture_margin) * 1000,
+        temperature_margin: i64::from(set.temperature_margin) * 1000,
+        drying_ms: minutes(set.drying_minutes),
+        wet_ms: hours(set.too_wet_hours),
+        temperature_ms: minutes(set.temperature_minutes),
+        clear_ms: minutes(set.over_minutes),
+        silent_ms: unless_0(minutes(set.silent_minutes)),
+        stuck: unless_0(hours(set.stuck_hours)).map(|span_ms| life::Stillness { span_ms, band }),
+        repeat_ms: unless_0(hours(set.repeat_hours)),
+    }
+}
+
+fn limits_of(plant: &Houseplant) -> Limits {
+    let moisture = (plant.moisture_low, plant.moisture_high);
+    let bands = Bands::of(moisture, (plant.temperature_low, plant.temperature_high));
+    Limits { moisture_low: plant.moisture_low, bands }
 }
 
 /// The plant that a record's key names.

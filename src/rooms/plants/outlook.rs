@@ -174,7 +174,7 @@ async fn tell(
         evening_ms,
         forecast,
     };
-    Ok(Some(rules::drying(&drying, time_zone)))
+    Ok(Some(rules::drying(&drying)))
 }
 
 async fn forget(db: &mut SqliteConnection, evening_ms: i64) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 //! evening, what will be dry by the end of the next day is one, too.
 
 use crate::kernel::alert::Alert;
-use crate::kernel::text::{Text, Time};
+use crate::kernel::text::Text;
 use crate::kernel::time::HOUR_MS;
 use crate::kernel::when;
 use crate::rooms::plants::chat::button;
@@ -11,6 +11,8 @@ pub mod forecast;
 pub mod watering;
 
 use forecast::Forecast;
+
+pub mod cards;
 
 /// The rule's name; it is part of the alert's identity.
 pub const DRY: &str = "plants.dry";
@@ -29,20 +31,19 @@ pub struct DryWindow {
 }
 
 /// The alert of a closed window, if it has more than `limit` low readings.
-pub fn dry(window: &DryWindow, limit: i64, time_zone: chrono_tz::Tz) -> Option<Alert> {
+pub fn dry(window: &DryWindow, limit: i64) -> Option<Alert> {
     if window.low_count <= limit {
         return None;
     }
-    let span = Time::Span(window.start_ms, window.end_ms);
     let text = sentence(window)
         .line()
         .plain(format!("{} low readings, ", window.low_count))
-        .time(span, time_zone)
+        .span(window.start_ms, window.end_ms)
         .plain(format!(": below {} % moisture.", window.moisture_low));
     let brief = Text::of("🥀 ")
         .bold(&window.given_name)
         .plain(" was dry, ")
-        .time(span, time_zone)
+        .span(window.start_ms, window.end_ms)
         .plain(format!(" ({} low readings)", window.low_count));
     Some(Alert::new(DRY, window.plant_id.to_string(), window.end_ms, text, brief))
 }
@@ -61,18 +62,18 @@ pub struct Drying<'a> {
 }
 
 /// The message of the evening before.
-pub fn drying(plant: &Drying<'_>, time_zone: chrono_tz::Tz) -> Alert {
+pub fn drying(plant: &Drying<'_>) -> Alert {
     let brief = Text::of("🏜 ")
         .bold(plant.given_name)
         .plain(" will be dry about ")
-        .time(Time::Moment(likely_ms(&plant.forecast)), time_zone);
+        .moment(likely_ms(&plant.forecast));
     let (from_ms, to_ms) = interval_ms(&plant.forecast);
     let text = brief
         .clone()
         .plain(format!(": below {} % moisture.", plant.moisture_low))
         .line()
         .plain("Four times in five it is ")
-        .time(Time::Span(from_ms, to_ms), time_zone)
+        .span(from_ms, to_ms)
         .plain(".");
     let subject = plant.plant_id.to_string();
     let mut alert = Alert::new(FORECAST, subject, plant.evening_ms, text, brief);
@@ -152,7 +153,7 @@ mod tests {
         };
         let plant =
             Drying { plant_id: 7, given_name: "<Fern>", moisture_low: 30.0, evening_ms, forecast };
-        let alert = drying(&plant, chrono_tz::UTC);
+        let alert = drying(&plant);
         let expected = "🏜 <Fern> will be dry about Sun 29 Nov 08:00: below 30 % moisture.\n\
                         Four times in five it is Sun 29 Nov 04:00–14:00.";
         assert_eq!(alert.text.to_plain(), expected);
@@ -164,8 +165,8 @@ mod tests {
 
     #[test]
     fn more_than_the_limit_is_dry() {
-        assert_eq!(dry(&window(120), 120, chrono_tz::UTC), None);
-        let alert = dry(&window(121), 120, chrono_tz::UTC).unwrap();
+        assert_eq!(dry(&window(120), 120), None);
+        let alert = dry(&window(121), 120).unwrap();
         assert_eq!((alert.subject.as_str(), alert.event_ms), ("0", 21_600_000));
         assert_eq!(
             alert.text.to_plain().lines().next().unwrap(),

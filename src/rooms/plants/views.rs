@@ -7,13 +7,12 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 
-use super::fold::{BUCKET_MS, Bucket, Delta, Latest, Slot, WINDOWS};
-use super::rules::{self, DryWindow};
+use super::fold::{BUCKET_MS, Bucket, Delta, Late, Latest, Slot, WINDOWS};
+use super::rules::DryWindow;
 use super::types::{PlantId, SensorId};
 use super::{Plants, Row};
-use super::{care, outlook, results, tables};
-use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
-use crate::kernel::alert::Alert;
+use super::{care, lives, outlook, tables};
+use crate::engine::{Closed, Due, News, Span, TableRow, Version, Views};
 use crate::kernel::time::DAY_MS;
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
@@ -31,6 +30,9 @@ const FOLDED: [(&str, &str); 4] = [
     ("plant_latest", "event_ms"),
     ("plant_sensor", "heard_ms"),
 ];
+
+/// What of them only judging needs.
+const JUDGED: [&str; 2] = ["plant_suspect", "plant_late"];
 
 static MERGE_WINDOWS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -71,6 +73,18 @@ static MERGE_LATEST: LazyLock<BulkStatement> = LazyLock::new(|| {
     )
 });
 
+static MERGE_LATE: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into plant_late
+            (start_ms, plant_id, reading_count, moisture_sum, temperature_sum)",
+        5,
+        "on conflict (start_ms, plant_id) do update set
+            reading_count = reading_count + excluded.reading_count,
+            moisture_sum = moisture_sum + excluded.moisture_sum,
+            temperature_sum = temperature_sum + excluded.temperature_sum",
+    )
+});
+
 static MERGE_HEARD: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
         "insert into plant_sensor (sensor_id, heard_ms)",
@@ -86,7 +100,8 @@ impl Views for Plants {
         table: usize,
         rows: &[TableRow<Row>],
     ) -> Result<(), StoreError> {
-        tables::replace(db, tables::mirror(table), rows).await
+        tables::replace(db, tables::mirror(table), rows).await?;
+        lives::forget_orphans(db).await
     }
 
     async fn put_row(
@@ -97,7 +112,11 @@ impl Views for Plants {
         row: Option<&Row>,
         version: Version,
     ) -> Result<Option<Version>, StoreError> {
-        tables::put(db, tables::mirror(table), key, row, version).await
+        let version = tables::put(db, tables::mirror(table), key, row, version).await?;
+        if row.is_none() {
+            lives::forget_orphans(db).await?;
+        }
+        Ok(version)
     }
 
     async fn merge(&self, db: &mut SqliteConnection, delta: &Delta) -> Result<(), StoreError> {
@@ -106,6 +125,7 @@ impl Views for Plants {
             .run(db, &sorted(&delta.buckets), |query, row| bind_bucket(query, *row))
             .await?;
         MERGE_LATEST.run(db, &sorted(&delta.latest), |query, row| bind_latest(query, *row)).await?;
+        MERGE_LATE.run(db, &sorted(&delta.late), |query, row| bind_late(query, *row)).await?;
         let heard: Vec<(&SensorId, &i64)> = delta.heard.iter().collect();
         MERGE_HEARD.run(db, &heard, |query, row| bind_heard(query, *row)).await
     }
@@ -123,19 +143,21 @@ impl Views for Plants {
         .bind(due.end_start_ms)
         .fetch_one(&mut *db)
         .await?;
-        let mut alerts = Vec::new();
+        let mut dry = Vec::new();
         if windows > 0 {
             let limit = self.low_readings_limit;
-            let dry = dry_windows(db, due.first_start_ms, due.end_start_ms, limit).await?;
-            alerts.extend(self.dry(db, dry).await?);
+            dry = dry_windows(db, due.first_start_ms, due.end_start_ms, limit).await?;
         }
-        alerts.extend(self.touched_again(db, due, delta).await?);
+        dry.extend(self.touched_again(db, due, delta).await?);
         if let Some(watermark_ms) = due.watermark_ms {
             care::judge(db, watermark_ms, delta).await?;
-            let zone = self.time_zone;
-            alerts.extend(outlook::ring(db, watermark_ms, due, zone).await?);
         }
-        Ok(Closed { windows, alerts })
+        let mut news = lives::judge(db, self, &due, delta, dry).await?;
+        if let Some(watermark_ms) = due.watermark_ms {
+            let evening = outlook::ring(db, watermark_ms, due, self.time_zone).await?;
+            news.extend(evening.into_iter().map(News::from));
+        }
+        Ok(Closed { windows, news })
     }
 
     async fn next_due(
@@ -150,9 +172,15 @@ impl Views for Plants {
                 .fetch_one(&mut *db)
                 .await?;
         let window_ms = start_ms.map(|start_ms| WINDOWS.closes_at(start_ms));
-        let quarter_ms = care::next_due(db).await?;
+        let shown_ms = care::next_due(db).await?;
         let evening_ms = outlook::next_due(db).await?;
-        Ok([window_ms, quarter_ms, evening_ms].into_iter().flatten().min())
+        let quarter_ms = lives::next_quarter(db, watermark_ms).await?;
+        let silence_ms = match self.lives.silent_ms {
+            Some(limit_ms) => lives::next_roll_call(db, limit_ms, watermark_ms).await?,
+            None => None,
+        };
+        let timers = [window_ms, shown_ms, evening_ms, quarter_ms, silence_ms];
+        Ok(timers.into_iter().flatten().min())
     }
 
     /// Windows at or below the watermark are closed by that alone, and waterings are looked for by
@@ -179,7 +207,7 @@ impl Views for Plants {
     }
 
     async fn empty(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        for (view, _) in FOLDED {
+        for view in FOLDED.map(|(view, _)| view).into_iter().chain(JUDGED) {
             sqlx::query(&format!("delete from {view}")).execute(&mut *db).await?;
         }
         care::empty(db).await?;
@@ -192,10 +220,12 @@ impl Views for Plants {
             .execute(&mut *db)
             .await?;
         let oldest_ms = watermark_ms - BUCKET_MS - BUCKET_RETENTION_MS;
-        sqlx::query("delete from plant_bucket where start_ms < ?")
-            .bind(oldest_ms)
-            .execute(&mut *db)
-            .await?;
+        for view in ["plant_bucket", "plant_late"] {
+            sqlx::query(&format!("delete from {view} where start_ms < ?"))
+                .bind(oldest_ms)
+                .execute(&mut *db)
+                .await?;
+        }
         care::prune(db, oldest_ms).await?;
         sqlx::query("delete from plant_sensor where heard_ms < ?")
             .bind(watermark_ms - HEARD_RETENTION_MS)
@@ -212,7 +242,7 @@ impl Plants {
         db: &mut SqliteConnection,
         due: Due,
         delta: &Delta,
-    ) -> Result<Vec<Alert>, StoreError> {
+    ) -> Result<Vec<DryWindow>, StoreError> {
         let mut touched: BTreeMap<i64, HashSet<i32>> = BTreeMap::new();
         for slot in delta.lows.keys() {
             let start_ms = slot.start_ms(WINDOWS.size_ms);
@@ -220,30 +250,12 @@ impl Plants {
                 touched.entry(start_ms).or_default().insert(slot.plant_id());
             }
         }
-        let mut alerts = Vec::new();
+        let mut again = Vec::new();
         for (start_ms, plants) in touched {
             let dry = dry_windows(db, start_ms, start_ms + 1, self.low_readings_limit).await?;
-            let again = dry.into_iter().filter(|window| plants.contains(&window.plant_id));
-            alerts.extend(self.dry(db, again.collect()).await?);
+            again.extend(dry.into_iter().filter(|window| plants.contains(&window.plant_id)));
         }
-        Ok(alerts)
-    }
-
-    /// What these windows mean: an alert each, and a row of results.
-    async fn dry(
-        &self,
-        db: &mut SqliteConnection,
-        windows: Vec<DryWindow>,
-    ) -> Result<Vec<Alert>, StoreError> {
-        let mut alerts = Vec::new();
-        for window in &windows {
-            let alert = rules::dry(window, self.low_readings_limit, self.time_zone);
-            if alert.is_some() {
-                results::put(db, window).await?;
-            }
-            alerts.extend(alert);
-        }
-        Ok(alerts)
+        Ok(again)
     }
 }
 
@@ -313,6 +325,15 @@ fn bind_latest<'q>(query: Query<'q>, (plant_id, latest): (PlantId, Latest)) -> Q
         .bind(latest.at.offset)
         .bind(latest.moisture)
         .bind(latest.temperature)
+}
+
+fn bind_late<'q>(query: Query<'q>, (slot, late): (Slot, Late)) -> Query<'q> {
+    query
+        .bind(slot.start_ms(BUCKET_MS))
+        .bind(slot.plant_id())
+        .bind(late.count)
+        .bind(late.moisture)
+        .bind(late.temperature)
 }
 
 fn bind_heard<'q>(query: Query<'q>, (sensor_id, heard_ms): (&SensorId, &i64)) -> Query<'q> {

@@ -8,7 +8,7 @@ use crate::engine::Runner;
 use crate::kernel::pipeline::{At, Pipeline};
 use crate::kernel::poison::Poison;
 use crate::kernel::record::RecordRef;
-use crate::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
+use crate::kernel::time::{Arrival, HOUR_MS, MINUTE_MS, Tumbling};
 use crate::kernel::topic::{Format, TopicKind, TopicSpec};
 use crate::log::codec::Codec;
 use crate::rooms::Room;
@@ -214,7 +214,7 @@ impl Pipeline for Wifi {
         }
     }
 
-    fn fold(&self, delta: &mut Delta, event: &Event, at: At, _late: bool, tables: &Lookout) {
+    fn fold(&self, delta: &mut Delta, event: &Event, at: At, _arrival: Arrival, tables: &Lookout) {
         delta.add(event, at, self.retention, tables, &self.rules.local);
     }
 

@@ -11,7 +11,7 @@ use super::lookout::{Hit, Interest};
 use super::types::{MacAddr, Ssid};
 use crate::kernel::alert::{Alert, Source};
 use crate::kernel::chat::Keyboard;
-use crate::kernel::text::{Text, Time};
+use crate::kernel::text::Text;
 use crate::kernel::when;
 
 /// The rules' names; they are part of the alerts' identities.
@@ -85,10 +85,9 @@ impl Rules {
     /// probe's own, or the one that it looks like.
     pub fn probed(&self, hit: &Hit, who: &Named, reason: Option<&str>) -> Alert {
         let (mac, ssid) = (hit.mac, hit.ssid.to_string());
-        let at = Time::Second(hit.at.event_ms);
         let sign = if hit.interest == Interest::Watched { "📣" } else { "🎭" };
         let mut text = Text::of(format!("{sign} At "))
-            .time(at, self.time_zone)
+            .second(hit.at.event_ms)
             .plain(" MAC address ")
             .code(mac.to_string())
             .plain(" probed for SSID ")
@@ -125,12 +124,11 @@ impl Rules {
 
     /// A device that was never heard before.
     pub fn new_device(&self, who: &Named, first_ms: i64) -> Alert {
-        let at = Time::Second(first_ms);
         let text = Text::of("🆕 A new Wi-Fi device: ").code(who.mac.to_string());
         let text = named(text.line(), who)
             .line()
             .plain("First heard at ")
-            .time(at, self.time_zone)
+            .second(first_ms)
             .plain(". /device tells what it looks for.");
         let brief = Text::of("🆕 ").bold(short_name(who)).plain(" was heard for the first time");
         let alert = Alert::new(NEW_DEVICE, who.mac.to_string(), first_ms, text, brief);
@@ -139,14 +137,13 @@ impl Rules {
 
     /// A watched device that is heard no more, while others are.
     pub fn gone(&self, who: &Named, last_ms: i64) -> Alert {
-        let (at, zone) = (Time::Moment(last_ms), self.time_zone);
         let absent = when::length(self.absent_ms);
         let text = with_address(Text::of("🚪 "), who)
             .plain(format!(" is gone: not heard for {absent}, last at "))
-            .time(at, zone)
+            .moment(last_ms)
             .plain(".");
         let brief = Text::of("🚪 ").bold(short_name(who)).plain(" was gone from ");
-        let brief = brief.time(at, zone).plain(" on");
+        let brief = brief.moment(last_ms).plain(" on");
         let alert = Alert::new(GONE, who.mac.to_string(), last_ms, text, brief);
         Alert { about: Some(buttons::snoozed(who.mac)), keyboard: buttons_for(who), ..alert }
     }

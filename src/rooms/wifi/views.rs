@@ -8,7 +8,7 @@ use super::merge::{self, Chains, NameRow, Names};
 use super::types::{MacAddr, Ssid};
 use super::wire::Row;
 use super::{Wifi, copies, documents, evidence, expiry, hits, parts, presence, stats};
-use crate::engine::{Closed, Due, Span, TableRow, Version, Views};
+use crate::engine::{Closed, Due, News, Span, TableRow, Version, Views};
 use crate::store::StoreError;
 
 /// What is folded from streams.
@@ -91,7 +91,7 @@ impl Views for Wifi {
         {
             alerts.extend(hits::days(db, &self.rules, watermark_ms).await?);
         }
-        Ok(Closed { windows: 0, alerts })
+        Ok(Closed { windows: 0, news: alerts.into_iter().map(News::from).collect() })
     }
 
     async fn next_due(

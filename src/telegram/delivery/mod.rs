@@ -12,8 +12,8 @@ use super::client::BotApi;
 use crate::clock;
 use crate::engine::died;
 use crate::store::digest;
-use crate::store::outbox::{self, Class, Row};
-use crate::store::{Store, StoreError, Urgency, parks};
+use crate::store::outbox::{self, Action, Class, Row};
+use crate::store::{Store, StoreError, Urgency, parks, settings};
 
 mod outcome;
 mod pace;
@@ -33,17 +33,28 @@ const SENDS_AT_ONCE: usize = 16;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
+/// What messages are told by.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// The house's zone, for chats that have set none.
+    pub time_zone: chrono_tz::Tz,
+    /// Our name, without the `@`.
+    pub username: String,
+}
+
 /// Delivers until `stop` turns true; what is in flight by then is waited for.
 pub async fn run(
     store: Store,
     api: BotApi,
     fixed: FixedAccess,
+    home: Home,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
     let mut changes = store.changes();
     let parks = store.read(|db| Box::pin(async move { parks::all(db).await })).await?;
     let rests = Rests::of_parks(&parks, clock::now_ms(), clock::monotonic_ms());
-    let mut pump = Pump { store, api, fixed, pace: Pace::default(), rests, busy: HashMap::new() };
+    let (pace, busy) = (Pace::default(), HashMap::new());
+    let mut pump = Pump { store, api, fixed, home, pace, rests, busy };
     let mut sends: JoinSet<Ended> = JoinSet::new();
     while !*stop.borrow() {
         changes.mark_unchanged();
@@ -75,6 +86,7 @@ struct Pump {
     store: Store,
     api: BotApi,
     fixed: FixedAccess,
+    home: Home,
     pace: Pace,
     rests: Rests,
     /// The row in flight of each chat.
@@ -84,8 +96,16 @@ struct Pump {
 impl Pump {
     /// Begins every send that may begin, and says how long no other will.
     async fn begin_sends(&mut self, sends: &mut JoinSet<Ended>) -> Result<Duration, StoreError> {
-        let heads = self.store.read(|db| Box::pin(async move { outbox::heads(db).await })).await?;
-        let mut sleep = LONGEST_SLEEP;
+        let now_ms = clock::now_ms();
+        let read = self.store.read(move |db| {
+            Box::pin(async move {
+                let next_at = outbox::next_deferred(db, now_ms).await?;
+                Ok((outbox::heads(db, now_ms).await?, next_at))
+            })
+        });
+        let (heads, next_at) = read.await?;
+        let until_next = |at_ms: i64| Duration::from_millis((at_ms - now_ms).unsigned_abs());
+        let mut sleep = next_at.map_or(LONGEST_SLEEP, until_next).min(LONGEST_SLEEP);
         for row_id in heads.unreadable {
             // Left in its place it would keep its chat waiting for ever.
             tracing::error!(row_id, "a message of another version cannot be read; it is dropped");
@@ -95,7 +115,6 @@ impl Pump {
             if self.busy.contains_key(&row.place.chat_id) || sends.len() >= SENDS_AT_ONCE {
                 continue;
             }
-            let now_ms = clock::now_ms();
             if row.expires_at.is_some_and(|expires_at| expires_at <= now_ms) {
                 self.drop_row(row.id, "expired").await?;
                 continue;
@@ -106,6 +125,12 @@ impl Pump {
                 sleep = sleep.min(rests);
                 continue;
             }
+            // Before any digest: what is urgent must not take along what can wait.
+            let is_alert = row.class == Class::Alert && matches!(row.action, Action::Say(_));
+            if is_alert && self.defer(row.place.chat_id, now_ms).await? && row.can_wait() {
+                // The change of the store brings us back for what cannot wait.
+                continue;
+            }
             if row.class == Class::Alert && self.gather(row.place.chat_id).await? {
                 // The digest is the chat's next row; the change of the store brings us back.
                 continue;
@@ -114,24 +139,54 @@ impl Pump {
                 sleep = sleep.min(wait);
                 continue;
             }
+            let row = self.told_in(row).await?;
             self.busy.insert(row.place.chat_id, row.id);
             sends.spawn(deliver(self.store.clone(), self.api.clone(), self.fixed.clone(), row));
         }
         Ok(sleep)
     }
 
+    /// The row as its chat reads it.
+    async fn told_in(&self, row: Row) -> Result<Row, StoreError> {
+        let chat_id = row.place.chat_id;
+        let read = self
+            .store
+            .read(move |db| Box::pin(async move { settings::of(db, chat_id).await }))
+            .await?;
+        Ok(row.told_in(&read, self.home.time_zone, &self.home.username))
+    }
+
+    /// In the quiet hours of a chat what can wait is put off until they are over. Says whether it
+    /// is so.
+    async fn defer(&self, chat_id: i64, now_ms: i64) -> Result<bool, StoreError> {
+        let read = self
+            .store
+            .read(move |db| Box::pin(async move { settings::of(db, chat_id).await }))
+            .await?;
+        let Some(until_ms) = read.quiet_until(now_ms, self.home.time_zone) else {
+            return Ok(false);
+        };
+        self.store
+            .write(Urgency::People, move |db| {
+                Box::pin(async move { outbox::defer(db, chat_id, until_ms).await })
+            })
+            .await?;
+        Ok(true)
+    }
+
     /// Alerts that piled up for one chat become a digest. Says whether they did.
     async fn gather(&self, chat_id: i64) -> Result<bool, StoreError> {
+        let now_ms = clock::now_ms();
         let waiting = self
             .store
-            .read(move |db| Box::pin(async move { digest::is_due(db, chat_id).await }))
+            .read(move |db| Box::pin(async move { digest::is_due(db, chat_id, now_ms).await }))
             .await?;
         if !waiting {
             return Ok(false);
         }
         self.store
             .write(Urgency::People, move |db| {
-                Box::pin(async move { digest::gather(db, chat_id, clock::now_ms()).await })
+                Box::pin(async move { digest::gather(db, chat_id, now_ms).await })
             })
             .await
     }

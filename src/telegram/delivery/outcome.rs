@@ -44,6 +44,8 @@ pub(super) enum Outcome {
     },
     /// It will not be sent.
     Drop(String),
+    /// The change of a card that nobody sees any more.
+    Moot(String),
     /// An alert that Telegram will not have: it is not sent, and the owners hear of it.
     Refused(String),
     /// The message it was to change is gone: it becomes a new one.
@@ -77,6 +79,7 @@ pub(super) fn judge(row: &Row, sent: Sent) -> Outcome {
         Sent::Unprepared(error) => return retry(row, error.to_string()),
         // The text that belongs to it is a row of its own.
         Sent::Unshown(reason) => return Outcome::Drop(reason),
+        Sent::Moot => return Outcome::Moot("the card was never sent".to_owned()),
         Sent::Failed(error) => error,
     };
     match &error {
@@ -109,6 +112,8 @@ fn refused(row: &Row, refusal: Refusal, description: &str, error: &CallError) ->
             Outcome::LeaveThread(description.to_owned())
         }
         Refusal::Unreachable => Outcome::Unreachable(description.to_owned()),
+        // What shows an alert that lasts is changed where it is, or not at all.
+        _ if is_edit && row.class == Class::Alert => Outcome::Moot(description.to_owned()),
         // Whatever is wrong with the message that was to change, the words still count.
         _ if is_edit => Outcome::MakeNew,
         _ if row.class == Class::Alert => Outcome::Refused(description.to_owned()),
@@ -132,6 +137,7 @@ pub(super) fn count(meter: &Meter, row: &Row, outcome: &Outcome) {
         Outcome::Drop(_) | Outcome::Refused(_) | Outcome::Unreachable(_) => {
             messages.refused.add(1);
         }
+        Outcome::Moot(_) => {}
         Outcome::Retry { .. }
         | Outcome::MakeNew
         | Outcome::LeaveThread(_)
@@ -181,7 +187,9 @@ async fn follow(
             }
             outbox::try_again(db, row_id, &note).await
         }
-        Outcome::Drop(note) => outbox::drop_row(db, row_id, &note, now_ms).await,
+        Outcome::Drop(note) | Outcome::Moot(note) => {
+            outbox::drop_row(db, row_id, &note, now_ms).await
+        }
         Outcome::Refused(reason) => {
             outbox::drop_row(db, row_id, &reason, now_ms).await?;
             notices::tell_refused(db, fixed, chat_id, &reason, now_ms).await
@@ -230,6 +238,9 @@ fn log(row: &Row, outcome: &Outcome) {
         // that was answered too late: Telegram's own spinner has ended long ago.
         Outcome::Drop(note) if matches!(row.class, Class::Menu | Class::Tap) => {
             tracing::debug!(row_id, chat_id, note, "a menu or the answer to a tap was not taken");
+        }
+        Outcome::Moot(note) => {
+            tracing::debug!(row_id, chat_id, note, "a card could not be changed");
         }
         Outcome::Drop(note) => tracing::error!(row_id, chat_id, note, "a message was dropped"),
         Outcome::Refused(reason) => {

@@ -6,7 +6,7 @@ use super::photo::{self, Enclosed, Shown};
 use super::refusal::Refusal;
 use crate::kernel::chat::{Button, ButtonAction};
 use crate::kernel::text::MESSAGE_LIMIT_UTF16;
-use crate::store::outbox::{self, Action, Body, Row, Target};
+use crate::store::outbox::{self, Action, Body, Class, Row, Target};
 use crate::store::{Store, StoreError};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
 
@@ -16,6 +16,8 @@ pub(super) enum Sent {
     /// Telegram took it; a message has an id.
     Taken(Option<i32>),
     Failed(CallError),
+    /// It changes a card that was never sent.
+    Moot,
     /// It was a picture and nothing else, and cannot be shown.
     Unshown(String),
     /// The row could not even be prepared.
@@ -39,6 +41,8 @@ pub(super) async fn row(store: &Store, api: &BotApi, row: &Row) -> Sent {
             }
         }
         Action::Edit(target, body) => match message_id(store, *target).await {
+            // A card's change is no news by itself.
+            Ok(None) if row.class == Class::Alert => return Sent::Moot,
             Ok(message_id) => message(api, row, body, message_id).await,
             Err(error) => return Sent::Unprepared(error),
         },
@@ -166,10 +170,14 @@ fn force_reply(placeholder: &str) -> Value {
     json!({ "force_reply": true, "selective": true, "input_field_placeholder": placeholder })
 }
 
-/// Inline buttons as the Bot API takes them.
+/// Inline buttons as the Bot API takes them. Those that visit us are told by whoever knows where
+/// they are.
 pub fn keyboard(rows: &[Vec<Button>]) -> Value {
     let button = |button: &Button| match &button.action {
-        ButtonAction::Data(data) => json!({ "text": button.label, "callback_data": data }),
+        ButtonAction::Data(data) | ButtonAction::Visit { data, .. } => {
+            json!({ "text": button.label, "callback_data": data })
+        }
+        ButtonAction::Link(url) => json!({ "text": button.label, "url": url }),
         ButtonAction::Copy(text) => {
             json!({ "text": button.label, "copy_text": { "text": text } })
         }

@@ -120,7 +120,8 @@ impl World {
     }
 
     async fn head(&self, chat_id: i64) -> Option<Row> {
-        let heads = self.store.read(|db| Box::pin(async move { outbox::heads(db).await }));
+        let heads =
+            self.store.read(|db| Box::pin(async move { outbox::heads(db, i64::MAX).await }));
         heads.await.unwrap().rows.into_iter().find(|row| row.place.chat_id == chat_id)
     }
 
@@ -260,7 +261,8 @@ async fn an_alert_that_a_block_overtakes_is_on_record_as_told_to_nobody() {
         })
     });
     raised.await.unwrap();
-    let heads = store.read(|db| Box::pin(async move { outbox::heads(db).await })).await.unwrap();
+    let heads =
+        store.read(|db| Box::pin(async move { outbox::heads(db, i64::MAX).await })).await.unwrap();
     let row = heads.rows.into_iter().next().unwrap();
 
     let update = store.write(Urgency::People, move |db| {

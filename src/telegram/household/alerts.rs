@@ -31,17 +31,26 @@ impl Wish {
     }
 }
 
+/// What the store knows of alerts.
+#[derive(Debug)]
+pub struct Overview {
+    pub(super) newest: Vec<Recorded>,
+    /// What lasts now: how many, and some of them in a line each.
+    pub(super) lasting: (i64, Vec<Text>),
+    /// They come to the place that asks.
+    pub(super) subscribed: bool,
+}
+
 pub(super) fn decide(
     wish: Wish,
-    newest: &[Recorded],
-    subscribed: bool,
+    overview: &Overview,
     incoming: &Incoming,
     snapshot: &Snapshot,
 ) -> Vec<Effect> {
-    let place = incoming.place;
+    let (place, subscribed) = (incoming.place, overview.subscribed);
     let here = if place.thread_id.is_some() { "this topic" } else { "this chat" };
     let change = match wish {
-        Wish::List => return vec![super::say(list(newest, subscribed, here, incoming, snapshot))],
+        Wish::List => return vec![super::say(list(overview, here, incoming, snapshot))],
         Wish::Unclear => {
             let words = "I know /alerts, which lists the newest, /alerts here, which sends them \
                          here, and /alerts off, which stops that.";
@@ -73,13 +82,8 @@ fn may_change(incoming: &Incoming, snapshot: &Snapshot) -> bool {
     }
 }
 
-fn list(
-    newest: &[Recorded],
-    subscribed: bool,
-    here: &str,
-    incoming: &Incoming,
-    snapshot: &Snapshot,
-) -> Text {
+fn list(overview: &Overview, here: &str, incoming: &Incoming, snapshot: &Snapshot) -> Text {
+    let Overview { newest, lasting, subscribed } = overview;
     let mut text = if newest.is_empty() {
         Text::of("No alerts so far.")
     } else {
@@ -87,10 +91,15 @@ fn list(
     };
     for alert in newest {
         let age = when::ago(alert.event_ms, snapshot.pipeline_now_ms);
-        let brief = alert.brief().in_zone(snapshot.time_zone);
+        let brief = alert.brief().told_in(&snapshot.settings, snapshot.time_zone);
         text = text.below(brief.plain(format!(" · {age}")));
     }
-    let (state, hint) = match subscribed {
+    if lasting.0 > 0 {
+        text = text.line().below(Text::new().bold(format!("{} last now", lasting.0)));
+        let of_chat = |line: &Text| line.clone().told_in(&snapshot.settings, snapshot.time_zone);
+        text = lasting.1.iter().map(of_chat).fold(text, Text::below);
+    }
+    let (state, hint) = match *subscribed {
         true => ("come", " /alerts off stops them."),
         false => ("do not come", " /alerts here brings them."),
     };

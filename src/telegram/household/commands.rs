@@ -6,6 +6,7 @@ use std::sync::Arc;
 use teloxide::utils::command::BotCommands;
 
 use super::{Ask, alerts, people, settings};
+use crate::kernel::card;
 use crate::kernel::chat::{ChatKind, Incoming, Snapshot, Standing};
 use crate::kernel::conversation::{CommandSpec, Site};
 use crate::kernel::text::Text;
@@ -98,10 +99,10 @@ pub(super) fn tapped(incoming: Arc<Incoming>) -> Option<Ask> {
     match data {
         ADMIT => Some(Ask::Admit),
         alerts::HERE => Some(Ask::Alerts(alerts::Wish::Here)),
-        data => match settings::Tap::of(data) {
-            Some(tap) => Some(Ask::Settings(settings::Wish::Tapped(tap))),
-            None => people::Tap::of(data).map(Ask::Remove),
-        },
+        data => card::Tap::of(data)
+            .map(Ask::Card)
+            .or_else(|| Some(Ask::Settings(settings::Wish::Tapped(settings::Tap::of(data)?))))
+            .or_else(|| people::Tap::of(data).map(Ask::Remove)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::kernel::card::Tap;
 use crate::kernel::chat::{Incoming, Presence, Snapshot, Standing};
 use crate::kernel::conversation::{Asked, Chat};
 use crate::kernel::effect::{Effect, Say};
@@ -12,9 +13,10 @@ use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::command;
 use crate::rooms::turn::{Route, Routes};
-use crate::store::alerts::Recorded;
+use crate::store::cards::Stored;
 
 mod alerts;
+mod cards;
 mod commands;
 mod groups;
 mod invite;
@@ -37,6 +39,8 @@ pub use status::StatusFacts;
 pub enum Ask {
     Alerts(alerts::Wish),
     Settings(settings::Wish),
+    /// A button of an alert that lasts.
+    Card(Tap),
     Status,
     /// A page of the dead letters; the first is 0.
     DeadLetters(i64),
@@ -76,7 +80,8 @@ pub enum Ask {
 #[derive(Debug)]
 pub enum Known {
     Nothing,
-    Alerts(Vec<Recorded>, bool),
+    Alerts(alerts::Overview),
+    Cards(Vec<Stored>),
     Status(Box<StatusFacts>),
     DeadLetters(LettersPage),
     Start(Box<start::Door>),
@@ -131,10 +136,11 @@ impl Chat for Household {
 
 fn decide(ask: &Ask, known: Known, incoming: &Incoming, snapshot: &Snapshot) -> Vec<Effect> {
     match (ask, known) {
-        (Ask::Alerts(wish), Known::Alerts(newest, subscribed)) => {
-            alerts::decide(*wish, &newest, subscribed, incoming, snapshot)
+        (Ask::Alerts(wish), Known::Alerts(overview)) => {
+            alerts::decide(*wish, &overview, incoming, snapshot)
         }
         (Ask::Settings(wish), _) => settings::decide(wish, incoming, snapshot),
+        (Ask::Card(tap), Known::Cards(found)) => cards::decide(tap, &found, incoming, snapshot),
         (Ask::Status, Known::Status(facts)) => vec![say(facts.text(snapshot))],
         (Ask::DeadLetters(_), _) if snapshot.standing != Standing::Owner => {
             vec![say(Text::of("Only an owner can see these."))]

@@ -3,6 +3,7 @@
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
+use super::alerts::Overview;
 use super::start::Door;
 use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, People, StatusFacts, invite};
@@ -10,8 +11,8 @@ use crate::clock;
 use crate::rooms;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::{
-    StoreError, access, alerts, clock as store_clock, conversation, dead_letters, group, intake,
-    invite as store_invite, outbox, parks, past, positions, standstill,
+    StoreError, access, alerts, cards, clock as store_clock, conversation, dead_letters, group,
+    intake, invite as store_invite, outbox, parks, past, positions, standstill,
 };
 use crate::telegram::code;
 
@@ -30,7 +31,13 @@ impl Answers for Household {
                 Ask::Alerts(_) => {
                     let newest = alerts::newest(db, ALERTS_SHOWN).await?;
                     let places = access::subscriptions(db).await?;
-                    Known::Alerts(newest, places.contains(&asker.place))
+                    let lasting = cards::lasting(db, ALERTS_SHOWN).await?;
+                    let subscribed = places.contains(&asker.place);
+                    Known::Alerts(Overview { newest, lasting, subscribed })
+                }
+                Ask::Card(tap) => {
+                    let (chat_id, message_id) = (asker.place.chat_id, asker.message_id);
+                    Known::Cards(cards::tapped(db, chat_id, message_id, tap).await?)
                 }
                 Ask::Status => Known::Status(Box::new(status(db, asker).await?)),
                 Ask::DeadLetters(page) => Known::DeadLetters(LettersPage::read(db, *page).await?),

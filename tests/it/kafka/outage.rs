@@ -44,7 +44,7 @@ async fn is_as_undisturbed(bot: &Bot, all: &[Reading]) {
     assert_eq!(state.number(FOLDED).await, all.len() as i64);
     let readings = state.number("select sum(reading_count) from plant_bucket").await;
     assert_eq!(readings, all.len() as i64);
-    let alerts = state.number("select count(*) from alert").await;
+    let alerts = state.number("select count(*) from alert where rule = 'plants.dry'").await;
     assert_eq!(alerts, model.dry().len() as i64);
 }
 

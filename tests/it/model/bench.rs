@@ -14,7 +14,7 @@ use windowsill::engine::{EngineSettings, Workshop};
 use windowsill::kernel::time::HOUR_MS;
 use windowsill::log::topics::{Topic, Topics};
 use windowsill::rooms;
-use windowsill::rooms::plants::Plants;
+use windowsill::rooms::plants::{Plants, life};
 use windowsill::store::{Store, StoreError, Urgency};
 
 use super::culprit::TALLY_TOPICS;
@@ -53,7 +53,22 @@ pub(crate) fn topic(name: &str) -> &'static Topic {
 }
 
 /// The real room, with a limit that a short test can reach.
-pub(crate) const PLANTS: Plants = Plants { low_readings_limit: LIMIT, time_zone: chrono_tz::UTC };
+/// The contract's rule alone: what else lives is not what these models are about.
+pub(crate) const PLANTS: Plants = Plants {
+    low_readings_limit: LIMIT,
+    lives: life::Rules {
+        moisture_margin: 0,
+        temperature_margin: 0,
+        drying_ms: i64::MAX,
+        wet_ms: i64::MAX,
+        temperature_ms: i64::MAX,
+        clear_ms: 0,
+        silent_ms: None,
+        stuck: None,
+        repeat_ms: None,
+    },
+    time_zone: chrono_tz::UTC,
+};
 
 /// A clock that moves when the test says so.
 pub(crate) struct TestClock {
@@ -125,7 +140,6 @@ impl Bench {
             settings: EngineSettings {
                 clock_lag_ms: LAG_MS,
                 alert_max_age_ms: self.alert_max_age_ms,
-                time_zone: chrono_tz::UTC,
             },
         }
     }

@@ -12,7 +12,7 @@ use windowsill::engine::{Closed, Due, Runner, Span, TableRow, Version, Views};
 use windowsill::kernel::pipeline::{At, Pipeline};
 use windowsill::kernel::poison::Poison;
 use windowsill::kernel::record::RecordRef;
-use windowsill::kernel::time::{HOUR_MS, MINUTE_MS, Tumbling};
+use windowsill::kernel::time::{Arrival, HOUR_MS, MINUTE_MS, Tumbling};
 use windowsill::kernel::topic::{Format, TopicKind, TopicSpec};
 use windowsill::log::codec::Codec;
 use windowsill::store::{Store, StoreError};
@@ -79,7 +79,7 @@ impl Pipeline for Tally {
         Some(record_ms)
     }
 
-    fn fold(&self, delta: &mut FxHashMap<u32, i64>, event: &u32, _: At, _: bool, (): &()) {
+    fn fold(&self, delta: &mut FxHashMap<u32, i64>, event: &u32, _: At, _: Arrival, (): &()) {
         *delta.entry(*event).or_default() += 1;
         assert_ne!(*event, FOLD_CULPRIT, "a bug on purpose, after half the work");
     }

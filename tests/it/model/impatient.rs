@@ -8,7 +8,7 @@ use windowsill::engine::{Closed, Due, Span, TableRow, Version, Views};
 use windowsill::kernel::pipeline::{At, Pipeline};
 use windowsill::kernel::poison::Poison;
 use windowsill::kernel::record::RecordRef;
-use windowsill::kernel::time::Tumbling;
+use windowsill::kernel::time::{Arrival, Tumbling};
 use windowsill::log::codec::Codec;
 use windowsill::store::StoreError;
 
@@ -53,8 +53,15 @@ impl<V: Pipeline> Pipeline for Impatient<V> {
         self.room.event_ms(event, record_ms)
     }
 
-    fn fold(&self, delta: &mut V::Delta, event: &V::Event, at: At, late: bool, tables: &V::Tables) {
-        self.room.fold(delta, event, at, late, tables);
+    fn fold(
+        &self,
+        delta: &mut V::Delta,
+        event: &V::Event,
+        at: At,
+        arrival: Arrival,
+        tables: &V::Tables,
+    ) {
+        self.room.fold(delta, event, at, arrival, tables);
     }
 
     fn absorb(&self, delta: &mut V::Delta, other: V::Delta) {

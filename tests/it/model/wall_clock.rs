@@ -40,7 +40,8 @@ pub(super) async fn subscribe(store: &Store) {
 /// What waits for the chat, as plain text.
 pub(super) async fn told(store: &Store) -> Vec<String> {
     let count: Vec<(i64,)> = rows(store, "select count(*) from outbox").await;
-    let heads = store.read(|db| Box::pin(async move { outbox::heads(db).await })).await.unwrap();
+    let heads =
+        store.read(|db| Box::pin(async move { outbox::heads(db, i64::MAX).await })).await.unwrap();
     let mut texts: Vec<String> = heads
         .rows
         .into_iter()

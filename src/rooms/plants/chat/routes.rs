@@ -9,6 +9,7 @@ use super::{Answer, Ask, Command, Opening, PlantChat};
 use crate::kernel::chat::{Draft, Incoming, Standing, draft_button};
 use crate::kernel::conversation::{Asked, Chat, CommandSpec};
 use crate::rooms::command;
+use crate::rooms::plants::rules::cards::START;
 use crate::rooms::turn::{Route, Routes};
 
 /// The room's part of the menu.
@@ -56,10 +57,13 @@ fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
     })
 }
 
-/// `/plant_3`, as the list offers it for tapping.
+/// `/plant_3`, as the list offers it for tapping; `/start plant-3`, as a link from a group does.
 fn card_command(incoming: Arc<Incoming>) -> Option<Ask> {
-    let (name, _) = incoming.command()?;
-    let plant_id: i32 = name.strip_prefix("plant_")?.parse().ok()?;
+    let plant_id = match incoming.command()? {
+        ("start", word) => word.strip_prefix(START)?,
+        (name, _) => name.strip_prefix("plant_")?,
+    };
+    let plant_id: i32 = plant_id.parse().ok()?;
     Some(Ask::Show(plant_id.to_string()))
 }
 

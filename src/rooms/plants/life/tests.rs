@@ -1,0 +1,210 @@
+//! Lives of alerts: each rule by an example, and what must never happen by any sequence.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::kernel::time::HOUR_MS;
+
+const QUARTER_MS: i64 = 15 * MINUTE_MS;
+const LIMIT_MS: i64 = 10 * MINUTE_MS;
+
+fn rules() -> Rules {
+    Rules {
+        moisture_margin: 2_000,
+        temperature_margin: 1_000,
+        drying_ms: HOUR_MS,
+        wet_ms: 12 * HOUR_MS,
+        temperature_ms: 30 * MINUTE_MS,
+        clear_ms: 30 * MINUTE_MS,
+        silent_ms: Some(LIMIT_MS),
+        stuck: None,
+        repeat_ms: None,
+    }
+}
+
+fn bands() -> Bands {
+    Bands::of((30.0, 60.0), (15.0, 30.0))
+}
+
+/// Lives as quarters go by.
+struct Plant {
+    lives: Lives,
+    quarters: i64,
+}
+
+impl Plant {
+    fn new() -> Plant {
+        Plant { lives: Lives::default(), quarters: 0 }
+    }
+
+    fn quarter(&mut self, moisture: i64, temperature: i64) -> Vec<News> {
+        let from_ms = self.quarters * QUARTER_MS;
+        self.quarters += 1;
+        let quarter = Quarter { from_ms, to_ms: from_ms + QUARTER_MS, moisture, temperature };
+        self.lives.quarter(&quarter, &bands(), &rules())
+    }
+
+    /// The kinds that fired and those that were over, quarter by quarter.
+    fn quarters(&mut self, count: i64, moisture: i64, temperature: i64) -> Vec<(Kind, bool)> {
+        let news = (0..count).flat_map(|_| self.quarter(moisture, temperature));
+        let fired = |news: News| (news.kind, matches!(news.turn, Turn::Fired { .. }));
+        news.map(fired).collect()
+    }
+}
+
+#[test]
+fn drying_is_told_after_an_hour_below_the_limit_and_over_after_half_an_hour_above() {
+    let mut plant = Plant::new();
+    assert_eq!(plant.quarters(3, 29_999, 20_000), []);
+    let fired = Turn::Fired { since_ms: 0, at_ms: HOUR_MS };
+    assert_eq!(plant.quarter(29_999, 20_000), [News { kind: Kind::Drying, turn: fired }]);
+    assert_eq!(plant.quarters(1, 32_000, 20_000), []);
+    let over = Turn::Over { since_ms: 0, at_ms: 6 * QUARTER_MS, why: Why::Better };
+    assert_eq!(plant.quarter(32_000, 20_000), [News { kind: Kind::Drying, turn: over }]);
+    assert_eq!(plant.lives, Lives::default());
+}
+
+/// F16: a value that swings around its limit, less than the margin above it.
+#[test]
+fn a_saw_tooth_around_the_threshold_is_one_alert_and_one_end() {
+    let mut plant = Plant::new();
+    let mut news = Vec::new();
+    for tooth in 0..200 {
+        news.extend(plant.quarters(1, if tooth % 2 == 0 { 29_000 } else { 31_900 }, 20_000));
+    }
+    news.extend(plant.quarters(4, 50_000, 20_000));
+    assert_eq!(news, [(Kind::Drying, true), (Kind::Drying, false)]);
+}
+
+#[test]
+fn heat_cold_and_water_have_their_own_patience() {
+    let mut plant = Plant::new();
+    assert_eq!(plant.quarters(2, 40_000, 30_001), [(Kind::Hot, true)]);
+    assert_eq!(plant.quarters(2, 40_000, 14_999), [(Kind::Hot, false), (Kind::Cold, true)]);
+    assert_eq!(plant.quarters(2, 40_000, 20_000), [(Kind::Cold, false)]);
+    assert_eq!(plant.quarters(47, 60_001, 20_000), []);
+    assert_eq!(plant.quarters(1, 60_001, 20_000), [(Kind::Wet, true)]);
+    assert_eq!(plant.quarters(9, 58_001, 20_000), []);
+    assert_eq!(plant.quarters(2, 58_000, 20_000), [(Kind::Wet, false)]);
+}
+
+#[test]
+fn a_dry_window_takes_the_early_warnings_place() {
+    let mut plant = Plant::new();
+    plant.quarters(24, 20_000, 20_000);
+    let end_ms = 6 * HOUR_MS;
+    let superseded = Turn::Over { since_ms: 0, at_ms: end_ms, why: Why::Superseded };
+    let fired = Turn::Fired { since_ms: end_ms, at_ms: end_ms };
+    assert_eq!(
+        plant.lives.dry_window(end_ms),
+        [News { kind: Kind::Drying, turn: superseded }, News { kind: Kind::Dry, turn: fired }]
+    );
+    assert_eq!(plant.quarters(24, 20_000, 20_000), []);
+    let again = Turn::Again { since_ms: end_ms, at_ms: 2 * end_ms };
+    assert_eq!(plant.lives.dry_window(2 * end_ms), [News { kind: Kind::Dry, turn: again }]);
+    assert_eq!(plant.quarters(2, 45_000, 20_000), [(Kind::Dry, false)]);
+}
+
+/// F15: from the reading before it, and only if it goes on for a moment after it was noticed.
+#[test]
+fn silence_is_told_at_its_limit_and_over_when_the_sensor_has_talked_for_as_long() {
+    let mut lives = Lives::default();
+    let minute = |count: i64| count * MINUTE_MS;
+    assert_eq!(lives.heard(0, minute(8), LIMIT_MS), None);
+    assert_eq!(lives.heard(0, minute(9), LIMIT_MS), None);
+    let fired = Turn::Fired { since_ms: 0, at_ms: LIMIT_MS };
+    let news = News { kind: Kind::Silent, turn: fired };
+    assert_eq!(lives.heard(0, minute(10), LIMIT_MS), Some(news));
+    assert_eq!(lives.heard(minute(12), minute(12), LIMIT_MS), None);
+    assert_eq!(lives.heard(minute(12), minute(21), LIMIT_MS), None, "it was silent again");
+    assert_eq!(lives.heard(minute(22), minute(22), LIMIT_MS), None);
+    assert_eq!(lives.heard(minute(31), minute(31), LIMIT_MS), None);
+    let over = Turn::Over { since_ms: 0, at_ms: minute(32), why: Why::Better };
+    let news = News { kind: Kind::Silent, turn: over };
+    assert_eq!(lives.heard(minute(32), minute(32), LIMIT_MS), Some(news));
+}
+
+/// Our own standstill is no silence of a sensor.
+#[test]
+fn after_a_leap_of_the_clock_a_sensor_can_say_something_first() {
+    let mut lives = Lives::default();
+    assert_eq!(lives.heard(0, 5 * HOUR_MS, LIMIT_MS), None);
+    let heard_ms = 5 * HOUR_MS + 30_000;
+    assert_eq!(lives.heard(heard_ms, heard_ms, LIMIT_MS), None);
+    assert_eq!(lives, Lives::default());
+}
+
+#[test]
+fn in_a_narrow_band_something_is_fine() {
+    let bands = Bands::of((30.0, 31.0), (15.0, 30.0));
+    let mut lives = Lives::default();
+    let mut news = Vec::new();
+    for (index, moisture) in [29_000, 29_000, 29_000, 29_000, 30_300, 30_300].iter().enumerate() {
+        let from_ms = i64::try_from(index).unwrap() * QUARTER_MS;
+        let to_ms = from_ms + QUARTER_MS;
+        let quarter = Quarter { from_ms, to_ms, moisture: *moisture, temperature: 20_000 };
+        news.extend(lives.quarter(&quarter, &bands, &rules()));
+    }
+    assert_eq!(news.len(), 2, "{news:?}");
+}
+
+/// What can happen to a plant.
+#[derive(Debug, Clone)]
+enum Event {
+    Quarter { moisture: i64, temperature: i64 },
+    DryWindow,
+    Heard { ago_ms: i64 },
+    Still(bool),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => (25_000i64..66_000, 13_000i64..33_000)
+            .prop_map(|(moisture, temperature)| Event::Quarter { moisture, temperature }),
+        1 => Just(Event::DryWindow),
+        2 => (0i64..20 * MINUTE_MS).prop_map(|ago_ms| Event::Heard { ago_ms }),
+        1 => any::<bool>().prop_map(Event::Still),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn nothing_fires_twice_and_nothing_is_over_that_did_not_fire(
+        events in prop::collection::vec((event(), 0i64..40 * MINUTE_MS), 0..120),
+    ) {
+        let mut plant = Plant::new();
+        let mut firing = [false; Kind::ALL.len()];
+        let mut now_ms = HOUR_MS;
+        for (event, passed_ms) in events {
+            now_ms += passed_ms;
+            let news = match event {
+                Event::Quarter { moisture, temperature } => plant.quarter(moisture, temperature),
+                Event::DryWindow => plant.lives.dry_window(now_ms),
+                Event::Heard { ago_ms } => {
+                    plant.lives.heard(now_ms - ago_ms, now_ms, LIMIT_MS).into_iter().collect()
+                }
+                Event::Still(is_still) => {
+                    plant.lives.still(is_still, now_ms - HOUR_MS, now_ms).into_iter().collect()
+                }
+            };
+            for News { kind, turn } in news {
+                let is_firing = &mut firing[kind.index()];
+                match turn {
+                    Turn::Fired { since_ms, at_ms } => {
+                        prop_assert!(!*is_firing && since_ms <= at_ms, "{kind:?}");
+                        *is_firing = true;
+                    }
+                    Turn::Again { .. } => prop_assert!(*is_firing, "{kind:?}"),
+                    Turn::Over { .. } => {
+                        prop_assert!(*is_firing, "{kind:?}");
+                        *is_firing = false;
+                    }
+                }
+            }
+            for kind in Kind::ALL {
+                prop_assert_eq!(firing[kind.index()], plant.lives.is_firing(kind));
+            }
+            prop_assert!(!(plant.lives.is_firing(Kind::Dry) && plant.lives.is_firing(Kind::Drying)));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The rows of lives: suspects, quarters, phases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use sqlx::SqliteConnection;
+
+use crate::clock;
+use crate::rooms::plants::fold::{BUCKET_MS, Delta, QUARTERS, Slot};
+use crate::rooms::plants::life::{Bands, Kind, Lives, Phase, Quarter};
+use crate::rooms::plants::rules::cards::{self, Seen};
+use crate::store::bulk::BulkStatement;
+use crate::store::{StoreError, cards as store_cards};
+
+static PUT_SUSPECTS: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into plant_suspect (start_ms, plant_id)",
+        2,
+        "on conflict (start_ms, plant_id) do nothing",
+    )
+});
+
+/// The plants that some quarter from `first_ms` on and before `end_ms` casts a doubt on. Doubts
+/// about later quarters are kept until those close; about earlier ones nothing is judged any more.
+pub(super) async fn take_suspects(
+    db: &mut SqliteConnection,
+    delta: &Delta,
+    first_ms: i64,
+    end_ms: i64,
+) -> Result<BTreeSet<i32>, StoreError> {
+    let mut later: Vec<Slot> = Vec::new();
+    let mut suspects = BTreeSet::new();
+    for slot in &delta.suspects {
+        let start_ms = slot.start_ms(BUCKET_MS);
+        if start_ms >= end_ms {
+            later.push(*slot);
+        } else if start_ms >= first_ms {
+            suspects.insert(slot.plant_id());
+        }
+    }
+    later.sort_unstable();
+    PUT_SUSPECTS
+        .run(db, &later, |query, slot| query.bind(slot.start_ms(BUCKET_MS)).bind(slot.plant_id()))
+        .await?;
+    let stored: Vec<i32> =
+        sqlx::query_scalar("delete from plant_suspect where start_ms < ? returning plant_id")
+            .bind(end_ms)
+            .fetch_all(db)
+            .await?;
+    suspects.extend(stored);
+    Ok(suspects)
+}
+
+/// What these plants' quarters came to, those that had readings and close now, oldest first.
+pub(super) async fn quarters(
+    db: &mut SqliteConnection,
+    plants: &[i32],
+    first_ms: i64,
+    end_ms: i64,
+) -> Result<Vec<(i32, Quarter, Seen)>, StoreError> {
+    if plants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(i64, i32, i64, i64, f32, f32, f32, f32)> = sqlx::query_as(
+        "select q.start_ms, q.plant_id, q.moisture, q.temperature, p.moisture_low,
+                p.moisture_high, p.temperature_low, p.temperature_high
+           from plant_quarter q cross join plant p using (plant_id)
+          where q.start_ms >= ? and q.start_ms < ?
+            and q.plant_id in (select value from json_each(?))
+          order by q.start_ms, q.plant_id",
+    )
+    .bind(first_ms)
+    .bind(end_ms)
+    .bind(serde_json::to_string(plants)?)
+    .fetch_all(db)
+    .await?;
+    let quarter = |row: (i64, i32, i64, i64, f32, f32, f32, f32)| {
+        let (from_ms, plant_id, moisture, temperature, ..) = row;
+        let quarter = Quarter { from_ms, to_ms: from_ms + BUCKET_MS, moisture, temperature };
+        let bands = Bands::of((row.4, row.5), (row.6, row.7));
+        (plant_id, quarter, Seen { moisture, temperature, bands })
+    };
+    Ok(rows.into_iter().map(quarter).collect())
+}
+
+/// The watermark that closes the next quarter about which something has to be judged by the clock
+/// alone: one with readings, while something is suspected or not well.
+pub(in crate::rooms::plants) async fn next_quarter(
+    db: &mut SqliteConnection,
+    watermark_ms: i64,
+) -> Result<Option<i64>, StoreError> {
+    let (_, first_open_ms) = QUARTERS.starts_closed_between(i64::MIN, watermark_ms);
+    let start_ms: Option<i64> = sqlx::query_scalar(
+        "select min(start_ms) from plant_bucket where start_ms >= ?
+            and (exists (select 1 from plant_suspect)
+                 or exists (select 1 from plant_life where kind <> 'silent'))",
+    )
+    .bind(first_open_ms)
+    .fetch_one(db)
+    .await?;
+    Ok(start_ms.map(|start_ms| QUARTERS.closes_at(start_ms)))
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Row {
+    pub(super) plant_id: i32,
+    kind: String,
+    phase: String,
+    since_ms: i64,
+    better_ms: Option<i64>,
+}
+
+impl Row {
+    /// Puts the row into a plant's lives.
+    pub(super) fn enter(&self, lives: &mut Lives) -> Result<(), StoreError> {
+        let unexpected = |what| StoreError::Unexpected(format!("in plant_life: {what}"));
+        let kind = Kind::of_word(&self.kind)
+            .ok_or_else(|| unexpected(format!("a kind {:?}", self.kind)))?;
+        let (since_ms, better_ms) = (self.since_ms, self.better_ms);
+        let phase = match self.phase.as_str() {
+            "pending" => Phase::Pending { since_ms },
+            "firing" => Phase::Firing { since_ms, better_ms },
+            other => return Err(unexpected(format!("a phase {other:?}"))),
+        };
+        lives.set(kind, Some(phase));
+        Ok(())
+    }
+}
+
+/// Every life that quarters are judged for; silence has its own roll-call.
+pub(super) async fn load(db: &mut SqliteConnection) -> Result<BTreeMap<i32, Lives>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select plant_id, kind, phase, since_ms, better_ms from plant_life
+          where kind <> 'silent'",
+    )
+    .fetch_all(db)
+    .await?;
+    let mut lives: BTreeMap<i32, Lives> = BTreeMap::new();
+    for row in rows {
+        row.enter(lives.entry(row.plant_id).or_default())?;
+    }
+    Ok(lives)
+}
+
+/// Stores what differs between a plant's lives as they were and as they are.
+pub(super) async fn store(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+    known: &Lives,
+    lives: &Lives,
+) -> Result<(), StoreError> {
+    for kind in Kind::ALL {
+        if known.phase(kind) == lives.phase(kind) {
+            continue;
+        }
+        let (phase, since_ms, better_ms) = match lives.phase(kind) {
+            Some(Phase::Pending { since_ms }) => ("pending", since_ms, None),
+            Some(Phase::Firing { since_ms, better_ms }) => ("firing", since_ms, better_ms),
+            None => {
+                sqlx::query("delete from plant_life where plant_id = ? and kind = ?")
+                    .bind(plant_id)
+                    .bind(kind.word())
+                    .execute(&mut *db)
+                    .await?;
+                continue;
+            }
+        };
+        sqlx::query(
+            "insert into plant_life (plant_id, kind, phase, since_ms, better_ms)
+             values (?, ?, ?, ?, ?)
+             on conflict (plant_id, kind) do update set
+                phase = excluded.phase, since_ms = excluded.since_ms,
+                better_ms = excluded.better_ms",
+        )
+        .bind(plant_id)
+        .bind(kind.word())
+        .bind(phase)
+        .bind(since_ms)
+        .bind(better_ms)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Plants that are there no more have no lives, and their alerts are closed.
+pub(in crate::rooms::plants) async fn forget_orphans(
+    db: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    let orphans: Vec<(i32, String, i64)> = sqlx::query_as(
+        "delete from plant_life
+          where not exists (select 1 from plant p where p.plant_id = plant_life.plant_id)
+         returning plant_id, kind, since_ms",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let now_ms = clock::now_ms();
+    for (plant_id, word, since_ms) in orphans {
+        let Some(kind) = Kind::of_word(&word) else { continue };
+        let ending = cards::closed(plant_id, kind, since_ms);
+        let overs = store_cards::end(db, &ending, now_ms).await?;
+        store_cards::tell_over(db, overs, now_ms).await?;
+    }
+    Ok(())
+}
