@@ -45,7 +45,11 @@ pub(super) async fn judge(
     delta: &Delta,
     dry: Vec<DryWindow>,
 ) -> Result<Vec<News>, StoreError> {
-    let Some(watermark_ms) = due.watermark_ms else { return Ok(Vec::new()) };
+    let Some(watermark_ms) = due.watermark_ms else {
+        // Some partition is not read yet, and nothing closes: doubts are kept.
+        rows::take_suspects(db, delta, i64::MIN, i64::MIN).await?;
+        return Ok(Vec::new());
+    };
     let before_ms = due.before_ms.unwrap_or(i64::MIN);
     let (first_ms, end_ms) = QUARTERS.starts_closed_between(before_ms, watermark_ms);
     let mut suspects = rows::take_suspects(db, delta, first_ms, end_ms).await?;
