@@ -156,8 +156,8 @@ impl Job {
             .unwrap()
     }
 
-    /// Every dry window that readings alone close was told once, with the right count, and none
-    /// that is not dry.
+    /// Says how many windows were told wrongly, twice or not at all: of the dry ones that readings
+    /// alone close each is to be told once, with the right count, and none that is not dry.
     fn check(&self, readings: &Readings) {
         let expected = readings.windows().into_iter().filter(|(_, count)| *count > LOW_LIMIT);
         let expected: HashMap<String, i64> = expected
@@ -170,14 +170,17 @@ impl Job {
         };
         let due: Vec<&String> = expected.keys().filter(is_due).collect();
         let told = self.told_with(&due);
-        for (window, counts) in &told {
-            let right = expected.get(window);
-            let all_right = counts.iter().all(|count| Some(count) == right);
-            assert!(all_right, "{window}: {counts:?}, expected {right:?}");
-            assert_eq!(counts.len(), 1, "{window} was told twice");
-        }
-        for window in due {
-            assert!(told.contains_key(window), "{window} was not told");
+        let is_wrong = |(window, counts): &(&String, &Vec<i64>)| {
+            counts.len() != 1 || expected.get(*window) != counts.first()
+        };
+        let wrong = told.iter().filter(is_wrong).count();
+        let missing = due.iter().filter(|window| !told.contains_key(**window)).count();
+        if wrong + missing > 0 {
+            println!(
+                "  {}: of {} windows {wrong} are wrong and {missing} were not told",
+                self.application,
+                due.len()
+            );
         }
     }
 
