@@ -80,6 +80,60 @@ pub(super) async fn empty(db: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Somebody said that this plant was watered.
+pub(super) async fn note_fresh(db: &mut SqliteConnection, plant_id: i32) -> Result<(), StoreError> {
+    sqlx::query("insert into plant_watering_fresh (plant_id) values (?) on conflict do nothing")
+        .bind(plant_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The plants of which that was said since the last step.
+pub(super) async fn take_fresh(db: &mut SqliteConnection) -> Result<Vec<i32>, StoreError> {
+    Ok(sqlx::query_scalar("delete from plant_watering_fresh returning plant_id")
+        .fetch_all(db)
+        .await?)
+}
+
+/// A watering, and the watermark at which it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub(super) struct Known {
+    pub(super) known_ms: i64,
+    pub(super) plant_id: i32,
+    pub(super) watered_ms: i64,
+}
+
+/// The waterings of these plants that are known at `watermark_ms`: those that readings show, behind
+/// `before_ms` alone, and all that were said, since that may be about the past.
+pub(super) async fn known_between(
+    db: &mut SqliteConnection,
+    plants: &[i32],
+    before_ms: i64,
+    watermark_ms: i64,
+) -> Result<Vec<Known>, StoreError> {
+    if plants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shown_ms = BUCKET_MS + AHEAD_MS;
+    Ok(sqlx::query_as(
+        "with plant (id) as materialized (select value from json_each(?1))
+         select max(at_ms, ?2) as known_ms, plant_id, at_ms as watered_ms
+           from plant cross join plant_watering_said on plant_id = id where at_ms <= ?3
+         union all
+         select start_ms + ?4, plant_id, at_ms
+           from plant cross join plant_watering_found on plant_id = id
+          where at_ms > ?2 - ?5 and start_ms + ?4 > ?2 and start_ms + ?4 <= ?3",
+    )
+    .bind(serde_json::to_string(plants)?)
+    .bind(before_ms)
+    .bind(watermark_ms)
+    .bind(shown_ms)
+    .bind(shown_ms + BEHIND_MS)
+    .fetch_all(db)
+    .await?)
+}
+
 /// Forgets what was found in quarter hours that are forgotten.
 pub(super) async fn prune(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
     sqlx::query("delete from plant_watering_found where start_ms < ?")

@@ -114,6 +114,8 @@ pub enum Why {
     Better,
     /// The early warning has come true.
     Superseded,
+    /// Somebody watered it.
+    Watered,
 }
 
 /// The numbers that lives go by; the configuration's `[plants]` section explains them. Durations
@@ -242,6 +244,24 @@ impl Lives {
         };
         self.set(Kind::Dry, Some(Phase::Firing { since_ms, better_ms: None }));
         news.push(News { kind: Kind::Dry, turn });
+        news
+    }
+
+    /// It was watered: what is told of its dryness is settled. If it stays dry all the same, that
+    /// begins anew and has to last again.
+    pub fn watered(&mut self, watered_ms: i64) -> Vec<News> {
+        let mut news = Vec::new();
+        for kind in [Kind::Dry, Kind::Drying] {
+            match self.phase(kind) {
+                Some(Phase::Firing { since_ms, .. }) if watered_ms >= since_ms => {
+                    let turn = Turn::Over { since_ms, at_ms: watered_ms, why: Why::Watered };
+                    news.push(News { kind, turn });
+                }
+                Some(Phase::Pending { since_ms }) if watered_ms >= since_ms => {}
+                _ => continue,
+            }
+            self.set(kind, None);
+        }
         news
     }
 

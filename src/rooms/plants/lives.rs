@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 
 use super::Plants;
+use super::care::{self, Known};
 use super::fold::{BUCKET_MS, Delta, QUARTERS, WINDOWS};
 use super::life::{Lives, News as Change, Quarter, Turn};
 use super::rules::DryWindow;
@@ -44,22 +45,29 @@ pub(super) async fn judge(
     delta: &Delta,
     dry: Vec<DryWindow>,
 ) -> Result<Vec<News>, StoreError> {
-    let Some(watermark_ms) = due.watermark_ms else { return Ok(Vec::new()) };
+    let Some(watermark_ms) = due.watermark_ms else {
+        // Some partition is not read yet, and nothing closes: doubts are kept.
+        rows::take_suspects(db, delta, i64::MIN, i64::MIN).await?;
+        return Ok(Vec::new());
+    };
     let before_ms = due.before_ms.unwrap_or(i64::MIN);
     let (first_ms, end_ms) = QUARTERS.starts_closed_between(before_ms, watermark_ms);
     let mut suspects = rows::take_suspects(db, delta, first_ms, end_ms).await?;
+    let fresh = care::take_fresh(db).await?;
     let mut happened = Vec::new();
     let closes_quarter = first_ms.div_euclid(BUCKET_MS) != end_ms.div_euclid(BUCKET_MS)
         || first_ms.rem_euclid(BUCKET_MS) == 0;
-    if closes_quarter || !dry.is_empty() {
+    if closes_quarter || !dry.is_empty() || !fresh.is_empty() {
         let still = match plants.lives.stuck {
             Some(stillness) => stuck::suspects(db, stillness, first_ms, end_ms).await?,
             None => BTreeSet::new(),
         };
         suspects.extend(still.iter().map(|(_, plant_id)| *plant_id));
+        suspects.extend(fresh);
         let mut book = Book::open(db, suspects, &dry).await?;
         let quarters = rows::quarters(db, &book.plants(), first_ms, end_ms).await?;
-        for event in in_order(quarters, dry, &still) {
+        let waterings = care::known_between(db, &book.plants(), before_ms, watermark_ms).await?;
+        for event in in_order(quarters, dry, waterings, &still) {
             happened.extend(book.take(db, plants, event).await?);
         }
         book.close(db).await?;
@@ -80,17 +88,26 @@ enum Event {
         is_doubted: bool,
     },
     Window(DryWindow),
+    Watered {
+        plant_id: i32,
+        watered_ms: i64,
+    },
 }
 
-/// Quarters and windows by the watermark that closes them, then by plant.
+/// Quarters and windows by the watermark that closes them, waterings by that at which they are
+/// known, then by plant.
 fn in_order(
     quarters: Vec<(i32, Quarter, Seen)>,
     dry: Vec<DryWindow>,
+    waterings: Vec<Known>,
     still: &BTreeSet<(i64, i32)>,
 ) -> Vec<Event> {
     let mut events: Vec<((i64, i32), Event)> = Vec::new();
     for window in dry {
         events.push(((WINDOWS.closes_at(window.start_ms), window.plant_id), Event::Window(window)));
+    }
+    for Known { known_ms, plant_id, watered_ms } in waterings {
+        events.push(((known_ms, plant_id), Event::Watered { plant_id, watered_ms }));
     }
     for (plant_id, quarter, seen) in quarters {
         let is_doubted = still.contains(&(quarter.from_ms, plant_id));
@@ -144,6 +161,12 @@ impl Book {
                     window: Some(window.clone()),
                 };
                 Ok(news.into_iter().map(of_window).collect())
+            }
+            Event::Watered { plant_id, watered_ms } => {
+                let lives = self.lives.entry(plant_id).or_default();
+                let news = lives.watered(watered_ms);
+                let of_watering = |change| Happening { plant_id, change, seen: None, window: None };
+                Ok(news.into_iter().map(of_watering).collect())
             }
             Event::Quarter { plant_id, quarter, seen, is_doubted } => {
                 let lives = self.lives.entry(plant_id).or_default();

@@ -113,8 +113,12 @@ impl Views for Plants {
         version: Version,
     ) -> Result<Option<Version>, StoreError> {
         let version = tables::put(db, tables::mirror(table), key, row, version).await?;
-        if row.is_none() {
-            lives::forget_orphans(db).await?;
+        match row {
+            None => lives::forget_orphans(db).await?,
+            Some(Row::Watering(watering)) => {
+                care::note_fresh(db, watering.plant_id.get()).await?;
+            }
+            Some(Row::Plant(_) | Row::Mapping(_)) => {}
         }
         Ok(version)
     }

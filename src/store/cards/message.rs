@@ -23,6 +23,8 @@ struct Part {
     chat_id: i64,
     thread_id: Option<i32>,
     outbox_row: Option<i64>,
+    message_id: Option<i32>,
+    state: String,
     face: String,
 }
 
@@ -33,8 +35,9 @@ impl Part {
     }
 }
 
-const LIVE: &str = "select id, chat_id, thread_id, outbox_row, face from card_message
-    where about = ? and state = 'live'";
+const PART: &str =
+    "select id, chat_id, thread_id, outbox_row, message_id, state, face from card_message";
+const LIVE: &str = "about = ? and state = 'live'";
 
 /// Tells a place of alerts that it has not been told of, or is to be told of again. Where an
 /// earlier message about one waits for the end of quiet hours, that one changes instead; a reminder
@@ -73,12 +76,13 @@ async fn take_over(
     occasion: Occasion,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let parts: Vec<Part> = sqlx::query_as(&format!("{LIVE} and chat_id = ? and thread_id is ?"))
-        .bind(&card.subject.about)
-        .bind(place.chat_id)
-        .bind(place.thread_id)
-        .fetch_all(&mut *db)
-        .await?;
+    let parts: Vec<Part> =
+        sqlx::query_as(&format!("{PART} where {LIVE} and chat_id = ? and thread_id is ?"))
+            .bind(&card.subject.about)
+            .bind(place.chat_id)
+            .bind(place.thread_id)
+            .fetch_all(&mut *db)
+            .await?;
     for part in parts {
         let state = match part.outbox_row {
             Some(row_id) => outbox::state_of(db, row_id, now_ms).await?,
@@ -219,7 +223,10 @@ pub async fn tell_over(
 }
 
 async fn live(db: &mut SqliteConnection, about: &str) -> Result<Vec<Part>, StoreError> {
-    Ok(sqlx::query_as(&format!("{LIVE} order by id")).bind(about).fetch_all(db).await?)
+    Ok(sqlx::query_as(&format!("{PART} where {LIVE} order by id"))
+        .bind(about)
+        .fetch_all(db)
+        .await?)
 }
 
 /// An alert's part of a message says this now, and the message with it. Says whether the message
@@ -253,21 +260,14 @@ async fn put(
 /// The message of an outbox row says what its alerts say now. Says whether it has been sent
 /// before, or may be on its way.
 async fn redraw(db: &mut SqliteConnection, row_id: i64, now_ms: i64) -> Result<bool, StoreError> {
-    let parts: Vec<(i64, Option<i32>, Option<i32>, String, String)> = sqlx::query_as(
-        "select chat_id, thread_id, message_id, state, face from card_message
-          where outbox_row = ? order by id",
-    )
-    .bind(row_id)
-    .fetch_all(&mut *db)
-    .await?;
-    let Some((chat_id, thread_id, message_id, ..)) = parts.first().cloned() else {
-        return Ok(false);
-    };
-    let is_live = parts.iter().any(|(.., state, _)| state == "live");
-    let faces: Vec<Face> = parts
-        .iter()
-        .map(|(.., face)| serde_json::from_str(face))
-        .collect::<Result<_, serde_json::Error>>()?;
+    let parts: Vec<Part> = sqlx::query_as(&format!("{PART} where outbox_row = ? order by id"))
+        .bind(row_id)
+        .fetch_all(&mut *db)
+        .await?;
+    let Some(first) = parts.first() else { return Ok(false) };
+    let (message_id, chat_id, thread_id) = (first.message_id, first.chat_id, first.thread_id);
+    let is_live = parts.iter().any(|part| part.state == "live");
+    let faces: Vec<Face> = parts.iter().map(Part::face).collect::<Result<_, _>>()?;
     let row = outbox::state_of(db, row_id, now_ms).await?;
     let is_sent = message_id.is_some()
         || matches!(row, Some(RowState::Sent | RowState::Waiting { is_deferred: false }));

@@ -54,6 +54,13 @@ impl Household {
             .await
             .with("WINDOWSILL_TELEGRAM__OWNERS", format!("{OWNER},{LISTENER}"))
             .with("WINDOWSILL_ALERT_MAX_AGE_HOURS", 10_000);
+        // Nothing is told but the contract's alerts.
+        for never in ["DRYING_MINUTES", "TOO_WET_HOURS", "TEMPERATURE_MINUTES", "OVER_MINUTES"] {
+            bot = bot.with(&format!("WINDOWSILL_PLANTS__{never}"), 1_000_000);
+        }
+        for off in ["SILENT_MINUTES", "STUCK_HOURS"] {
+            bot = bot.with(&format!("WINDOWSILL_PLANTS__{off}"), 0);
+        }
         bot.title = format!(
             "seed {}: {:?}, signal {:?}, {} partitions, patient: {}",
             plan.seed, plan.kills, plan.signal, plan.partitions, plan.is_patient

@@ -105,6 +105,20 @@ fn a_dry_window_takes_the_early_warnings_place() {
     assert_eq!(plant.quarters(2, 45_000, 20_000), [(Kind::Dry, false)]);
 }
 
+#[test]
+fn a_watering_settles_what_is_told_of_dryness_and_dryness_that_lasts_is_told_anew() {
+    let mut plant = Plant::new();
+    plant.quarters(24, 20_000, 20_000);
+    let end_ms = 6 * HOUR_MS;
+    plant.lives.dry_window(end_ms);
+    assert_eq!(plant.lives.watered(end_ms - 1), [], "it was dry after that");
+    let over = Turn::Over { since_ms: end_ms, at_ms: end_ms + 1, why: Why::Watered };
+    assert_eq!(plant.lives.watered(end_ms + 1), [News { kind: Kind::Dry, turn: over }]);
+    assert_eq!(plant.lives, Lives::default());
+    assert_eq!(plant.quarters(3, 20_000, 20_000), []);
+    assert_eq!(plant.quarters(1, 20_000, 20_000), [(Kind::Drying, true)]);
+}
+
 /// F15: from the reading before it, and only if it goes on for a moment after it was noticed.
 #[test]
 fn silence_is_told_at_its_limit_and_over_when_the_sensor_has_talked_for_as_long() {
@@ -153,6 +167,7 @@ fn in_a_narrow_band_something_is_fine() {
 enum Event {
     Quarter { moisture: i64, temperature: i64 },
     DryWindow,
+    Watered,
     Heard { ago_ms: i64 },
     Still(bool),
 }
@@ -162,6 +177,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (25_000i64..66_000, 13_000i64..33_000)
             .prop_map(|(moisture, temperature)| Event::Quarter { moisture, temperature }),
         1 => Just(Event::DryWindow),
+        1 => Just(Event::Watered),
         2 => (0i64..20 * MINUTE_MS).prop_map(|ago_ms| Event::Heard { ago_ms }),
         1 => any::<bool>().prop_map(Event::Still),
     ]
@@ -180,6 +196,7 @@ proptest! {
             let news = match event {
                 Event::Quarter { moisture, temperature } => plant.quarter(moisture, temperature),
                 Event::DryWindow => plant.lives.dry_window(now_ms),
+                Event::Watered => plant.lives.watered(now_ms),
                 Event::Heard { ago_ms } => {
                     plant.lives.heard(now_ms - ago_ms, now_ms, LIMIT_MS).into_iter().collect()
                 }

@@ -51,6 +51,9 @@ pub(super) async fn take_suspects(
     Ok(suspects)
 }
 
+/// Start, plant, the two means, and the plant's four limits.
+type QuarterRow = (i64, i32, i64, i64, f32, f32, f32, f32);
+
 /// What these plants' quarters came to, those that had readings and close now, oldest first.
 pub(super) async fn quarters(
     db: &mut SqliteConnection,
@@ -61,7 +64,7 @@ pub(super) async fn quarters(
     if plants.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(i64, i32, i64, i64, f32, f32, f32, f32)> = sqlx::query_as(
+    let rows: Vec<QuarterRow> = sqlx::query_as(
         "select q.start_ms, q.plant_id, q.moisture, q.temperature, p.moisture_low,
                 p.moisture_high, p.temperature_low, p.temperature_high
            from plant_quarter q cross join plant p using (plant_id)
@@ -74,7 +77,7 @@ pub(super) async fn quarters(
     .bind(serde_json::to_string(plants)?)
     .fetch_all(db)
     .await?;
-    let quarter = |row: (i64, i32, i64, i64, f32, f32, f32, f32)| {
+    let quarter = |row: QuarterRow| {
         let (from_ms, plant_id, moisture, temperature, ..) = row;
         let quarter = Quarter { from_ms, to_ms: from_ms + BUCKET_MS, moisture, temperature };
         let bands = Bands::of((row.4, row.5), (row.6, row.7));
