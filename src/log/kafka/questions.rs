@@ -25,7 +25,7 @@ const LITTLE_PATIENCE: Duration = Duration::from_millis(500);
 /// How often the client is looked after: what it has to say must not pile up.
 const TURN: Duration = Duration::from_millis(200);
 /// How long a topic that was just created may take to be there.
-const APPEARS_WITHIN: Duration = Duration::from_secs(10);
+const APPEARS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Topics of Kafka's own begin like this.
 const INTERNAL: &str = "__";

@@ -79,7 +79,7 @@ async fn metrics_are_what_prometheus_reads_and_count_what_was_done() {
         ("windowsill_pipeline_folding{pipeline=\"plants\"}", 1.0, 1.0),
         ("windowsill_watermark_age_seconds{pipeline=\"plants\"}", 0.0, 60.0),
         ("windowsill_telegram_reachable", 1.0, 1.0),
-        ("windowsill_telegram_calls_total{method=\"sendMessage\",outcome=\"done\"}", 1.0, 1.0),
+        ("windowsill_telegram_calls_total{method=\"sendPhoto\",outcome=\"done\"}", 1.0, 1.0),
         ("windowsill_telegram_call_duration_seconds_count", 2.0, 100.0),
         ("windowsill_store_write_duration_seconds_count", 3.0, 1e4),
         ("windowsill_store_write_failures_total", 0.0, 0.0),

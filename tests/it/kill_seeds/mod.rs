@@ -27,6 +27,8 @@ const SEEDS_ON_KAFKA: u64 = 16;
 const SEEDS_SLOW: u64 = 1_000;
 /// Most of a run is waiting: for the pace at which a bot may write into a chat.
 const AT_ONCE: usize = 40;
+/// A broker makes two dozen topics for each, and has one disk for all.
+const AT_ONCE_ON_KAFKA: usize = 6;
 /// Every named point is visited by death at least so often in [`SEEDS`] runs.
 const HITS_MIN: u64 = 20;
 
@@ -70,8 +72,9 @@ fn live_through(seeds: &Range<u64>, brokers: Option<&str>) -> BTreeMap<String, u
             }
         }
     };
+    let at_once = if brokers.is_some() { AT_ONCE_ON_KAFKA } else { AT_ONCE };
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(work);
         }
     });
