@@ -1,4 +1,6 @@
--- Plants that somebody said to have watered since the last step: their alerts are looked at again.
+-- Waterings that were told and not looked at by the lives of alerts: these wait for the watermark.
 create table plant_watering_fresh (
-    plant_id integer primary key
-) strict;
+    at_ms integer not null,
+    plant_id integer not null,
+    primary key (at_ms, plant_id)
+) strict, without rowid;

@@ -15,6 +15,7 @@ use super::fold::{BUCKET_MS, Delta};
 use super::history;
 use super::rules::watering::{self, AHEAD_MS, BEHIND_MS, Found, Mean, SIGN_AFTER_MS, SIGN_RISE};
 use super::wire::Watering;
+use crate::kernel::time::HOUR_MS;
 use crate::store::bulk::BulkStatement;
 use crate::store::{StoreError, publication};
 
@@ -80,20 +81,29 @@ pub(super) async fn empty(db: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Somebody said that this plant was watered.
-pub(super) async fn note_fresh(db: &mut SqliteConnection, plant_id: i32) -> Result<(), StoreError> {
-    sqlx::query("insert into plant_watering_fresh (plant_id) values (?) on conflict do nothing")
-        .bind(plant_id)
-        .execute(db)
-        .await?;
+/// Somebody said that a plant was watered: the step at whose watermark it was so looks at it.
+pub(super) async fn note_fresh(
+    db: &mut SqliteConnection,
+    watering: Watering,
+) -> Result<(), StoreError> {
+    let insert = "insert into plant_watering_fresh (at_ms, plant_id) values (?, ?)
+        on conflict do nothing";
+    sqlx::query(insert).bind(watering.watered_at).bind(watering.plant_id.get()).execute(db).await?;
     Ok(())
 }
 
-/// The plants of which that was said since the last step.
-pub(super) async fn take_fresh(db: &mut SqliteConnection) -> Result<Vec<i32>, StoreError> {
-    Ok(sqlx::query_scalar("delete from plant_watering_fresh returning plant_id")
-        .fetch_all(db)
-        .await?)
+/// The plants of which that was said and not looked at.
+pub(super) async fn take_fresh(
+    db: &mut SqliteConnection,
+    watermark_ms: i64,
+) -> Result<Vec<i32>, StoreError> {
+    let take = "delete from plant_watering_fresh where at_ms <= ? returning plant_id";
+    Ok(sqlx::query_scalar(take).bind(watermark_ms).fetch_all(db).await?)
+}
+
+/// The watermark at which the next of them is to be looked at.
+pub(super) async fn next_fresh(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("select min(at_ms) from plant_watering_fresh").fetch_one(db).await?)
 }
 
 /// A watering, and the watermark at which it is known.
@@ -105,7 +115,8 @@ pub(super) struct Known {
 }
 
 /// The waterings of these plants that are known at `watermark_ms`: those that readings show, behind
-/// `before_ms` alone, and all that were said, since that may be about the past.
+/// `before_ms` alone, and all that were said, since that may be about the past. What readings show
+/// has an hour more: by then most alerts are over by the readings themselves.
 pub(super) async fn known_between(
     db: &mut SqliteConnection,
     plants: &[i32],
@@ -115,7 +126,7 @@ pub(super) async fn known_between(
     if plants.is_empty() {
         return Ok(Vec::new());
     }
-    let shown_ms = BUCKET_MS + AHEAD_MS;
+    let shown_ms = BUCKET_MS + AHEAD_MS + HOUR_MS;
     Ok(sqlx::query_as(
         "with plant (id) as materialized (select value from json_each(?1))
          select max(at_ms, ?2) as known_ms, plant_id, at_ms as watered_ms

@@ -247,20 +247,17 @@ impl Lives {
         news
     }
 
-    /// It was watered: what is told of its dryness is settled. If it stays dry all the same, that
-    /// begins anew and has to last again.
-    pub fn watered(&mut self, watered_ms: i64) -> Vec<News> {
+    /// It was watered: what had been told of its dryness by then is settled. If it stays dry all the
+    /// same, that begins anew and has to last again. The same watering again is nothing.
+    pub fn watered(&mut self, watered_ms: i64, rules: &Rules) -> Vec<News> {
         let mut news = Vec::new();
-        for kind in [Kind::Dry, Kind::Drying] {
-            match self.phase(kind) {
-                Some(Phase::Firing { since_ms, .. }) if watered_ms >= since_ms => {
-                    let turn = Turn::Over { since_ms, at_ms: watered_ms, why: Why::Watered };
-                    news.push(News { kind, turn });
-                }
-                Some(Phase::Pending { since_ms }) if watered_ms >= since_ms => {}
-                _ => continue,
+        for (kind, fire_ms) in [(Kind::Dry, 0), (Kind::Drying, rules.drying_ms)] {
+            let Some(Phase::Firing { since_ms, .. }) = self.phase(kind) else { continue };
+            if watered_ms >= since_ms.saturating_add(fire_ms) {
+                let turn = Turn::Over { since_ms, at_ms: watered_ms, why: Why::Watered };
+                news.push(News { kind, turn });
+                self.set(kind, None);
             }
-            self.set(kind, None);
         }
         news
     }

@@ -53,7 +53,7 @@ pub(super) async fn judge(
     let before_ms = due.before_ms.unwrap_or(i64::MIN);
     let (first_ms, end_ms) = QUARTERS.starts_closed_between(before_ms, watermark_ms);
     let mut suspects = rows::take_suspects(db, delta, first_ms, end_ms).await?;
-    let fresh = care::take_fresh(db).await?;
+    let fresh = care::take_fresh(db, watermark_ms).await?;
     let mut happened = Vec::new();
     let closes_quarter = first_ms.div_euclid(BUCKET_MS) != end_ms.div_euclid(BUCKET_MS)
         || first_ms.rem_euclid(BUCKET_MS) == 0;
@@ -164,7 +164,7 @@ impl Book {
             }
             Event::Watered { plant_id, watered_ms } => {
                 let lives = self.lives.entry(plant_id).or_default();
-                let news = lives.watered(watered_ms);
+                let news = lives.watered(watered_ms, &plants.lives);
                 let of_watering = |change| Happening { plant_id, change, seen: None, window: None };
                 Ok(news.into_iter().map(of_watering).collect())
             }

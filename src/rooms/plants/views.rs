@@ -116,7 +116,7 @@ impl Views for Plants {
         match row {
             None => lives::forget_orphans(db).await?,
             Some(Row::Watering(watering)) => {
-                care::note_fresh(db, watering.plant_id.get()).await?;
+                care::note_fresh(db, *watering).await?;
             }
             Some(Row::Plant(_) | Row::Mapping(_)) => {}
         }
@@ -183,7 +183,8 @@ impl Views for Plants {
             Some(limit_ms) => lives::next_roll_call(db, limit_ms, watermark_ms).await?,
             None => None,
         };
-        let timers = [window_ms, shown_ms, evening_ms, quarter_ms, silence_ms];
+        let told_ms = care::next_fresh(db).await?;
+        let timers = [window_ms, shown_ms, told_ms, evening_ms, quarter_ms, silence_ms];
         Ok(timers.into_iter().flatten().min())
     }
 

@@ -124,6 +124,28 @@ async fn several_at_once_are_one_message_with_buttons_for_all() {
     assert_eq!(house.bot.times_said(OWNER, "Fern 1"), 2, "{:?}", house.bot.said(OWNER));
 }
 
+/// Moisture may take its time to rise: the person's word is enough.
+#[tokio::test]
+async fn a_watering_that_is_told_settles_the_card_and_dryness_that_goes_on_is_told_anew() {
+    let mut house = House::of(1).await;
+    // At some hours of the day a window ends meanwhile: it is not to take the warning's place.
+    house.bot.set("WINDOWSILL_PLANTS__LOW_READINGS_LIMIT", 10_000);
+    house.reads([1], -120..-18, |_, _| LOW).await;
+    house.bot.started().await;
+    let id = house.says("🍂 Fern 1").await;
+    house.bot.answers(OWNER, "/watered 1", "💧 Fern 1 was watered").await;
+    // The next reading, which is still low.
+    house.reads([1], -17..-16, |_, _| LOW).await;
+    let settled = card(&house, id, "💧 Watered").await;
+    assert_eq!(labels(&settled), ["🪴 Open the plant"]);
+    house.bot.stop().await;
+    house.reads([1], 1..130, |_, _| LOW).await;
+    house.later(140).await;
+    until(SOON, "the second card", async || house.bot.times_said(OWNER, "🍂 Fern 1 the") == 2)
+        .await;
+    house.bot.stop().await;
+}
+
 /// In a group the card's button opens the plant in private.
 #[tokio::test]
 async fn in_a_group_a_link_opens_the_plant_in_private() {

@@ -111,12 +111,13 @@ fn a_watering_settles_what_is_told_of_dryness_and_dryness_that_lasts_is_told_ane
     plant.quarters(24, 20_000, 20_000);
     let end_ms = 6 * HOUR_MS;
     plant.lives.dry_window(end_ms);
-    assert_eq!(plant.lives.watered(end_ms - 1), [], "it was dry after that");
+    assert_eq!(plant.lives.watered(end_ms - 1, &rules()), [], "it was dry after that");
     let over = Turn::Over { since_ms: end_ms, at_ms: end_ms + 1, why: Why::Watered };
-    assert_eq!(plant.lives.watered(end_ms + 1), [News { kind: Kind::Dry, turn: over }]);
+    assert_eq!(plant.lives.watered(end_ms + 1, &rules()), [News { kind: Kind::Dry, turn: over }]);
     assert_eq!(plant.lives, Lives::default());
     assert_eq!(plant.quarters(3, 20_000, 20_000), []);
     assert_eq!(plant.quarters(1, 20_000, 20_000), [(Kind::Drying, true)]);
+    assert_eq!(plant.lives.watered(end_ms + 1, &rules()), [], "this one is known");
 }
 
 /// F15: from the reading before it, and only if it goes on for a moment after it was noticed.
@@ -196,7 +197,7 @@ proptest! {
             let news = match event {
                 Event::Quarter { moisture, temperature } => plant.quarter(moisture, temperature),
                 Event::DryWindow => plant.lives.dry_window(now_ms),
-                Event::Watered => plant.lives.watered(now_ms),
+                Event::Watered => plant.lives.watered(now_ms, &rules()),
                 Event::Heard { ago_ms } => {
                     plant.lives.heard(now_ms - ago_ms, now_ms, LIMIT_MS).into_iter().collect()
                 }

@@ -148,8 +148,8 @@ pub fn over(kind: Kind, who: &Named, since_ms: i64, why: Why, seen: Option<&Seen
         return Ending { about, since_ms, words, brief: None };
     }
     if why == Why::Watered {
-        let brief = Text::of("💧 ").bold(&who.given_name).plain(" was watered");
-        return Ending { about, since_ms, words: Text::of("💧 Watered"), brief: Some(brief) };
+        // Whoever watered it knows.
+        return Ending { about, since_ms, words: Text::of("💧 Watered"), brief: None };
     }
     let value = match (kind, seen) {
         (Kind::Hot | Kind::Cold, Some(seen)) => Text::of(": ").degrees(seen.temperature),
@@ -233,8 +233,7 @@ mod tests {
         assert_eq!(brief.replace('\u{a0}', " "), "✅ Cyril is no longer too hot: 31.3 °C");
         assert_eq!(better.about, "plants:7:hot");
         assert_eq!(over(Kind::Drying, &who(), 5, Why::Superseded, None).brief, None);
-        let watered = over(Kind::Dry, &who(), 5, Why::Watered, None);
-        assert_eq!(watered.brief.unwrap().to_plain(), "💧 Cyril was watered");
+        assert_eq!(over(Kind::Dry, &who(), 5, Why::Watered, None).brief, None);
         assert_eq!(closed(7, Kind::Dry, HOUR_MS).brief, None);
     }
 
