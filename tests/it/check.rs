@@ -198,7 +198,7 @@ async fn a_webhook_that_does_not_fit_is_told_with_its_last_error_and_stays() {
         let info = bot.world.ok("getWebhookInfo", json!({})).await;
         info["last_error_message"].is_string()
     };
-    crate::bot::until(SOON, "a delivery that failed", async || failed(&bot).await).await;
+    until(SOON, "a delivery that failed", async || failed(&bot).await).await;
     let report = checked(&bot, 0).await;
     is(&report, "webhook", "warning", "1 update pending; last error");
     is(&report, "webhook", "warning", "takes this webhook away");
