@@ -9,7 +9,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use windowsill::demo::botapi::{Effect, Fault, Handle};
 
 use crate::bot::past::{Log, READINGS};
-use crate::bot::state::State;
 use crate::bot::{Bot, OWNER, SOON, until};
 use crate::support::Ran;
 
@@ -212,11 +211,7 @@ async fn used() -> Bot {
     let log = Log::open(&bot.data_dir(), 1).await;
     log.describe(&crate::bot::past::plant(7, "Checked fern", 30.0)).await;
     bot.started().await;
-    until(SOON, "the plant is known", async || {
-        let Some(mut state) = State::open_if_there(&bot.data_dir()).await else { return false };
-        state.number("select count(*) from plant").await == 1
-    })
-    .await;
+    bot.counts("select count(*) from plant", 1).await;
     bot.answers(OWNER, "/plants", "Checked fern").await;
     bot.stop().await;
     drop(log);

@@ -1,26 +1,12 @@
 //! `/update_mapping` and `/unmap_sensor` as a person meets them, through HTTP: the real bot, every
 //! answer they can be given.
 
-use crate::bot::past::{Log, METADATA, plant};
+use crate::bot::past::METADATA;
+use crate::bot::plants::{OTHER, with_plants};
 use crate::bot::state::State;
-use crate::bot::{Bot, OWNER, SOON, labels, until};
+use crate::bot::{OWNER, SOON, labels, until};
 
 const SAVED: &str = "You've confirmed your mapping entry, and it has been updated.";
-/// Somebody else who may edit.
-const OTHER: i64 = 12;
-
-/// Cyril (plant 0) has the sensor 0x36; Nicholas (plant 1) has none.
-async fn with_plants() -> (Bot, Log) {
-    let mut bot = Bot::new().await.with("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", OTHER);
-    let log = Log::open(&bot.data_dir(), 1).await;
-    log.describe(&plant(0, "Cyril", 30.0)).await;
-    log.describe(&plant(1, "Nicholas", 20.0)).await;
-    log.map("0x36", 0).await;
-    bot.started().await;
-    bot.sees("/plant 0", "Sensor: 0x36").await;
-    bot.sees("/plant 1", "No sensor is mapped to it").await;
-    (bot, log)
-}
 
 fn mapped(rows: &[(&str, Option<i64>)]) -> Vec<(String, Option<i64>)> {
     rows.iter().map(|(sensor, plant)| ((*sensor).to_owned(), *plant)).collect()

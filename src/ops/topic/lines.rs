@@ -73,6 +73,7 @@ pub struct ParsedLines {
     pub rejected: Vec<(u64, String)>,
 }
 
+/// Takes a whole text apart.
 pub fn parse_lines(text: &[u8], parser: &LineParser, now_ms: i64) -> ParsedLines {
     let mut lines = Lines::default();
     let mut piece = Parsed::new(parser, now_ms);

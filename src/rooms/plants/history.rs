@@ -38,11 +38,6 @@ impl Quarter {
     }
 }
 
-/// A limit as the fold counts values.
-pub fn thousandths(limit: f32) -> i64 {
-    (f64::from(limit) * 1_000.0).round() as i64
-}
-
 /// The quarter hours with readings that begin in `from_ms..=until_ms`, oldest first.
 pub async fn quarters(
     db: &mut SqliteConnection,

@@ -8,6 +8,7 @@
 //! What people say to an alert (acknowledged, snoozed, silenced) belongs to its card, for every
 //! room alike: `kernel/card.rs`.
 
+use super::types::thousandths;
 use crate::kernel::time::MINUTE_MS;
 
 /// What can be the matter with a plant.
@@ -163,13 +164,6 @@ impl Bands {
         let leaves = |value: i64, (low, high): (i64, i64)| value < low || value > high;
         leaves(moisture, self.moisture) || leaves(temperature, self.temperature)
     }
-}
-
-/// A limit in whole thousandths.
-fn thousandths(limit: f32) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "a cast of floats saturates")]
-    let whole = (f64::from(limit) * 1000.0).round() as i64;
-    whole
 }
 
 /// The means of a quarter of an hour, of the readings that came in time.

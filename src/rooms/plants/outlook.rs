@@ -11,6 +11,7 @@ use super::history::{self, Quarter};
 use super::rules::forecast::{self, Forecast, PAST_MS, SETTLES_MS};
 use super::rules::watering::Mean;
 use super::rules::{self, Drying};
+use super::types::thousandths;
 use crate::engine::Due;
 use crate::kernel::alert::Alert;
 use crate::kernel::time::{DAY_MS, HOUR_MS};
@@ -40,7 +41,7 @@ pub fn of(quarters: &[Quarter], waterings: &[Watered], moisture_low: f32) -> Opt
     let mean =
         |quarter: &Quarter| Mean { start_ms: quarter.start_ms, moisture: quarter.moisture_mean() };
     let means: Vec<Mean> = since.map(mean).collect();
-    forecast::crossing(&means, history::thousandths(moisture_low))
+    forecast::crossing(&means, thousandths(moisture_low))
 }
 
 /// Goes on with the evening that is due at this watermark; all of it where nothing comes after.

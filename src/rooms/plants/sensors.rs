@@ -30,6 +30,9 @@ const MAPPED: &str = "select m.sensor_id, m.plant_id, p.given_name, s.heard_ms
   from plant_sensor_mapping m
   left join plant p using (plant_id) left join plant_sensor s using (sensor_id)";
 
+const UNMAPPED: &str =
+    "from plant_sensor where sensor_id not in (select sensor_id from plant_sensor_mapping)";
+
 /// The sensors that feed a plant.
 pub async fn feeding(db: &mut SqliteConnection, plant_id: i32) -> Result<Vec<Mapped>, StoreError> {
     Ok(sqlx::query_as(&format!("{MAPPED} where m.plant_id = ? order by m.sensor_id"))
@@ -100,8 +103,6 @@ pub async fn mapped_offers(db: &mut SqliteConnection) -> Result<Vec<SensorOffer>
 
 /// All sensors, and who sends readings without being known; of each kind the first ones.
 pub async fn overview(db: &mut SqliteConnection) -> Result<Overview, StoreError> {
-    const UNMAPPED: &str =
-        "from plant_sensor where sensor_id not in (select sensor_id from plant_sensor_mapping)";
     const UNDESCRIBED: &str =
         "from plant_latest where plant_id not in (select plant_id from plant)";
     let mapped = sqlx::query_as(&format!("{MAPPED} order by m.sensor_id limit {LIST_LIMIT}"))
@@ -135,9 +136,7 @@ async fn count(db: &mut SqliteConnection, of: &'static str) -> Result<i64, Store
 pub async fn offers(db: &mut SqliteConnection) -> Result<Vec<SensorOffer>, StoreError> {
     let mapped = mapped_offers(db).await?;
     let heard: Vec<String> = sqlx::query_scalar(&format!(
-        "select sensor_id from plant_sensor
-          where sensor_id not in (select sensor_id from plant_sensor_mapping)
-          order by heard_ms desc, sensor_id limit {OFFER_LIMIT}"
+        "select sensor_id {UNMAPPED} order by heard_ms desc, sensor_id limit {OFFER_LIMIT}"
     ))
     .fetch_all(db)
     .await?;

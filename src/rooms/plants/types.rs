@@ -147,6 +147,20 @@ pub enum TypeError {
     SensorIdForm { found: String, expected: String },
 }
 
+/// A limit in whole thousandths, as the fold counts values.
+pub fn thousandths(limit: f32) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "a cast of floats saturates")]
+    let whole = (f64::from(limit) * 1000.0).round() as i64;
+    whole
+}
+
+/// Thousandths with one decimal, as people read them.
+pub fn tenths(thousandths: i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let value = thousandths as f64 / 1000.0;
+    format!("{value:.1}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,6 +19,7 @@ use crate::kafka::prefixed::prefix;
 
 mod hygiene;
 pub(crate) mod past;
+pub(crate) mod plants;
 pub(crate) mod state;
 
 /// The owner by configuration, and their private chat.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 
 use super::picture;
-use super::show::{self, tenths};
+use super::show;
 use super::typed;
 use crate::kernel::chat::Snapshot;
 use crate::kernel::effect::{File, Say};
@@ -16,6 +16,7 @@ use crate::kernel::when;
 use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::history::Quarter;
 use crate::rooms::plants::lookup::{Found, PlantRow};
+use crate::rooms::plants::types::tenths;
 
 /// Days that `/history` shows unless it is told, and at most: quarter hours are kept so long.
 const DAYS: i64 = 14;

@@ -2,7 +2,7 @@
 
 use super::PlantCard;
 use super::past::Past;
-use super::show::{SILENT_MS, tenths};
+use super::show::SILENT_MS;
 use crate::kernel::chat::Snapshot;
 use crate::kernel::picture::{Drawing, Gauge, Measure, Overview, Picture, Series, Tick, Title};
 use crate::kernel::settings::Unit;
@@ -11,9 +11,10 @@ use crate::kernel::when;
 use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::fold::BUCKET_MS;
-use crate::rooms::plants::history::{Quarter, WEEK_MS, thousandths};
+use crate::rooms::plants::history::{Quarter, WEEK_MS};
 use crate::rooms::plants::lookup::{Listed, PlantRow};
 use crate::rooms::plants::rules;
+use crate::rooms::plants::types::{tenths, thousandths};
 
 /// A plant's last seven days, or the last ones in which it was read. `None`: it never was, or so
 /// long ago that the quarter hours have gone.

@@ -16,6 +16,7 @@ use crate::rooms::plants::history::Day;
 use crate::rooms::plants::lookup::{Found, Listed, PlantRow};
 use crate::rooms::plants::rules::{self, forecast::Forecast};
 use crate::rooms::plants::sensors::Mapped;
+use crate::rooms::plants::types::tenths;
 
 /// After this long without a reading a plant is called silent.
 pub(super) const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
@@ -39,13 +40,6 @@ fn state(thousandths: i64, low: f32, high: f32) -> State {
     } else {
         State::Fine
     }
-}
-
-/// Thousandths with one decimal, as people read them.
-pub(super) fn tenths(thousandths: i64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-    let value = thousandths as f64 / 1000.0;
-    format!("{value:.1}")
 }
 
 /// The list of `/plants`.

@@ -7,6 +7,7 @@ use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::rooms::plants::chat::button::OPEN;
 use crate::rooms::plants::life::{Bands, Kind, Why};
+use crate::rooms::plants::types::tenths;
 
 /// How the word begins that opens a plant in our private chat.
 pub const START: &str = "plant-";
@@ -181,9 +182,7 @@ fn well(kind: Kind) -> &'static str {
 
 /// Thousandths of a per cent, as people read them.
 fn per_cent(thousandths: i64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-    let value = thousandths as f64 / 1000.0;
-    format!("{value:.1}\u{a0}%")
+    format!("{}\u{a0}%", tenths(thousandths))
 }
 
 #[cfg(test)]
