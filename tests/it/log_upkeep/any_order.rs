@@ -126,9 +126,9 @@ impl World {
         }
     }
 
-    /// Whoever was at most a day behind comes to what the newest records say.
+    /// Whoever was at most a day behind comes to what the newest records say. A reader reads ahead,
+    /// so one that has been asked for nothing yet may be behind as well.
     async fn follow(&mut self) {
-        let known = self.followed.len();
         let last = self.all.last().map_or(-1, |(offset, ..)| *offset);
         let mut seen: Vec<Seen> = Vec::new();
         // The newest record stays, so it comes.
@@ -143,7 +143,7 @@ impl World {
         }
         let was_near = self.now_ms - self.followed_at_ms < 24 * HOUR_MS;
         self.followed_at_ms = self.now_ms;
-        if self.kind == TopicKind::Table && (was_near || known == 0) {
+        if self.kind == TopicKind::Table && was_near {
             for (key, (_, value)) in self.newest() {
                 let has = self.followed.get(&key).cloned().flatten();
                 assert_eq!(has, value, "key {key} as the follower knows it");
