@@ -92,11 +92,11 @@ async fn main() {
     let mut starts = Vec::new();
     for _ in 0..10 {
         let began = Instant::now();
-        let before = handle.performed("sendMessage");
+        let before = handle.performed("sendPhoto");
         handle.say(OWNER, OWNER, "/plant plant 1");
         let bot = start(dir.path(), &api_url, &log);
         let sent = handle.wait_for(WITHIN, "first answer", |handle| {
-            (handle.performed("sendMessage") > before).then_some(Instant::now())
+            (handle.performed("sendPhoto") > before).then_some(Instant::now())
         });
         starts.push(sent.await.unwrap() - began);
         bot.stop();
@@ -168,15 +168,15 @@ async fn replies(handle: &Handle) -> Vec<Duration> {
         let chat_id = 5_000 + number;
         let began = Instant::now();
         handle.say(chat_id, chat_id, "/plant plant 1");
-        took.push(first_call(handle, chat_id, began).await - began);
+        took.push(first_call(handle, "sendPhoto", chat_id, began).await - began);
         tokio::time::sleep(Duration::from_millis(45)).await;
     }
     took
 }
 
-async fn first_call(handle: &Handle, chat_id: i64, after: Instant) -> Instant {
+async fn first_call(handle: &Handle, method: &str, chat_id: i64, after: Instant) -> Instant {
     let seen = handle.wait_for(WITHIN, "answer", |handle| {
-        let calls = handle.calls_of("sendMessage");
+        let calls = handle.calls_of(method);
         let of_chat = |call: &&windowsill::demo::botapi::Call| {
             call.chat_id() == Some(chat_id) && call.at > after
         };
@@ -194,7 +194,7 @@ async fn alerts(handle: &Handle, log: &Log) -> Vec<Duration> {
         let began = Instant::now();
         let record = low_reading(log, plant, LOW_LIMIT);
         log.append("houseplant-readings", vec![record]).await;
-        took.push(first_call(handle, OWNER, began).await - began);
+        took.push(first_call(handle, "sendMessage", OWNER, began).await - began);
     }
     took
 }

@@ -150,9 +150,10 @@ async fn stop(bot: &mut Bot) -> ExitStatus {
 }
 
 async fn answers(handle: &Handle, question: &str) {
-    let before = handle.performed("sendMessage");
+    let sent = |handle: &Handle| handle.performed("sendMessage") + handle.performed("sendPhoto");
+    let before = sent(handle);
     handle.say(OWNER, OWNER, question);
-    let answered = |handle: &Handle| (handle.performed("sendMessage") > before).then_some(());
+    let answered = |handle: &Handle| (sent(handle) > before).then_some(());
     handle.wait_for(WITHIN, "an answer", answered).await.unwrap();
 }
 

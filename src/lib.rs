@@ -3,6 +3,7 @@
 //! ARCHITECTURE.md has the map; each module's first lines say its one responsibility.
 
 pub mod app;
+pub mod background;
 pub mod charts;
 pub mod cli;
 pub mod clock;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use windowsill::background;
 use windowsill::clock::SystemClock;
 use windowsill::config::Config;
 use windowsill::engine::{EngineSettings, Runner, Workshop};
@@ -103,9 +104,10 @@ async fn look(flags: &Flags, dir: &Path) {
         flags.known, flags.named, filled.records_per_second
     );
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let folding = tokio::spawn(async move { runner.run(stopped).await });
+    let folding = background::spawn(async move { runner.run(stopped).await });
     let ended = Arc::new(AtomicBool::new(false));
-    let feeding = tokio::spawn(feed(workshop.clone(), macs.clone(), flags.rate, ended.clone()));
+    let feeding =
+        background::spawn(feed(workshop.clone(), macs.clone(), flags.rate, ended.clone()));
     wait_for_more(&workshop.store.reader(), folded(&workshop.store.reader()).await).await;
     let (began, before) = (Instant::now(), folded(&workshop.store.reader()).await);
     println!(

@@ -50,10 +50,10 @@ pub(super) fn spawn_engine(
     pipelines: Vec<Box<dyn Pipe>>,
 ) -> Phases {
     let phases = Phases::of(pipelines.iter().map(|pipeline| (pipeline.name(), pipeline.phase())));
-    tasks.spawn("log upkeep", house.upkeep(&pipelines).run(tasks.stop()));
+    tasks.spawn_behind("log upkeep", house.upkeep(&pipelines).run(tasks.stop()));
     for pipeline in pipelines {
         let stop = tasks.stop();
-        tasks.spawn(pipeline.name(), async move { pipeline.run(stop).await });
+        tasks.spawn_behind(pipeline.name(), async move { pipeline.run(stop).await });
     }
     tasks.spawn("store", house.workshop.store.clone().watch_over(tasks.stop()));
     tasks.spawn("log", house.log.clone().watch_over(tasks.stop()));

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::background;
 use crate::crash;
 use crate::engine::error_chain;
 
@@ -50,12 +52,35 @@ impl Tasks {
     ) where
         E: std::error::Error + 'static,
     {
-        let handle = self.set.spawn(async move {
+        self.spawn_on(&Handle::current(), name, task);
+    }
+
+    /// The same for what gives way to whatever a person waits for.
+    pub(super) fn spawn_behind<E>(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) where
+        E: std::error::Error + 'static,
+    {
+        self.spawn_on(&background::handle(), name, task);
+    }
+
+    fn spawn_on<E>(
+        &mut self,
+        threads: &Handle,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) where
+        E: std::error::Error + 'static,
+    {
+        let named = async move {
             tokio::select! {
                 result = task => result.map_err(|error| error_chain(&error)),
                 reason = crash::end_of_task(name) => Err(reason),
             }
-        });
+        };
+        let handle = self.set.spawn_on(named, threads);
         self.names.insert(handle.id(), name);
     }
 

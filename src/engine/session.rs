@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -32,8 +33,10 @@ const STEP_ENTRIES: usize = 100_000;
 const LIVELY_STEP: Duration = Duration::from_millis(20);
 /// And never below this many rows.
 const LIVELY_ENTRIES_MIN: usize = 500;
-/// Or after this long.
+/// Or after this long; the first steps of a session are shorter, so that there soon is something to
+/// look at.
 const STEP_TIME: Duration = Duration::from_secs(1);
+const FIRST_STEP_TIME: Duration = Duration::from_millis(100);
 /// So often a pipeline stores the time when it has nothing else to store: a clock that is set back
 /// is known by it.
 const HEARTBEAT: Duration = Duration::from_secs(300);
@@ -79,6 +82,8 @@ pub(super) struct Session<V: Views> {
     in_flight: Option<InFlight<V::Delta>>,
     /// When the last step was cut.
     cut_at: Instant,
+    /// After how long the step is cut.
+    step_time: Duration,
     /// This session has told the store that it caught up.
     caught_up_stored: bool,
     /// Rows written per millisecond, as the last large commit measured it.
@@ -102,8 +107,11 @@ impl<V: Views> Session<V> {
         let mut in_memory = V::Tables::default();
         let mut gone = Gone::new();
         let mut table_topics = Vec::new();
-        for (table, name) in room.tables().iter().enumerate() {
-            tables::expect_same(room.name(), &workshop, name, &known).await?;
+        let begun = room.tables().iter();
+        let begun = begun.map(|name| tables::begin(room.name(), &workshop, name, &known));
+        // All at once: a cluster answers each only after a while.
+        let begun = try_join_all(begun).await?;
+        for (name, table) in room.tables().iter().zip(begun.into_iter().enumerate()) {
             let follow =
                 tables::first_pass(&room, &resolver, &log_id, table, &mut in_memory, &mut gone)
                     .await?;
@@ -139,6 +147,7 @@ impl<V: Views> Session<V> {
             spare: None,
             in_flight: None,
             cut_at: Instant::now(),
+            step_time: FIRST_STEP_TIME,
             caught_up_stored: false,
             rows_per_ms: 100,
             records: 0,
@@ -356,7 +365,7 @@ impl<V: Views> Session<V> {
         if self.step.is_empty() {
             return self.is_due() || self.has_news() || self.cut_at.elapsed() >= HEARTBEAT;
         }
-        let is_old = self.step.since.is_some_and(|since| since.elapsed() >= STEP_TIME);
+        let is_old = self.step.since.is_some_and(|since| since.elapsed() >= self.step_time);
         self.at_end() || is_old || self.entries() >= self.entries_limit()
     }
 
@@ -433,6 +442,7 @@ impl<V: Views> Session<V> {
         self.letters += committed.letters;
         self.windows_closed += committed.windows_closed;
         self.next_due_ms = committed.next_due_ms;
+        self.step_time = (self.step_time * 2).min(STEP_TIME);
         self.spare = Some(committed.delta);
         if let Some(past) = &mut self.past {
             past.is_stored = committed.ends_past;
@@ -481,7 +491,7 @@ impl<V: Views> Session<V> {
     /// How long nothing can become due by the clock alone.
     fn until_tick(&mut self) -> Duration {
         if !self.step.is_empty() {
-            return STEP_TIME;
+            return self.step_time;
         }
         let Some(due_ms) = self.next_due_ms else { return LONGEST_TICK };
         let at_ms = due_ms.saturating_add(self.workshop.settings.clock_lag_ms);

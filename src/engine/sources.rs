@@ -1,5 +1,6 @@
 //! The readers of a pipeline's topics, side by side, into one bounded channel.
 
+use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -27,9 +28,10 @@ impl Sources {
     ) -> Result<Sources, LogError> {
         let (sender, arrivals) = mpsc::channel(AHEAD);
         let mut readers = JoinSet::new();
-        for (index, (name, from)) in topics.into_iter().enumerate() {
-            let topic = resolver.topic(&name)?;
-            let reader = log.read(&name, from).await?;
+        let opened = topics.iter().map(|(name, from)| log.read(name, from.clone()));
+        let opened = try_join_all(opened).await?;
+        for (index, ((name, _), reader)) in topics.iter().zip(opened).enumerate() {
+            let topic = resolver.topic(name)?;
             let gate = Gate::new(index, topic, resolver.clone(), sender.clone());
             readers.spawn(gate.run(reader));
         }

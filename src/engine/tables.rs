@@ -76,7 +76,7 @@ impl Reached {
 
 /// The table's topic must be the one that was read before: the sweep would forget every row that a
 /// topic made anew does not have.
-pub(super) async fn expect_same(
+async fn expect_same(
     pipeline: &'static str,
     workshop: &Workshop,
     topic_name: &str,
@@ -99,24 +99,41 @@ pub(super) async fn expect_same(
     check_past(pipeline, workshop, topic, &known).await
 }
 
-/// Reads a table from its beginning to its end and swaps it in; `tables` knows nothing of it yet.
-/// Returns the positions from which to follow it.
+/// A reader of a whole table, which reads ahead from its beginning.
+pub(super) struct Beginning {
+    reader: Box<dyn LogReader>,
+    partitions: i32,
+}
+
+/// Begins to read a table whose topic is the one that was read before.
+pub(super) async fn begin(
+    pipeline: &'static str,
+    workshop: &Workshop,
+    topic_name: &str,
+    known: &[Position],
+) -> Result<Beginning, EngineError> {
+    expect_same(pipeline, workshop, topic_name, known).await?;
+    let topic = workshop.topics.get(topic_name)?;
+    let partitions = workshop.log.partitions(&topic.log_name).await?;
+    let from = (0..partitions).map(|partition| Start { partition, offset: 0 }).collect();
+    Ok(Beginning { reader: workshop.log.read(&topic.log_name, from).await?, partitions })
+}
+
+/// Reads a table to its end and swaps it in; `tables` knows nothing of it yet. Returns the
+/// positions from which to follow it.
 pub(super) async fn first_pass<V: Views>(
     room: &std::sync::Arc<V>,
     resolver: &Resolver,
     log_id: &str,
-    table: usize,
+    (table, mut beginning): (usize, Beginning),
     tables: &mut V::Tables,
     gone: &mut Gone,
 ) -> Result<Vec<Start>, EngineError> {
     let workshop = resolver.workshop();
     let topic = workshop.topics.get(room.tables()[table])?;
-    let partitions = workshop.log.partitions(&topic.log_name).await?;
-    let from = (0..partitions).map(|partition| Start { partition, offset: 0 }).collect();
-    let mut reader = workshop.log.read(&topic.log_name, from).await?;
     let mut newest: HashMap<Vec<u8>, (Option<V::Row>, Version)> = HashMap::new();
     let mut beside = Beside::default();
-    let reached = read_to_end(reader.as_mut(), partitions, (resolver, topic), |batch| {
+    let reached = read_to_end(&mut beginning, (resolver, topic), |batch| {
         for entry in entries(room.as_ref(), table, log_id, topic, batch, &mut beside.replayed)? {
             match entry {
                 Entry::Poison(letter) => beside.letters.push(letter),
@@ -154,16 +171,15 @@ fn winner(version: Version, known: Option<&Version>) -> Option<Version> {
 }
 
 async fn read_to_end(
-    reader: &mut dyn LogReader,
-    partitions: i32,
+    beginning: &mut Beginning,
     (resolver, topic): (&Resolver, &Topic),
     mut take: impl FnMut(&Batch) -> Result<(), EngineError>,
 ) -> Result<HashMap<i32, Reached>, EngineError> {
     let mut reached: HashMap<i32, Reached> = HashMap::new();
     let mut ended = std::collections::HashSet::new();
-    let wanted = usize::try_from(partitions).unwrap_or(0);
+    let wanted = usize::try_from(beginning.partitions).unwrap_or(0);
     while ended.len() < wanted {
-        match reader.next().await? {
+        match beginning.reader.next().await? {
             Fetched::Batch(batch) => {
                 resolver.resolve(topic, &batch).await?;
                 take(&batch)?;

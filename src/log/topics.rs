@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 
 use super::codec::{Codec, CodecError};
@@ -153,8 +154,10 @@ impl Topics {
 
     async fn look_and_create(&self, log: &dyn EventLog) -> Result<(), LogError> {
         let mut missing = Vec::new();
-        for topic in self.iter() {
-            let Some(found) = log.describe(&topic.log_name).await? else {
+        // A cluster is asked about all of them at once.
+        let found = try_join_all(self.iter().map(|topic| log.describe(&topic.log_name))).await?;
+        for (topic, found) in self.iter().zip(found) {
+            let Some(found) = found else {
                 missing.push(topic);
                 continue;
             };

@@ -185,7 +185,7 @@ impl Store {
             // The file stays in this mode; a restored one is brought into it here, by its owner.
             .journal_mode(SqliteJournalMode::Wal);
         let connection = async {
-            let mut connection = SqliteConnection::connect_with(&options).await?;
+            let mut connection = writer::connect(&options).await?;
             schema::bring_up_to_date(&mut connection, &path).await?;
             Ok(connection)
         };

@@ -16,6 +16,7 @@ use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{StateFile, StoreError};
+use crate::background;
 use crate::condition::Use;
 use crate::meter::{Counter, Histogram};
 
@@ -211,6 +212,16 @@ impl Liveliness {
     }
 }
 
+/// A connection whose thread gives way to those that read for somebody.
+pub(super) async fn connect(
+    options: &SqliteConnectOptions,
+) -> Result<SqliteConnection, StoreError> {
+    let options = options.clone();
+    let connected =
+        background::spawn(async move { SqliteConnection::connect_with(&options).await }).await;
+    Ok(connected.map_err(|_| StoreError::Closed)??)
+}
+
 struct WriterTask {
     connection: SqliteConnection,
     options: SqliteConnectOptions,
@@ -243,7 +254,7 @@ impl WriterTask {
     /// SQLite ends a transaction by itself on some faults (a full disk), and sqlx would go on
     /// counting it as open: a fresh connection knows of none.
     async fn reconnect(&mut self) {
-        match SqliteConnection::connect_with(&self.options).await {
+        match connect(&self.options).await {
             Ok(connection) => self.connection = connection,
             // The next job fails on the old one and tries again.
             Err(error) => tracing::debug!(%error, "the database could not be opened again"),
