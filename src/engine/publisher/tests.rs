@@ -82,9 +82,9 @@ fn however_appends_fail_the_newest_of_each_key_ends_on_top() {
             let (placed, never) = ids(&settled);
             pending.retain(|row| !placed.contains(&row.id) && !never.contains(&row.id));
         }
-        let records = || log.partitions.values().flatten().copied();
         for key in 0..KEYS {
-            let on_top = records().filter(|id| id % KEYS == key).next_back();
+            let mut records = log.partitions.values().flatten().copied();
+            let on_top = records.rfind(|id| id % KEYS == key);
             let newest = (0..30).rev().find(|id| id % KEYS == key && id % 11 != 3);
             assert_eq!(on_top, newest, "seed {seed}, key {key}");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
+use rdkafka::metadata::MetadataTopic;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::broker::{ATTEMPTS, Broker, BrokerOptions, REMEDY, Seat, jars};
@@ -84,7 +85,7 @@ impl Cluster {
         let Ok(told) = self.client.inner().fetch_metadata(Some(topic), PATIENCE) else {
             return Vec::new();
         };
-        let partitions = told.topics().iter().flat_map(|topic| topic.partitions());
+        let partitions = told.topics().iter().flat_map(MetadataTopic::partitions);
         let mut led: Vec<(i32, Led)> = partitions
             .map(|partition| {
                 let led = Led {

@@ -114,6 +114,7 @@ async fn leaders_that_die_in_turn_cost_nothing_and_repeat_nothing() {
     goes_on(&bot).await;
     stop.store(true, Ordering::Relaxed);
     let all = feeding.await.unwrap();
+    cluster.broker(second).start_again();
 
     bot.counts(FOLDED, all.len() as i64).await;
     assert_eq!(held(&log).await, all.len() as i64, "no append was lost or doubled");
@@ -125,7 +126,6 @@ async fn leaders_that_die_in_turn_cost_nothing_and_repeat_nothing() {
     is_as_undisturbed(&bot, &all).await;
     assert_eq!(bot.times_said(OWNER, SAVED), 1);
     assert_eq!(log.described(7).await.len(), 1, "it went out once");
-    cluster.broker(second).start_again();
     assert!(cluster.broker(second).is_ready());
 }
 
