@@ -189,6 +189,9 @@ section! {
         /// Create topics that are missing. If not, a missing one is an error at the start.
         #[serde(deserialize_with = "truth")]
         pub create_topics: bool,
+        /// How many brokers hold each record of a topic that is created. Without it that is the
+        /// cluster's `default.replication.factor`, which is 1 unless somebody has set it.
+        pub replication_factor: Option<i32>,
         /// Put before the names of topics that have no name of their own in `[topics]`.
         #[serde(deserialize_with = "text")]
         pub topic_prefix: String,
@@ -383,6 +386,7 @@ impl Default for Kafka {
         Kafka {
             brokers: None,
             create_topics: true,
+            replication_factor: None,
             topic_prefix: String::new(),
             properties: Properties::default(),
         }

@@ -22,7 +22,11 @@ pub(crate) fn measure(brokers: &str, form: Form) -> Figures {
 
 /// Reads the whole topic.
 pub(crate) fn consume(brokers: &str, topic: &str) {
-    let settings = KafkaSettings { brokers: brokers.to_owned(), properties: BTreeMap::new() };
+    let settings = KafkaSettings {
+        brokers: brokers.to_owned(),
+        properties: BTreeMap::new(),
+        replication_factor: None,
+    };
     let consumer: BaseConsumer = settings.reading().create().unwrap();
     let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
     let partitions = i32::try_from(metadata.topics()[0].partitions().len()).unwrap();

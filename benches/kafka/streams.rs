@@ -111,7 +111,11 @@ impl Job {
     }
 
     fn log(&self) -> KafkaLog {
-        let settings = KafkaSettings { brokers: self.brokers.clone(), properties: [].into() };
+        let settings = KafkaSettings {
+            brokers: self.brokers.clone(),
+            properties: [].into(),
+            replication_factor: None,
+        };
         KafkaLog::open(settings, Vec::new()).unwrap()
     }
 

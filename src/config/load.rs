@@ -21,6 +21,8 @@ const DEFAULT_FILE: &str = "windowsill.toml";
 /// The longest name that Kafka allows a topic.
 const TOPIC_NAME_CHARS: usize = 249;
 const MAX_PARTITIONS: i32 = 1000;
+/// Kafka counts replicas in 16 bits.
+const MAX_REPLICAS: i32 = i16::MAX as i32;
 /// The longest `secret_token` that Telegram takes.
 const SECRET_CHARS: usize = 256;
 /// More often is a nuisance to Telegram; more seldom, and nobody knows whether it is there.
@@ -256,6 +258,11 @@ fn check_topics(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
         if topic.partitions.is_some_and(|count| !(1..=MAX_PARTITIONS).contains(&count)) {
             return refused(key, format!("expected 1 to {MAX_PARTITIONS} partitions"));
         }
+    }
+    let replicas = config.kafka.replication_factor;
+    if replicas.is_some_and(|count| !(1..=MAX_REPLICAS).contains(&count)) {
+        let reason = format!("expected 1 to {MAX_REPLICAS} brokers for each record");
+        return refused("kafka.replication_factor".to_owned(), reason);
     }
     let prefix = &config.kafka.topic_prefix;
     let allowed = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);

@@ -148,6 +148,7 @@ fn a_wrong_value_is_refused_with_what_was_expected() {
     let variables = [("WINDOWSILL_PLANTS__LOW_READINGS_LIMIT", "many")];
     refused("", &variables, "WINDOWSILL_PLANTS__LOW_READINGS_LIMIT sets");
     refused("[topics.houseplant-readings]\npartitions = 0", &[], "expected 1 to 1000 partitions");
+    refused("[kafka]\nreplication_factor = 0", &[], "expected 1 to 32767 brokers for each record");
     let same = "[topics.houseplant-readings]\nname = 'houseplant-metadata'";
     refused(same, &[], "it has the same name as");
 }

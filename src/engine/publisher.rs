@@ -2,8 +2,10 @@
 //!
 //! Invariant: what waits is appended and marked in its order, so a re-sent older edit is always
 //! followed by the newer one. An edit that can never be encoded is set aside and told; it holds up
-//! nothing.
+//! nothing. What the log has taken of an append that failed in part is not appended again, but for
+//! edits that have to follow one that it has not.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use crate::clock;
 use crate::crash;
 use crate::kernel::record::{NewRecord, Placed};
 use crate::log::topics::Topic;
-use crate::log::{self, LogError};
+use crate::log::{self, LogError, MAX_RECORD_BYTES, Outcome};
 use crate::store::publication::{self, Pending};
 use crate::store::{Urgency, dead_letters};
 
@@ -52,12 +54,18 @@ pub async fn publish_letters(workshop: &Workshop) -> Result<bool, EngineError> {
 /// What is in the log and not marked yet.
 #[derive(Clone)]
 enum Appended {
-    /// Ids of edits, and their places.
-    Edits(Vec<(i64, Placed)>),
+    Edits(Settled),
     /// Ids of dead letters.
     Letters(Vec<i64>),
-    /// Trying again would never help, and what comes after it must not wait.
-    Never { edit_id: i64, reason: String },
+}
+
+/// What is known of records of edits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Settled {
+    /// Ids of rows, and the places of their records.
+    placed: Vec<(i64, Placed)>,
+    /// Edits that are never taken, with the reason: what comes after them must not wait.
+    never: Vec<(i64, String)>,
 }
 
 /// Appends a batch of what waits. `None`: nothing does.
@@ -171,11 +179,24 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
     }
     workshop.topics.create(workshop.log.as_ref()).await?;
     let log_name = &workshop.topics.get(log::dead_letters::TOPIC)?.log_name;
-    for (_, error) in workshop.log.append_each(log_name, records).await? {
-        tracing::warn!(%error, "a dead letter stays in the store alone");
+    let mut settled = Vec::with_capacity(waiting.len());
+    let mut untaken = None;
+    for (buried, outcome) in waiting.iter().zip(workshop.log.append_each(log_name, records).await?)
+    {
+        match outcome {
+            Ok(_) => settled.push(buried.id),
+            Err(error) if error.is_of_record() => {
+                tracing::warn!(%error, "a dead letter stays in the store alone");
+                settled.push(buried.id);
+            }
+            Err(error) => untaken = Some(error),
+        }
     }
     crash::point("after-append");
-    Ok(Some(Appended::Letters(waiting.iter().map(|buried| buried.id).collect())))
+    match untaken {
+        Some(error) if settled.is_empty() => Err(error.into()),
+        _ => Ok(Some(Appended::Letters(settled))),
+    }
 }
 
 /// Appends the oldest edits, those of one topic.
@@ -187,38 +208,53 @@ async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineErr
     {
         prepare(workshop, topic).await?;
     }
-    let (topic, batch) = match encoded(workshop, &pending) {
+    let (topic, records) = match encoded(workshop, &pending) {
         Encoded::Nothing => return Ok(None),
-        Encoded::Never { edit_id, reason } => return Ok(Some(Appended::Never { edit_id, reason })),
-        Encoded::Batch(topic, batch) => (topic, batch),
+        Encoded::Never { edit_id, reason } => {
+            let never = vec![(edit_id, reason)];
+            return Ok(Some(Appended::Edits(Settled { never, ..Settled::default() })));
+        }
+        Encoded::Batch(topic, records) => (topic, records),
     };
     workshop.topics.create(workshop.log.as_ref()).await?;
-    let (mut ids, mut records): (Vec<i64>, Vec<NewRecord>) = batch.into_iter().unzip();
-    let oldest = pending.first().map_or(0, |first| first.edit_id);
-    let of_oldest = pending.iter().take_while(|waiting| waiting.edit_id == oldest).count();
-    let mut appended = workshop.log.append(&topic.log_name, records.clone()).await;
-    if appended.as_ref().is_err_and(LogError::is_of_record) && ids.len() > of_oldest {
-        // One of several edits is refused: the oldest is tried by itself.
-        ids.truncate(of_oldest);
-        records.truncate(of_oldest);
-        appended = workshop.log.append(&topic.log_name, records).await;
-    }
-    let places = match appended {
-        Err(error) if error.is_of_record() => {
-            let (edit_id, reason) = (oldest, error.to_string());
-            return Ok(Some(Appended::Never { edit_id, reason }));
-        }
-        appended => appended?,
-    };
+    let sent = &pending[..records.len()];
+    let outcomes = workshop.log.append_each(&topic.log_name, records).await?;
     crash::point("after-append");
-    Ok(Some(Appended::Edits(ids.into_iter().zip(places).collect())))
+    Ok(Some(Appended::Edits(settled(sent, outcomes)?)))
+}
+
+/// What an append has settled of these records, which were sent in this order. It ends before the
+/// first that was not taken, and before one that stands in front of an older one: those are appended
+/// again, with what follows them, so that the newest is on top. `Err`: nothing is settled.
+fn settled(sent: &[Pending], outcomes: Vec<Outcome>) -> Result<Settled, LogError> {
+    let mut settled = Settled::default();
+    let mut newest: HashMap<i32, i64> = HashMap::new();
+    for (row, outcome) in sent.iter().zip(outcomes) {
+        match outcome {
+            Ok(place) => {
+                let before = newest.insert(place.partition, place.offset);
+                if before.is_some_and(|before| before > place.offset) {
+                    break;
+                }
+                settled.placed.push((row.id, place));
+            }
+            Err(error) if error.is_of_record() => {
+                if settled.never.last().is_none_or(|(edit_id, _)| *edit_id != row.edit_id) {
+                    settled.never.push((row.edit_id, error.to_string()));
+                }
+            }
+            Err(error) if settled == Settled::default() => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(settled)
 }
 
 /// What the head of the queue comes to.
 enum Encoded<'a> {
     Nothing,
-    /// Records of one topic, in order, with the ids of their rows.
-    Batch(&'a Topic, Vec<(i64, NewRecord)>),
+    /// Records of one topic: those of the oldest rows, in their order.
+    Batch(&'a Topic, Vec<NewRecord>),
     /// The oldest edit has a record that no version of the future will encode either.
     Never {
         edit_id: i64,
@@ -249,18 +285,20 @@ fn encoded<'a>(workshop: &'a Workshop, pending: &[Pending]) -> Encoded<'a> {
             }
         }
     }
-    Encoded::Batch(topic, batch.into_iter().map(|(row, record)| (row.id, record)).collect())
+    Encoded::Batch(topic, batch.into_iter().map(|(_, record)| record).collect())
 }
 
 /// Stores that it is in the log, and where.
 async fn mark(workshop: &Workshop, appended: Appended) -> Result<(), EngineError> {
     let urgency = match appended {
-        Appended::Edits(_) | Appended::Never { .. } => Urgency::People,
+        Appended::Edits(_) => Urgency::People,
         Appended::Letters(_) => Urgency::Bulk,
     };
-    if let Appended::Never { edit_id, .. } = appended {
-        // The reason may quote what somebody wrote: it is kept with the edit and not logged.
-        tracing::error!(edit_id, "an edit no longer fits its topic; it is set aside");
+    if let Appended::Edits(settled) = &appended {
+        for (edit_id, _) in &settled.never {
+            // The reason may quote what somebody wrote: it is kept with the edit and not logged.
+            tracing::error!(edit_id, "an edit no longer fits its topic; it is set aside");
+        }
     }
     workshop
         .store
@@ -268,10 +306,12 @@ async fn mark(workshop: &Workshop, appended: Appended) -> Result<(), EngineError
             Box::pin(async move {
                 let now_ms = clock::now_ms();
                 match appended {
-                    Appended::Edits(placed) => publication::mark_placed(db, &placed, now_ms).await,
                     Appended::Letters(ids) => dead_letters::mark_published(db, &ids, now_ms).await,
-                    Appended::Never { edit_id, reason } => {
-                        publication::fail(db, edit_id, &reason, now_ms).await
+                    Appended::Edits(Settled { placed, never }) => {
+                        for (edit_id, reason) in never {
+                            publication::fail(db, edit_id, &reason, now_ms).await?;
+                        }
+                        publication::mark_placed(db, &placed, now_ms).await
                     }
                 }
             })
@@ -292,5 +332,16 @@ fn record(topic: &Topic, waiting: &Pending, now_ms: i64) -> Result<NewRecord, St
     };
     (topic.spec.check)(&topic.codec, Some(&key), value.as_deref())
         .map_err(|poison| poison.reason)?;
-    Ok(NewRecord { key: Some(key), value, ts_ms: now_ms, ..NewRecord::default() })
+    let record = NewRecord { key: Some(key), value, ts_ms: now_ms, ..NewRecord::default() };
+    match record.size_bytes() {
+        // Told now, so that none of its edit is sent.
+        size_bytes if size_bytes > MAX_RECORD_BYTES => {
+            let limit_bytes = MAX_RECORD_BYTES;
+            Err(LogError::TooLarge { size_bytes, limit_bytes }.to_string())
+        }
+        _ => Ok(record),
+    }
 }
+
+#[cfg(test)]
+mod tests;

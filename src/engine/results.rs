@@ -18,6 +18,7 @@ use super::resolve::prepare;
 use super::{EngineError, Workshop};
 use crate::crash;
 use crate::kernel::record::NewRecord;
+use crate::log::LogError;
 use crate::log::topics::Topic;
 use crate::store::results::{self, Done, Waiting};
 use crate::store::{Store, StoreError, Urgency};
@@ -151,15 +152,17 @@ async fn publish_batch(
     }
     prepare(workshop, topic).await?;
     let now_ms = workshop.clock.now_ms();
-    let mut records = Vec::new();
+    let mut due = Vec::new();
     let mut done = Vec::with_capacity(rows.len());
     for (row, state) in rows.into_iter().zip(states) {
-        let (record, mark) = step(topic, row, state, now_ms);
-        records.extend(record);
-        done.push(mark);
+        match step(topic, row, state, now_ms) {
+            (Some(record), mark) => due.push((record, mark)),
+            (None, mark) => done.push(mark),
+        }
     }
-    if !records.is_empty() {
-        append(workshop, topic, records).await?;
+    let mut untaken = None;
+    if !due.is_empty() {
+        untaken = append(workshop, topic, due, &mut done).await?;
         crash::point(crash::RESULTS_POINT);
     }
     workshop
@@ -168,22 +171,34 @@ async fn publish_batch(
             Box::pin(async move { results::mark(db, table.topic, &done).await })
         })
         .await?;
-    Ok(true)
+    untaken.map_or(Ok(true), |error| Err(error.into()))
 }
 
-/// Appends rows. One that the log will never take is told and left out: what stood in the log before
-/// stays there, and the others do not wait for it.
+/// Appends rows and adds to `done` those that are settled; gives what keeps the others waiting. One
+/// that the log will never take is told and left out: what stood in the log before stays there, and
+/// the others do not wait for it.
 async fn append(
     workshop: &Workshop,
     topic: &Topic,
-    records: Vec<NewRecord>,
-) -> Result<(), EngineError> {
+    due: Vec<(NewRecord, Done)>,
+    done: &mut Vec<Done>,
+) -> Result<Option<LogError>, EngineError> {
+    let (records, marks): (Vec<NewRecord>, Vec<Done>) = due.into_iter().unzip();
     let sizes: Vec<usize> = records.iter().map(NewRecord::size_bytes).collect();
-    for (index, error) in workshop.log.append_each(&topic.log_name, records).await? {
-        let (topic, size_bytes) = (topic.spec.name, sizes[index]);
-        tracing::error!(topic, size_bytes, %error, "the log does not take a result");
+    let outcomes = workshop.log.append_each(&topic.log_name, records).await?;
+    let mut untaken = None;
+    for ((mark, size_bytes), outcome) in marks.into_iter().zip(sizes).zip(outcomes) {
+        match outcome {
+            Ok(_) => done.push(mark),
+            Err(error) if error.is_of_record() => {
+                let topic = topic.spec.name;
+                tracing::error!(topic, size_bytes, %error, "the log does not take a result");
+                done.push(mark);
+            }
+            Err(error) => untaken = Some(error),
+        }
     }
-    Ok(())
+    Ok(untaken)
 }
 
 /// What a published row's bytes are known by.

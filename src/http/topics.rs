@@ -91,6 +91,14 @@ impl From<OnceError> for Refusal {
     }
 }
 
+/// Lines that the log did not take while it took others: to be sent again, without those.
+#[derive(Default)]
+struct Untaken {
+    /// Their numbers, from 1 on.
+    lines: Vec<u64>,
+    trouble: Option<LogError>,
+}
+
 /// What may be asked for in the query.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,7 +115,7 @@ async fn write(
     Path(name): Path<String>,
     query: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
     request: Request,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<(StatusCode, Json<Value>), Refusal> {
     pages.expect_token(request.headers())?;
     let found = pages.find(&name)?;
     let bad = |reason: String| Refusal::new(StatusCode::BAD_REQUEST, reason);
@@ -132,21 +140,26 @@ async fn write(
         tokio::task::spawn_blocking(move || topic::parse_lines(&body, &parser, now_ms)).await;
     let ParsedLines { records, numbers, mut rejected } = parsed
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let mut untaken = Untaken::default();
     let done = match since {
         Some(since) => {
             pages.once.append(pages.log.clone(), &found.log_name, since, records).await?
         }
-        None => pages.append(found, records, &numbers, &mut rejected).await?,
+        None => pages.append(found, records, &numbers, &mut rejected, &mut untaken).await?,
     };
     let reason = |(line, reason): &(u64, String)| json!({ "line": line, "reason": reason });
     let reasons: Vec<Value> = rejected.iter().take(REASONS_MAX).map(reason).collect();
-    Ok(Json(json!({
+    let mut said = json!({
         "written": done.written,
         "repeated": done.repeated,
         "rejected": rejected.len(),
         "reasons": reasons,
         "ends": done.ends.to_string(),
-    })))
+    });
+    let Some(error) = untaken.trouble else { return Ok((StatusCode::OK, Json(said))) };
+    said["error"] = error_chain(&error).into();
+    said["not_written"] = untaken.lines.into();
+    Ok((StatusCode::SERVICE_UNAVAILABLE, Json(said)))
 }
 
 async fn read(
@@ -194,23 +207,35 @@ impl TopicPages {
             .map_err(|error| Refusal::new(StatusCode::NOT_FOUND, error.to_string()))
     }
 
-    /// Appends each record that the log takes; the lines of the others are rejected.
+    /// Appends each record that the log takes. The lines of others are rejected, or untaken where
+    /// the log is in trouble.
     async fn append(
         &self,
         found: &Topic,
         records: Vec<NewRecord>,
         numbers: &[u64],
         rejected: &mut Vec<(u64, String)>,
+        untaken: &mut Untaken,
     ) -> Result<Appended, LogError> {
-        let mut written = records.len();
-        if written > 0 {
-            let refused = self.log.append_each(&found.log_name, records).await?;
-            written -= refused.len();
-            rejected
-                .extend(refused.iter().map(|(index, error)| (numbers[*index], error.to_string())));
+        // Asked first: what is written is answered, whatever becomes of the log meanwhile.
+        let ends = Ends::of(self.log.as_ref(), &found.log_name).await?;
+        let mut written = 0;
+        if !records.is_empty() {
+            let outcomes = self.log.append_each(&found.log_name, records).await?;
+            for (number, outcome) in numbers.iter().zip(outcomes) {
+                match outcome {
+                    Ok(_) => written += 1,
+                    Err(error) if error.is_of_record() => {
+                        rejected.push((*number, error.to_string()));
+                    }
+                    Err(error) => {
+                        untaken.lines.push(*number);
+                        untaken.trouble = Some(error);
+                    }
+                }
+            }
             rejected.sort_unstable();
         }
-        let ends = Ends::of(self.log.as_ref(), &found.log_name).await?;
         Ok(Appended { written, repeated: 0, ends })
     }
 }

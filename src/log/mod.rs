@@ -207,20 +207,26 @@ pub trait EventLog: Send + Sync {
     fn partitions(&self, topic: &str) -> LogFuture<'_, i32>;
     /// What each partition holds, in their order.
     fn bounds(&self, topic: &str) -> LogFuture<'_, Vec<Bounds>>;
-    /// Resolves when every record is durable, with their places in the same order.
+    /// Resolves when every record is durable, with their places in the same order. An error is told
+    /// when nothing is under way any more; some of the records may stand there nevertheless.
     fn append(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Placed>>;
-    /// The same where one that is refused keeps none of the others out: gives the index of each that
-    /// was, with the reason (`is_of_record`). Those that a refused one held up may come to stand
-    /// behind later ones.
-    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>>;
+    /// The same where one that fails keeps none of the others out, and each is told of, in their
+    /// order. An error of the whole: nothing was sent. Those that a refused one held up may come to
+    /// stand behind later ones.
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Outcome>>;
     /// A reader from these positions; partitions not named are not read.
     fn read(&self, topic: &str, from: Vec<Start>) -> LogFuture<'_, Box<dyn LogReader>>;
     /// Every topic of the log, by name.
     fn topics(&self) -> LogFuture<'_, Vec<TopicStat>>;
 }
 
+/// What became of a record: where it stands, or why it does not. It is never taken where the error
+/// is about the record (`is_of_record`). Else others were taken and it was not, and it may be given
+/// again; where nobody answered in time, nobody knows whether it stands there.
+pub type Outcome = Result<Placed, LogError>;
+
 /// A record that the log does not take: its index among those given, and why.
-pub type Refusal = (usize, LogError);
+type Refusal = (usize, LogError);
 
 /// Parts records that cannot be taken from the others.
 fn sift(
@@ -236,6 +242,19 @@ fn sift(
         |index: &usize| refused.binary_search_by_key(index, |(refused, _)| *refused).is_err();
     let taken = records.into_iter().enumerate().filter(|(index, _)| is_taken(index));
     (taken.map(|(_, record)| record).collect(), refused)
+}
+
+/// Puts together what `sift` parted: refusals by their index, and what became of the others.
+fn outcomes_of_all(refused: Vec<Refusal>, taken: Vec<Outcome>) -> Vec<Outcome> {
+    let mut all = Vec::with_capacity(refused.len() + taken.len());
+    let mut taken = taken.into_iter();
+    for (index, error) in refused {
+        let before = index - all.len();
+        all.extend(taken.by_ref().take(before));
+        all.push(Err(error));
+    }
+    all.extend(taken);
+    all
 }
 
 /// A reader of one topic.

@@ -16,7 +16,8 @@ use crate::condition::{Condition, FileFault, Use};
 use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
 use crate::log::{
-    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Refusal, Start, TopicStat, sift,
+    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Outcome, Start, TopicStat,
+    outcomes_of_all, sift,
 };
 
 mod appender;
@@ -200,10 +201,10 @@ impl EmbeddedLog {
         &self,
         topic: &str,
         records: Vec<NewRecord>,
-    ) -> Result<Vec<Refusal>, LogError> {
+    ) -> Result<Vec<Outcome>, LogError> {
         let (taken, refused) = sift(records, placement::check_size);
-        self.append_packed(topic, taken).await?;
-        Ok(refused)
+        let places = self.append_packed(topic, taken).await?;
+        Ok(outcomes_of_all(refused, places.into_iter().map(Ok).collect()))
     }
 
     async fn start_reader(
@@ -301,7 +302,7 @@ impl EventLog for EmbeddedLog {
         Box::pin(async move { self.append_packed(&topic, records).await })
     }
 
-    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Outcome>> {
         let topic = topic.to_owned();
         Box::pin(async move { self.append_sifted(&topic, records).await })
     }

@@ -14,11 +14,12 @@ use crate::log::{LogError, MAX_RECORD_BYTES};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// As many as the cluster makes by itself.
-const REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
+/// Stands for the cluster's own `default.replication.factor`.
+const AS_THE_CLUSTER_SAYS: i32 = -1;
 
 pub(super) struct Admin {
     client: AdminClient<Ears>,
+    replication_factor: Option<i32>,
     troubles: Arc<Troubles>,
 }
 
@@ -31,7 +32,7 @@ impl Admin {
             .asking()
             .create_with_context(Ears(Arc::clone(&troubles)))
             .map_err(|error| log_error(&error, "", &troubles))?;
-        Ok(Admin { client, troubles })
+        Ok(Admin { client, replication_factor: settings.replication_factor, troubles })
     }
 
     /// Creates a topic; one that is there is left as it is.
@@ -46,7 +47,8 @@ impl Admin {
             TopicKind::Stream => "delete",
         };
         let most = (MAX_RECORD_BYTES + REQUEST_OVERHEAD_BYTES).to_string();
-        let wanted = NewTopic::new(topic, partitions, REPLICATION)
+        let replicas = self.replication_factor.unwrap_or(AS_THE_CLUSTER_SAYS);
+        let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas))
             .set("cleanup.policy", policy)
             .set("max.message.bytes", &most);
         let created = self
@@ -56,8 +58,24 @@ impl Admin {
             .map_err(|error| log_error(&error, topic, &self.troubles))?;
         match created.into_iter().next() {
             None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+            Some(Err((_, RDKafkaErrorCode::InvalidReplicationFactor))) => {
+                Err(self.too_few_brokers(topic))
+            }
             Some(Err((_, code))) => Err(of_code(code, topic, &self.troubles)),
         }
+    }
+
+    fn too_few_brokers(&self, topic: &str) -> LogError {
+        let reason = match self.replication_factor {
+            Some(replicas) => format!(
+                "kafka.replication_factor is {replicas}, and not so many brokers run; start them, \
+                 or set a smaller one"
+            ),
+            None => "fewer brokers run than the cluster's default.replication.factor; start them, \
+                     or set kafka.replication_factor"
+                .to_owned(),
+        };
+        LogError::Refused { topic: topic.to_owned(), reason }
     }
 
     /// The topic's `cleanup.policy`.

@@ -1,7 +1,8 @@
 //! Appending: records on their way to the cluster, and where they came to stand.
 //!
 //! Invariant: what is answered is in every replica in sync. Records of one append enter each
-//! partition in their order; one that is refused before it was sent leaves none behind.
+//! partition in their order; one that is refused before it was sent leaves none behind. No append
+//! resolves while one of its records is under way: whoever repeats it doubles none that lands late.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use super::error::log_error;
 use super::settings::KafkaSettings;
 use super::zero_time;
 use crate::kernel::record::{NewRecord, Placed};
-use crate::log::{LogError, MAX_RECORD_BYTES};
+use crate::log::{LogError, MAX_RECORD_BYTES, Outcome};
 
 /// The pause before a full queue is tried again, and how long it may stay full.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
@@ -41,35 +42,42 @@ impl Appender {
         Appender { settings, troubles, client: Mutex::new(None) }
     }
 
-    /// Resolves when all are durable, or refused: an error of each record is about that record or
-    /// about those that went with it.
+    /// Resolves when the fate of each is known: durable, refused, or not taken. A refusal is about
+    /// that record or about those that went with it. An error of the whole: nothing was sent.
     pub(super) async fn append(
         &self,
         topic: &str,
         records: &[NewRecord],
-    ) -> Result<Vec<Result<Placed, LogError>>, LogError> {
+    ) -> Result<Vec<Outcome>, LogError> {
         let client = self.client(topic)?;
         let mut under_way = Vec::with_capacity(records.len());
+        let mut ended: Option<LogError> = None;
         for record in records {
-            under_way.push(of_record(self.send(&client, topic, record).await)?);
+            // What comes behind one that could not go must not overtake it.
+            let sent = match &ended {
+                Some(error) => Err(error.clone()),
+                None => self.send(&client, topic, record).await,
+            };
+            if ended.is_none() {
+                ended = sent.as_ref().err().filter(|error| !error.is_of_record()).cloned();
+            }
+            under_way.push(sent);
         }
         let mut outcomes = Vec::with_capacity(records.len());
-        for delivery in under_way {
-            outcomes.push(match delivery {
-                Ok(delivery) => of_record(self.land(&client, topic, delivery).await)?,
-                Err(refused) => Err(refused),
+        for sent in under_way {
+            outcomes.push(match sent {
+                Ok(delivery) => self.land(&client, topic, delivery).await,
+                Err(error) => Err(error),
             });
         }
-        self.troubles.passed();
+        let is_fair = |outcome: &Outcome| outcome.as_ref().err().is_none_or(LogError::is_of_record);
+        if outcomes.iter().all(is_fair) {
+            self.troubles.passed();
+        }
         Ok(outcomes)
     }
 
-    async fn land(
-        &self,
-        client: &Client,
-        topic: &str,
-        delivery: DeliveryFuture,
-    ) -> Result<Placed, LogError> {
+    async fn land(&self, client: &Client, topic: &str, delivery: DeliveryFuture) -> Outcome {
         let delivered = delivery.await.map_err(|_| LogError::Closed)?;
         let delivered = delivered.map_err(|(error, _)| self.failed(client, topic, &error))?;
         if delivered.offset < 0 {
@@ -168,14 +176,6 @@ fn headers(record: &NewRecord, marker: Option<&str>) -> Option<OwnedHeaders> {
         headers = headers.insert(WireHeader { key, value: None::<&[u8]> });
     }
     Some(headers)
-}
-
-/// Parts what is wrong with one record from what is wrong with the log.
-fn of_record<T>(outcome: Result<T, LogError>) -> Result<Result<T, LogError>, LogError> {
-    match outcome {
-        Err(error) if !error.is_of_record() => Err(error),
-        outcome => Ok(outcome),
-    }
 }
 
 /// What can be said of a record before anything is sent.

@@ -15,7 +15,8 @@ use crate::kernel::record::{NewRecord, Placed};
 use crate::kernel::topic::TopicKind;
 use crate::log::topics::Topics;
 use crate::log::{
-    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Refusal, Start, TopicStat, sift,
+    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Outcome, Start, TopicStat,
+    outcomes_of_all, sift,
 };
 
 mod admin;
@@ -62,7 +63,8 @@ impl KafkaLog {
     pub fn of_config(config: &Config, topics: &Topics) -> Result<Option<KafkaLog>, LogError> {
         let Some(brokers) = &config.kafka.brokers else { return Ok(None) };
         let properties = config.kafka.properties.reveal();
-        let settings = KafkaSettings { brokers: brokers.clone(), properties };
+        let replication_factor = config.kafka.replication_factor;
+        let settings = KafkaSettings { brokers: brokers.clone(), properties, replication_factor };
         let in_use = topics.iter().map(|topic| topic.log_name.clone()).collect();
         KafkaLog::open(settings, in_use).map(Some)
     }
@@ -172,26 +174,36 @@ impl KafkaLog {
         }
     }
 
-    /// A broker refuses whole batches: what was refused is sent again, each record by itself.
+    /// A broker refuses whole batches: what was refused is sent again, each record by itself, until
+    /// the log itself has a trouble.
     async fn append_sifted(
         &self,
         topic: &str,
         records: Vec<NewRecord>,
-    ) -> Result<Vec<Refusal>, LogError> {
-        let count = records.len();
-        let (taken, mut refused) = sift(records, |record| appender::check(topic, record));
+    ) -> Result<Vec<Outcome>, LogError> {
+        let (taken, refused) = sift(records, |record| appender::check(topic, record));
         self.expect_partitions(topic, &taken).await?;
-        let is_taken =
-            |index: &usize| refused.binary_search_by_key(index, |(refused, _)| *refused).is_err();
-        let indexes: Vec<usize> = (0..count).filter(is_taken).collect();
-        let outcomes = self.appender.append(topic, &taken).await?;
-        let sent = taken.chunks(1).zip(indexes).zip(outcomes);
-        for ((record, index), _) in sent.filter(|(_, outcome)| outcome.is_err()) {
-            for outcome in self.appender.append(topic, record).await? {
-                refused.extend(outcome.err().map(|error| (index, error)));
+        let mut outcomes = self.appender.append(topic, &taken).await?;
+        let trouble = |outcome: &Outcome| {
+            outcome.as_ref().err().filter(|error| !error.is_of_record()).cloned()
+        };
+        let mut troubled = outcomes.iter().find_map(trouble);
+        for (record, outcome) in taken.chunks(1).zip(&mut outcomes) {
+            if !outcome.as_ref().is_err_and(LogError::is_of_record) {
+                continue;
+            }
+            if let Some(error) = &troubled {
+                // Whether it was this one of its batch is not known.
+                *outcome = Err(error.clone());
+                continue;
+            }
+            let sent = self.appender.append(topic, record).await;
+            for by_itself in sent.unwrap_or_else(|error| vec![Err(error)]) {
+                troubled = trouble(&by_itself);
+                *outcome = by_itself;
             }
         }
-        Ok(refused)
+        Ok(outcomes_of_all(refused, outcomes))
     }
 
     async fn start_reader(
@@ -297,7 +309,7 @@ impl EventLog for KafkaLog {
         Box::pin(async move { self.append_all(&topic, &records).await })
     }
 
-    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Outcome>> {
         let topic = topic.to_owned();
         Box::pin(async move { self.append_sifted(&topic, records).await })
     }

@@ -1,8 +1,9 @@
 //! A reader of one topic: a consumer on a thread of its own, and the receiving end of its channel.
 //!
 //! Invariant: what is handed out comes from the cluster and the topic that reading began with. When
-//! all brokers were out of reach, the topic grew, or an offset is gone, the reader ends with an
-//! error, and whoever begins anew looks again at what is there.
+//! all brokers were out of reach, a partition is led by nobody who answers, the topic grew, or an
+//! offset is gone, the reader ends with an error, and whoever begins anew looks again at what is
+//! there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +39,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// A topic that is said to be missing so often in a row is.
 const MISSED: u32 = 2;
+/// Ends that are not told so often in a row: what is read may be old, and nobody would know. Another
+/// broker usually takes over before.
+const UNTOLD: u32 = 3;
 /// Stands for the name of a header that is no text.
 const UNREADABLE: &str = "\u{fffd}";
 
@@ -92,6 +96,7 @@ impl KafkaReader {
             looked_at: Instant::now(),
             missed: 0,
             linger: Duration::ZERO,
+            untold: 0,
         };
         std::thread::spawn(move || {
             while ahead.round().is_ok() {}
@@ -113,6 +118,7 @@ struct ReadAhead {
     missed: u32,
     /// How long the next step waits for more than its first record.
     linger: Duration,
+    untold: u32,
 }
 
 /// Nobody reads any more, or nothing more can be read.
@@ -279,13 +285,26 @@ impl ReadAhead {
         self.expect_not_shorter()
     }
 
-    /// A topic that ends before what was read of it was made anew.
-    fn expect_not_shorter(&self) -> Result<(), LogError> {
+    /// A topic that ends before what was read of it was made anew; one whose ends are told by nobody
+    /// may hold more than we read.
+    fn expect_not_shorter(&mut self) -> Result<(), LogError> {
         let topic = &self.beginning.topic;
         let read = self.packed.next();
         let partitions: Vec<i32> = read.iter().map(|(partition, _)| *partition).collect();
         let ends = offsets(&self.consumer, topic, &partitions, Offset::End, PATIENCE);
-        let Ok(ends) = ends else { return Ok(()) };
+        let ends = match ends {
+            Ok(ends) => ends,
+            Err(code) => {
+                self.untold += 1;
+                return match self.untold < UNTOLD {
+                    true => Ok(()),
+                    false => Err(LogError::Unavailable(format!(
+                        "kafka does not tell where all partitions of topic {topic:?} end: {code}"
+                    ))),
+                };
+            }
+        };
+        self.untold = 0;
         for ((partition, next), end) in read.into_iter().zip(ends) {
             if end < next {
                 return Err(LogError::BeyondEnd {

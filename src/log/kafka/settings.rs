@@ -68,6 +68,8 @@ pub struct KafkaSettings {
     pub brokers: String,
     /// librdkafka's properties by name; they win over ours.
     pub properties: BTreeMap<String, String>,
+    /// How many brokers hold a topic that is created; `None`: as many as the cluster says.
+    pub replication_factor: Option<i32>,
 }
 
 impl fmt::Debug for KafkaSettings {
@@ -76,6 +78,7 @@ impl fmt::Debug for KafkaSettings {
         out.debug_struct("KafkaSettings")
             .field("brokers", &self.brokers)
             .field("properties", &names)
+            .field("replication_factor", &self.replication_factor)
             .finish()
     }
 }

@@ -18,8 +18,8 @@ use super::lines::{Piece, read_lines};
 use super::parse::{LineFormat, LineParser};
 use crate::kernel::record::{Header, NewRecord};
 use crate::kernel::text::shown;
-use crate::log::EventLog;
 use crate::log::topics::Topic;
+use crate::log::{EventLog, LogError, Outcome};
 
 /// Parsed pieces that wait for the log.
 const QUEUE_PIECES: usize = 32;
@@ -141,15 +141,43 @@ impl Writer<'_> {
             failed = self.take(piece, &mut all);
         }
         if !all.records.is_empty() {
-            let count = all.records.len();
-            let refused = self.log.append_each(self.topic, all.records).await?;
-            self.done.written += (count - refused.len()) as u64;
-            for (index, error) in refused {
-                self.reject(all.numbers[index], &error.to_string());
-            }
+            let outcomes = self.log.append_each(self.topic, all.records).await;
+            self.count(&all.numbers, outcomes)?;
         }
         self.tell_progress();
         failed.map_or(Ok(()), |fault| Err(TopicError::Input(fault)))
+    }
+
+    /// Counts what became of lines. `Err`: the log took some of them no more, and which is told, so
+    /// that the others are not written twice.
+    fn count(
+        &mut self,
+        numbers: &[u64],
+        outcomes: Result<Vec<Outcome>, LogError>,
+    ) -> Result<(), LogError> {
+        let outcomes =
+            outcomes.unwrap_or_else(|error| numbers.iter().map(|_| Err(error.clone())).collect());
+        let mut untaken = Vec::new();
+        let mut trouble = None;
+        for (number, outcome) in numbers.iter().zip(outcomes) {
+            match outcome {
+                Ok(_) => self.done.written += 1,
+                Err(error) if error.is_of_record() => self.reject(*number, &error.to_string()),
+                Err(error) => {
+                    untaken.push(*number);
+                    trouble = Some(error);
+                }
+            }
+        }
+        let Some(error) = trouble else { return Ok(()) };
+        let last = numbers.last().copied().unwrap_or_default();
+        let _ = writeln!(
+            self.report,
+            "not written, as far as is known: lines {}, and nothing behind line {last}; write them \
+             again",
+            ranges(&untaken)
+        );
+        Err(error)
     }
 
     /// Adds the records of a piece and reports its bad lines.
@@ -193,5 +221,28 @@ impl Writer<'_> {
         let closing = format!("{begin}{written} written, {rejected} rejected, {rate:.0}/s");
         let _ = writeln!(self.report, "{closing}");
         let _ = self.report.flush();
+    }
+}
+
+/// Numbers that grow, as people write them: `3-7, 9`.
+fn ranges(numbers: &[u64]) -> String {
+    let runs = numbers.chunk_by(|before, next| before + 1 == *next);
+    let shown: Vec<String> = runs
+        .map(|run| match run {
+            [first, .., last] => format!("{first}-{last}"),
+            run => run.iter().map(u64::to_string).collect(),
+        })
+        .collect();
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranges;
+
+    #[test]
+    fn numbers_are_shown_as_ranges() {
+        assert_eq!(ranges(&[3, 4, 5, 9, 11, 12]), "3-5, 9, 11-12");
+        assert_eq!(ranges(&[7]), "7");
     }
 }

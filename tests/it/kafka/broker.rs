@@ -14,13 +14,13 @@ use crate::tool;
 
 /// Where the jars are, if not where `.ci/services` puts them.
 const VARIABLE: &str = "WINDOWSILL_TEST_KAFKA";
-const REMEDY: &str = "install Java 17 and Maven (Debian: `apt install default-jre-headless maven`) \
+pub(super) const REMEDY: &str = "install Java 17 and Maven (Debian: `apt install default-jre-headless maven`) \
                       and run `.ci/services`";
 /// How long a broker may take to answer, on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Two ports are picked and then bound: somebody else may be faster.
-const ATTEMPTS: usize = 3;
+/// Ports are picked and then bound: somebody else may be faster.
+pub(super) const ATTEMPTS: usize = 3;
 /// Any cluster's id, in the form that Kafka wants.
 const CLUSTER_ID: &str = "d2luZG93c2lsbC10ZXN0cw";
 /// Kills the broker when its own standard input closes, and says the broker's process id first.
@@ -28,7 +28,7 @@ const KEEPER: &str = r#""$@" </dev/null >>broker.log 2>&1 & broker=$!; echo $bro
 cat >/dev/null; kill -9 $broker 2>/dev/null; wait $broker"#;
 
 /// The folder of jars. `None`: there is none, which was said loudly.
-fn jars(test: &str) -> Option<PathBuf> {
+pub(super) fn jars(test: &str) -> Option<PathBuf> {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/services/kafka");
     let found = std::env::var_os(VARIABLE).map_or(usual, PathBuf::from);
     let has_java = tool::works(Command::new("java").arg("-version"));
@@ -52,6 +52,36 @@ pub(crate) struct BrokerOptions {
     pub(crate) format: Vec<String>,
     /// The security protocol of the clients' listener, if not plain text.
     pub(crate) protocol: Option<&'static str>,
+}
+
+/// A broker's place in its cluster.
+pub(super) struct Seat {
+    /// From 1 on.
+    id: usize,
+    ports: Ports,
+    /// `controller.quorum.voters`: where the controllers of the cluster are.
+    voters: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    clients: u16,
+    internal: u16,
+    controller: u16,
+}
+
+impl Seat {
+    /// Places for so many brokers; each is a controller as well.
+    pub(super) fn of_cluster(size: usize) -> Vec<Seat> {
+        let ports = free_ports(size);
+        let voter = |(index, ports): (usize, &Ports)| {
+            format!("{}@127.0.0.1:{}", index + 1, ports.controller)
+        };
+        let voters: Vec<String> = ports.iter().enumerate().map(voter).collect();
+        let voters = voters.join(",");
+        let seat = |(index, ports)| Seat { id: index + 1, ports, voters: voters.clone() };
+        ports.into_iter().enumerate().map(seat).collect()
+    }
 }
 
 /// A broker, running or not, with its data.
@@ -92,18 +122,23 @@ impl Broker {
     pub(crate) fn start(test: &str, options: BrokerOptions) -> Option<Broker> {
         let jars = jars(test)?;
         for _ in 0..ATTEMPTS {
-            let folder = tempfile::tempdir().unwrap();
-            let ports = free_ports();
-            write_properties(folder.path(), ports, &options);
-            format(&jars, folder.path(), &options);
-            let life = Mutex::new(None);
-            let broker = Broker { jars: jars.clone(), folder, port: ports[0], life };
-            broker.start_again();
+            let broker = Broker::begin(&jars, &Seat::of_cluster(1)[0], &options);
             if broker.is_ready() {
                 return Some(broker);
             }
         }
         panic!("no broker started in {ATTEMPTS} attempts");
+    }
+
+    /// Starts a broker on fresh data. It is not ready yet.
+    pub(super) fn begin(jars: &Path, seat: &Seat, options: &BrokerOptions) -> Broker {
+        let folder = tempfile::tempdir().unwrap();
+        write_properties(folder.path(), seat, options);
+        format(jars, folder.path(), options);
+        let (jars, life) = (jars.to_owned(), Mutex::new(None));
+        let broker = Broker { jars, folder, port: seat.ports.clients, life };
+        broker.start_again();
+        broker
     }
 
     pub(crate) fn address(&self) -> String {
@@ -213,17 +248,14 @@ fn format(jars: &Path, folder: &Path, options: &BrokerOptions) {
     assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
 }
 
-fn write_properties(
-    folder: &Path,
-    [port, internal, controller]: [u16; 3],
-    options: &BrokerOptions,
-) {
+fn write_properties(folder: &Path, seat: &Seat, options: &BrokerOptions) {
+    let Ports { clients: port, internal, controller } = seat.ports;
     let protocol = options.protocol.unwrap_or("PLAINTEXT");
     let advertised = options.advertised_port.unwrap_or(port);
     let mut lines: Vec<String> = vec![
         "process.roles=broker,controller".to_owned(),
-        "node.id=1".to_owned(),
-        format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
+        format!("node.id={}", seat.id),
+        format!("controller.quorum.voters={}", seat.voters),
         format!(
             "listeners=CLIENTS://127.0.0.1:{port},INTERNAL://127.0.0.1:{internal},\
              CONTROLLER://127.0.0.1:{controller}"
@@ -256,8 +288,16 @@ fn write_properties(
     std::fs::write(folder.join("server.properties"), lines.join("\n")).unwrap();
 }
 
-fn free_ports() -> [u16; 3] {
+/// Ports for so many brokers.
+fn free_ports(brokers: usize) -> Vec<Ports> {
+    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     // Held until all are chosen, or one could be chosen twice.
-    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    let listeners: Vec<[TcpListener; 3]> =
+        (0..brokers).map(|_| [listen(), listen(), listen()]).collect();
+    let ports = |listeners: [TcpListener; 3]| {
+        let [clients, internal, controller] =
+            listeners.map(|listener| listener.local_addr().unwrap().port());
+        Ports { clients, internal, controller }
+    };
+    listeners.into_iter().map(ports).collect()
 }

@@ -12,8 +12,9 @@ use crate::bot::state::State;
 use crate::bot::{Bot, OWNER, SOON, until};
 use crate::crash_once::edit_up_to_confirmation;
 
-const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
-const FOLDED: &str = "select sum(records) from position where topic = 'houseplant-readings'";
+pub(super) const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
+pub(super) const FOLDED: &str =
+    "select sum(records) from position where topic = 'houseplant-readings'";
 
 /// Readings of five plants over some windows that have ended, each on a partition of its own choice.
 fn readings(count: i64, partitions: i32) -> Vec<Reading> {
@@ -27,14 +28,14 @@ fn readings(count: i64, partitions: i32) -> Vec<Reading> {
     (0..count).map(reading).collect()
 }
 
-async fn describe_plants(log: &Log) {
+pub(super) async fn describe_plants(log: &Log) {
     for plant_id in 0..5 {
         log.describe(&plant(plant_id, &format!("Plant-{plant_id}"), 20.0)).await;
     }
 }
 
 /// Everything is folded once, as an undisturbed pass over the log would have it.
-async fn is_as_undisturbed(bot: &Bot, all: &[Reading]) {
+pub(super) async fn is_as_undisturbed(bot: &Bot, all: &[Reading]) {
     let mut state = State::open(&bot.data_dir()).await;
     let model = Model::of(all, |reading| reading.moisture < 20.0);
     let windows: Vec<(i64, i64, i64)> =
@@ -48,7 +49,7 @@ async fn is_as_undisturbed(bot: &Bot, all: &[Reading]) {
     assert_eq!(alerts, model.dry().len() as i64);
 }
 
-async fn is_ready_within(bot: &Bot, within: Duration) {
+pub(super) async fn is_ready_within(bot: &Bot, within: Duration) {
     until(within, "ready", async || bot.page("/readyz").await.0 == 200).await;
 }
 

@@ -8,7 +8,7 @@ use windowsill::kernel::record::{NewRecord, Placed};
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::kafka::{KafkaLog, KafkaSettings};
 use windowsill::log::{
-    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Refusal, Start, TopicStat,
+    Bounds, Described, EventLog, LogError, LogFuture, LogReader, Outcome, Start, TopicStat,
 };
 
 /// What the names of one test's topics begin with; no two are the same.
@@ -18,7 +18,7 @@ pub(crate) fn prefix() -> String {
 }
 
 pub(crate) fn settings(brokers: String) -> KafkaSettings {
-    KafkaSettings { brokers, properties: BTreeMap::new() }
+    KafkaSettings { brokers, properties: BTreeMap::new(), replication_factor: None }
 }
 
 pub(crate) struct Prefixed {
@@ -78,7 +78,7 @@ impl EventLog for Prefixed {
         Box::pin(self.told(answer))
     }
 
-    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
+    fn append_each(&self, topic: &str, records: Vec<NewRecord>) -> LogFuture<'_, Vec<Outcome>> {
         let answer = self.log.append_each(&self.name(topic), records);
         Box::pin(self.told(answer))
     }

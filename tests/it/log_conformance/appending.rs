@@ -152,10 +152,16 @@ pub(super) async fn a_record_that_is_refused_keeps_none_of_the_others_out(fixtur
     let log = with_topic(fixture, 1).await;
     let sized = |size| NewRecord { value: Some(vec![7; size]), ts_ms: 1, ..NewRecord::default() };
     let records = [1, MAX_RECORD_BYTES + 1, 2, MAX_RECORD_BYTES + 1, 3].map(sized);
-    let refused = log.append_each("t", records.to_vec()).await.unwrap();
-    let indexes: Vec<usize> = refused.iter().map(|(index, _)| *index).collect();
-    assert_eq!(indexes, [1, 3]);
-    assert!(refused.iter().all(|(_, error)| matches!(error, LogError::TooLarge { .. })));
+    let outcomes = log.append_each("t", records.to_vec()).await.unwrap();
+    let offsets: Vec<Option<i64>> = outcomes
+        .into_iter()
+        .map(|outcome| match outcome {
+            Ok(place) => Some(place.offset),
+            Err(LogError::TooLarge { .. }) => None,
+            Err(error) => panic!("{error}"),
+        })
+        .collect();
+    assert_eq!(offsets, [Some(0), None, Some(1), None, Some(2)]);
     let (seen, _) = read_to_end(&mut reader(&log, "t", 1).await, 1).await;
     let sizes: Vec<usize> =
         seen.iter().map(|record| record.value.as_ref().unwrap().len()).collect();

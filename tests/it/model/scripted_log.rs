@@ -14,7 +14,7 @@ use windowsill::kernel::record::{NewRecord, Placed};
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::batch::BatchBuilder;
 use windowsill::log::{
-    Batch, Bounds, Described, EventLog, Fetched, LogError, LogFuture, LogReader, Refusal, Start,
+    Batch, Bounds, Described, EventLog, Fetched, LogError, LogFuture, LogReader, Outcome, Start,
     TopicStat,
 };
 
@@ -230,7 +230,7 @@ impl EventLog for ScriptedLog {
         panic!("the test writes the script")
     }
 
-    fn append_each(&self, _topic: &str, _records: Vec<NewRecord>) -> LogFuture<'_, Vec<Refusal>> {
+    fn append_each(&self, _topic: &str, _records: Vec<NewRecord>) -> LogFuture<'_, Vec<Outcome>> {
         panic!("the test writes the script")
     }
 
