@@ -2,7 +2,7 @@
 //! buttons for what people say to it.
 //!
 //! Invariant: what is acknowledged, snoozed or silenced is not told again by itself; a reaction
-//! that was made already changes nothing.
+//! that was made already changes nothing, and a silence ends by *tell again* alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,14 @@ pub struct Card {
     pub since_ms: i64,
     /// It is told again so often while nobody reacts; `None`: once.
     pub repeat_ms: Option<i64>,
+}
+
+/// One time that something lasted, among those about the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Episode {
+    pub about: String,
+    /// The card's own.
+    pub since_ms: i64,
 }
 
 /// An alert that lasted is over.
@@ -133,13 +141,16 @@ impl Tap {
 }
 
 impl Stance {
-    /// What a reaction makes of it. `None`: it had been made already.
+    /// What a reaction makes of it. `None`: nothing, since it was made already, or the button was
+    /// of an earlier state. So a tap that means many ends no silence, and puts off nothing that
+    /// somebody has seen to.
     pub fn after(&self, reaction: Reaction, by: &str, now_ms: i64) -> Option<Stance> {
         let by = by.to_owned();
         match (self, reaction) {
-            (Stance::Acknowledged { .. }, Reaction::Acknowledge)
-            | (Stance::Silenced { .. }, Reaction::Silence)
-            | (Stance::Firing, Reaction::TellAgain) => None,
+            (Stance::Silenced { .. }, Reaction::TellAgain) => Some(Stance::Firing),
+            (Stance::Silenced { .. }, _)
+            | (_, Reaction::TellAgain)
+            | (Stance::Acknowledged { .. }, Reaction::Acknowledge | Reaction::Snooze) => None,
             (Stance::Snoozed { until_ms, .. }, Reaction::Snooze)
                 if *until_ms > now_ms + SNOOZE_MS - DOUBLE_TAP_MS =>
             {
@@ -148,7 +159,6 @@ impl Stance {
             (_, Reaction::Acknowledge) => Some(Stance::Acknowledged { by }),
             (_, Reaction::Snooze) => Some(Stance::Snoozed { until_ms: now_ms + SNOOZE_MS, by }),
             (_, Reaction::Silence) => Some(Stance::Silenced { by }),
-            (_, Reaction::TellAgain) => Some(Stance::Firing),
         }
     }
 
@@ -212,9 +222,24 @@ pub struct Face {
     /// The same in one line, among others.
     pub line: Text,
     pub keyboard: Keyboard,
+    /// It is worth no sound: somebody has seen to it, or it is over.
+    #[serde(default)]
+    pub is_quiet: bool,
 }
 
 impl Face {
+    /// Can somebody still say something to it?
+    pub fn asks(&self) -> bool {
+        self.keyboard.iter().any(|row| is_reaction(row))
+    }
+
+    /// Nobody has to say anything to it any more.
+    #[must_use]
+    pub fn settled(mut self) -> Face {
+        self.keyboard.retain(|row| !is_reaction(row));
+        Face { is_quiet: true, ..self }
+    }
+
     /// Another message has taken its place.
     #[must_use]
     pub fn moved(self) -> Face {
@@ -223,8 +248,14 @@ impl Face {
             words: self.words.below(Text::of(moved)),
             line: self.line.plain(format!(" · {moved}")),
             keyboard: Keyboard::new(),
+            is_quiet: true,
         }
     }
+}
+
+/// A card's rows hold its own buttons or the room's.
+fn is_reaction(row: &[Button]) -> bool {
+    row.iter().filter_map(Button::data).any(|data| Tap::of(data).is_some())
 }
 
 /// An alert as its card is drawn from it.
@@ -239,6 +270,10 @@ pub struct Subject {
 }
 
 impl Subject {
+    pub fn episode(&self) -> Episode {
+        Episode { about: self.about.clone(), since_ms: self.since_ms }
+    }
+
     /// The card while the alert lasts.
     pub fn face(&self, stance: &Stance) -> Face {
         let (mut words, mut line) = (self.text.clone(), self.brief.clone());
@@ -251,7 +286,7 @@ impl Subject {
             keyboard.push(pair.iter().map(|reaction| self.button(*reaction)).collect());
         }
         keyboard.extend(self.keyboard.iter().cloned());
-        Face { words, line, keyboard }
+        Face { words, line, keyboard, is_quiet: *stance != Stance::Firing }
     }
 
     /// The card once it is over. A silence outlives its alert, and so does the way out of it.
@@ -264,49 +299,58 @@ impl Subject {
             words: self.text.clone().below(ending.words.clone()),
             line: self.brief.clone().plain(" · ").then(ending.words.clone()),
             keyboard,
+            is_quiet: true,
         }
     }
 
     fn button(&self, reaction: Reaction) -> Button {
-        let data = format!("{ONE}{}:{}:{}", reaction.word(), self.about, self.since_ms);
-        Button::new(reaction.label(), data)
+        button(reaction, reaction.label(), &self.about, self.since_ms)
     }
 }
 
-/// One message of several alerts that were told at once.
-pub fn group(faces: &[Face], is_live: bool) -> (Text, Keyboard) {
-    let mut text = Text::new().bold(format!("{} alerts", faces.len())).plain(" at once:");
-    for face in faces {
-        text = text.below(face.line.clone());
-    }
-    let mut keyboard = Keyboard::new();
-    if is_live {
-        let all = [
-            (Reaction::Acknowledge, "✔️ Acknowledge all"),
-            (Reaction::Snooze, "😴 Snooze all 6 h"),
-        ];
-        let button = |(reaction, label): (Reaction, &str)| {
-            Button::new(label, format!("{ALL}{}", reaction.word()))
-        };
-        keyboard.push(all.map(button).to_vec());
-    }
-    (text, keyboard)
+fn button(reaction: Reaction, label: impl Into<String>, about: &str, since_ms: i64) -> Button {
+    Button::new(label, format!("{ONE}{}:{about}:{since_ms}", reaction.word()))
 }
 
-/// What a tap is answered with.
-pub fn answer(reaction: Reaction, is_new: bool, now_ms: i64) -> Text {
-    match (reaction, is_new) {
-        (Reaction::Acknowledge, true) => Text::of("Acknowledged. I tell you when it is over."),
-        (Reaction::Acknowledge, false) => Text::of("That was acknowledged already."),
-        (Reaction::Snooze, true) => Text::of("Snoozed until ").clock(now_ms + SNOOZE_MS).plain("."),
-        (Reaction::Snooze, false) => Text::of("That is snoozed already."),
-        (Reaction::Silence, true) => {
+/// The way out of a silence, whatever episode is going on. `brief` says of what.
+pub fn tell_again(about: &str, brief: &Text) -> Button {
+    let label = format!("🔔 Tell again: {}", brief.to_plain());
+    button(Reaction::TellAgain, label, about, 0)
+}
+
+/// The buttons of a message that tells several alerts.
+pub fn for_all() -> Keyboard {
+    let all =
+        [(Reaction::Acknowledge, "✔️ Acknowledge all"), (Reaction::Snooze, "😴 Snooze all 6 h")];
+    let button = |(reaction, label): (Reaction, &str)| {
+        Button::new(label, format!("{ALL}{}", reaction.word()))
+    };
+    vec![all.map(button).to_vec()]
+}
+
+/// What a tap is answered with that counts.
+pub fn answer(reaction: Reaction, now_ms: i64) -> Text {
+    match reaction {
+        Reaction::Acknowledge => Text::of("Acknowledged. I tell you when it is over."),
+        Reaction::Snooze => Text::of("Snoozed until ").clock(now_ms + SNOOZE_MS).plain("."),
+        Reaction::Silence => {
             Text::of("Silenced: I tell nothing more of it until you want to hear of it again.")
         }
-        (Reaction::Silence, false) => Text::of("That is silenced already."),
-        (Reaction::TellAgain, true) => Text::of("I tell of it again."),
-        (Reaction::TellAgain, false) => Text::of("I tell of it as it is."),
+        Reaction::TellAgain => Text::of("I tell of it again."),
     }
+}
+
+/// What a tap is answered with that changes nothing of an alert that stands so.
+pub fn answer_again(reaction: Reaction, stance: &Stance) -> Text {
+    Text::of(match (stance, reaction) {
+        (_, Reaction::TellAgain) => "I tell of it as it is.",
+        (Stance::Silenced { .. }, Reaction::Acknowledge | Reaction::Snooze) => {
+            "That is silenced; 🔔 Tell again ends it."
+        }
+        (_, Reaction::Silence) => "That is silenced already.",
+        (Stance::Snoozed { .. }, Reaction::Snooze) => "That is snoozed already.",
+        (_, Reaction::Acknowledge | Reaction::Snooze) => "That was acknowledged already.",
+    })
 }
 
 #[cfg(test)]
@@ -361,14 +405,34 @@ mod tests {
     #[test]
     fn a_reaction_counts_once() {
         let mut stance = Stance::Firing;
-        for reaction in Reaction::ALL {
+        use Reaction::{Acknowledge, Silence, Snooze, TellAgain};
+        for reaction in [Snooze, Acknowledge, Silence, TellAgain] {
             let next = stance.after(reaction, ADA, 5).unwrap();
             assert_eq!(next.after(reaction, "Bob", 6), None, "{reaction:?}");
             stance = next;
         }
         assert_eq!(stance, Stance::Firing);
         let snoozed = Stance::Snoozed { until_ms: 5 + SNOOZE_MS, by: ADA.to_owned() };
-        assert!(snoozed.after(Reaction::Snooze, ADA, 5 + HOUR_MS).is_some());
+        assert!(snoozed.after(Snooze, ADA, 5 + HOUR_MS).is_some());
+    }
+
+    /// A button of an earlier state, or one for all, takes back nothing that somebody else said.
+    #[test]
+    fn nothing_but_tell_again_ends_a_silence_and_nothing_puts_off_what_is_seen_to() {
+        let silenced = Stance::Silenced { by: ADA.to_owned() };
+        for reaction in [Reaction::Acknowledge, Reaction::Snooze, Reaction::Silence] {
+            assert_eq!(silenced.after(reaction, "Bob", 5), None, "{reaction:?}");
+        }
+        assert_eq!(silenced.after(Reaction::TellAgain, "Bob", 5), Some(Stance::Firing));
+        let seen_to = Stance::Acknowledged { by: ADA.to_owned() };
+        assert_eq!(seen_to.after(Reaction::Snooze, "Bob", 5), None);
+        assert_eq!(seen_to.after(Reaction::TellAgain, "Bob", 5), None);
+        let words = answer_again(Reaction::Acknowledge, &silenced).to_plain();
+        assert_eq!(words, "That is silenced; 🔔 Tell again ends it.");
+        assert_eq!(
+            answer_again(Reaction::Snooze, &seen_to),
+            Text::of("That was acknowledged already.")
+        );
     }
 
     #[test]
@@ -385,6 +449,10 @@ mod tests {
         assert_eq!(over.words.to_plain(), "too cold\n✅ Over");
         assert_eq!(over.keyboard, subject().keyboard);
         let silenced = subject().face_over(&ending, &Stance::of_quiet(LAST_EVENT_MS));
-        assert_eq!(silenced.keyboard.len(), 2);
+        assert_eq!((silenced.keyboard.len(), silenced.asks()), (2, true));
+        assert_eq!(silenced.settled(), over);
+        let button = tell_again("plants:7:dry", &Text::of("cold"));
+        let (reaction, about, since_ms) = (Reaction::TellAgain, "plants:7:dry".to_owned(), 0);
+        assert_eq!(button.data().and_then(Tap::of), Some(Tap::One { reaction, about, since_ms }));
     }
 }

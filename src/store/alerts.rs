@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 use super::StoreError;
 use crate::kernel::alert::Alert;
 use crate::kernel::text::Text;
+use crate::kernel::time::LAST_EVENT_MS;
 
 /// What became of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,18 +60,21 @@ pub async fn record(
     Ok(result.rows_affected() == 1)
 }
 
-/// Nothing about this is sent to anybody until then.
+/// Nothing about this is sent to anybody until then. `brief` is what it was about.
 pub async fn snooze(
     db: &mut SqliteConnection,
     about: &str,
     until_ms: i64,
+    brief: Option<&Text>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into snooze (about, until_at) values (?, ?)
-         on conflict (about) do update set until_at = max(until_at, excluded.until_at)",
+        "insert into snooze (about, until_at, brief) values (?, ?, ?)
+         on conflict (about) do update set until_at = max(until_at, excluded.until_at),
+            brief = coalesce(excluded.brief, brief)",
     )
     .bind(about)
     .bind(until_ms)
+    .bind(brief.map(serde_json::to_string).transpose()?)
     .execute(db)
     .await?;
     Ok(())
@@ -93,6 +97,48 @@ pub async fn snoozed_until(
         .bind(now_ms)
         .fetch_optional(db)
         .await?)
+}
+
+/// Something that is not told until somebody wants to hear of it again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Silence {
+    pub about: String,
+    /// What it was about; its plain name where nobody kept it.
+    pub brief: Text,
+}
+
+/// What is silenced: how many, and some of them.
+pub async fn silences(
+    db: &mut SqliteConnection,
+    limit: i64,
+) -> Result<(i64, Vec<Silence>), StoreError> {
+    let count = sqlx::query_scalar("select count(*) from snooze where until_at >= ?")
+        .bind(LAST_EVENT_MS)
+        .fetch_one(&mut *db)
+        .await?;
+    let rows: Vec<(String, Option<String>)> = sqlx::query_as(
+        "select about, brief from snooze where until_at >= ? order by about limit ?",
+    )
+    .bind(LAST_EVENT_MS)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    let silence = |(about, brief): (String, Option<String>)| {
+        let brief = brief.and_then(|brief| serde_json::from_str(&brief).ok());
+        let brief = brief.unwrap_or_else(|| Text::new().data(&about));
+        Silence { about, brief }
+    };
+    Ok((count, rows.into_iter().map(silence).collect()))
+}
+
+/// The clock was set back: no snooze lasts longer than until then. A silence does.
+pub async fn snooze_at_most(db: &mut SqliteConnection, until_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("update snooze set until_at = ?1 where until_at > ?1 and until_at < ?2")
+        .bind(until_ms)
+        .bind(LAST_EVENT_MS)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Forgets snoozes that ended before `before_ms`.
@@ -118,7 +164,7 @@ impl Recorded {
         let brief: Text = serde_json::from_str(&self.brief).unwrap_or_else(identity);
         match self.told.as_str() {
             told if told == Told::Nobody.name() => brief.plain(" · told to nobody"),
-            told if told == Told::Snoozed.name() => brief.plain(" · snoozed"),
+            told if told == Told::Snoozed.name() => brief.plain(" · kept quiet"),
             told if told == Told::Over.name() => brief.plain(" · over at once"),
             _ => brief,
         }

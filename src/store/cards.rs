@@ -1,7 +1,8 @@
 //! Alerts that last, and the messages that show them.
 //!
-//! Invariant: in a place one message at most shows an alert with its buttons. Whatever changes an
-//! alert changes its messages in the same transaction; what has not been sent yet is never doubled.
+//! Invariant: in a place one message at most shows an alert with its buttons, once the one that
+//! takes its place was sent. Whatever changes an alert changes its messages in the same
+//! transaction; what has not been sent yet is never doubled.
 
 use sqlx::SqliteConnection;
 
@@ -13,8 +14,10 @@ use crate::kernel::text::Text;
 use crate::kernel::time::SECOND_MS;
 
 mod message;
+mod moves;
 
-pub use message::{Over, forget_chat, tell_over};
+pub use message::{Over, gather, sent, tell_over};
+pub use moves::{forget_chat, leave_messages, leave_thread, show_again};
 
 /// An alert waits for so long to be told with others, if the step that raised it does not say that
 /// there are no more.
@@ -257,13 +260,17 @@ pub async fn react(
     let Some(card) = of(db, about).await? else {
         if reaction == Reaction::TellAgain {
             alerts::unsnooze(db, about).await?;
+            message::lift(db, about, now_ms).await?;
         }
         return Ok(());
     };
     let Some(stance) = card.stance.after(reaction, by, now_ms) else { return Ok(()) };
     alerts::unsnooze(db, about).await?;
+    if reaction == Reaction::TellAgain {
+        message::lift(db, about, now_ms).await?;
+    }
     if let Some(until_ms) = stance.quiet_until() {
-        alerts::snooze(db, about, until_ms).await?;
+        alerts::snooze(db, about, until_ms, Some(&card.subject.brief)).await?;
     }
     settle(db, &card, &stance, now_ms).await?;
     message::show(db, &Stored { stance, ..card }, now_ms).await

@@ -2,14 +2,15 @@
 //!
 //! Invariant: an alert leaves the outbox for a digest only in the transaction that puts the digest
 //! there, in the place of the first of them. A digest that waits itself is taken into the next, so
-//! that no outage, however long, ends in more than one.
+//! that no outage, however long, ends in more than one. A digest shows the cards of what it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 
-use super::StoreError;
 use super::outbox::{self, Body, Digest};
+use super::{StoreError, cards};
+use crate::kernel::card;
 use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
 
 /// More waiting alerts than this for one place become a digest.
@@ -55,46 +56,51 @@ pub async fn gather(
     .bind(now_ms)
     .fetch_all(&mut *db)
     .await?;
-    let mut places: BTreeMap<Option<i32>, (Vec<i64>, Digest, i64)> = BTreeMap::new();
+    let mut places: BTreeMap<Option<i32>, Gathering> = BTreeMap::new();
     for (row_id, thread_id, body) in rows {
         let body: Body = serde_json::from_str(&body)?;
-        let (ids, digest, weight) = places.entry(thread_id).or_default();
-        ids.push(row_id);
-        *weight += if body.digest.is_some() { MOST_SINGLE + 1 } else { 1 };
-        take_in(digest, body);
+        places.entry(thread_id).or_default().take_in(row_id, body);
     }
     let mut gathered = false;
-    for (ids, digest, weight) in places.into_values() {
+    for gathering in places.into_values() {
         // As `is_due` has it: otherwise the pump would come back at once, again and again.
-        let [first, others @ ..] = ids.as_slice() else { continue };
-        if others.is_empty() || weight <= MOST_SINGLE {
+        let [first, others @ ..] = gathering.rows.as_slice() else { continue };
+        if others.is_empty() || gathering.weight <= MOST_SINGLE {
             continue;
+        }
+        for row_id in &gathering.rows {
+            outbox::overtake_edits(db, chat_id, *row_id, None, now_ms).await?;
         }
         for row_id in others {
             outbox::drop_row(db, *row_id, "told in a digest", now_ms).await?;
         }
-        for row_id in &ids {
-            forget_card(db, chat_id, *row_id, now_ms).await?;
-        }
-        put(db, *first, cut(digest)).await?;
+        let digest = cut(gathering.digest);
+        let lasts = cards::gather(db, others, *first, &digest).await?;
+        let body = message(digest, lasts);
+        outbox::rewrite(db, *first, &Body { silent: !gathering.is_loud, ..body }).await?;
         gathered = true;
     }
     Ok(gathered)
 }
 
-/// What a digest tells has no card of its own any more, and nothing changes the digest into one.
-async fn forget_card(
-    db: &mut SqliteConnection,
-    chat_id: i64,
-    row_id: i64,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    outbox::overtake_edits(db, chat_id, row_id, None, now_ms).await?;
-    sqlx::query("update card_message set outbox_row = null where outbox_row = ?")
-        .bind(row_id)
-        .execute(db)
-        .await?;
-    Ok(())
+/// Waiting alerts of one place.
+#[derive(Debug, Default)]
+struct Gathering {
+    rows: Vec<i64>,
+    digest: Digest,
+    /// How many single ones they count as.
+    weight: i64,
+    /// One of them was to make itself heard.
+    is_loud: bool,
+}
+
+impl Gathering {
+    fn take_in(&mut self, row_id: i64, body: Body) {
+        self.rows.push(row_id);
+        self.weight += if body.digest.is_some() { MOST_SINGLE + 1 } else { 1 };
+        self.is_loud |= !body.silent;
+        take_in(&mut self.digest, body);
+    }
 }
 
 fn take_in(digest: &mut Digest, body: Body) {
@@ -108,23 +114,24 @@ fn take_in(digest: &mut Digest, body: Body) {
     }
 }
 
-/// Urgent ones first, and no more by name than are kept.
+/// Urgent ones first, and no more by name than are kept. What was told again while it waited counts
+/// once, as it was told last.
 fn cut(mut digest: Digest) -> Digest {
+    let mut known = BTreeSet::new();
+    digest.named.reverse();
+    digest.named.retain(|brief| brief.of.is_none() || known.insert(brief.of.clone()));
+    digest.named.reverse();
     digest.named.sort_by_key(|brief| !brief.urgent);
     digest.unnamed += digest.named.len().saturating_sub(NAMED);
     digest.named.truncate(NAMED);
     digest
 }
 
-async fn put(db: &mut SqliteConnection, row_id: i64, digest: Digest) -> Result<(), StoreError> {
+/// The message of a digest, with buttons if some of its alerts last.
+pub(super) fn message(digest: Digest, is_live: bool) -> Body {
     let text = text(&digest);
-    let body = Body { digest: Some(digest), ..Body::plain(text) };
-    sqlx::query("update outbox set body = ? where id = ?")
-        .bind(serde_json::to_string(&body)?)
-        .bind(row_id)
-        .execute(db)
-        .await?;
-    Ok(())
+    let keyboard = if is_live { card::for_all() } else { Vec::new() };
+    Body { keyboard, digest: Some(digest), ..Body::plain(text) }
 }
 
 /// The digest's words: as many alerts by name as one message holds.
@@ -150,12 +157,13 @@ fn text(digest: &Digest) -> Text {
 mod tests {
     use super::*;
     use crate::kernel::alert::Alert;
+    use crate::kernel::card::Episode;
     use crate::kernel::chat::Place;
     use crate::store::outbox::Brief;
     use crate::store::{Store, Urgency};
 
     fn brief(line: &str, urgent: bool) -> Brief {
-        Brief { line: Text::of(line), urgent }
+        Brief { of: None, line: Text::of(line), urgent }
     }
 
     fn single(line: &str, urgent: bool) -> Body {
@@ -173,6 +181,18 @@ mod tests {
         let lines: Vec<&str> = words.lines().collect();
         assert_eq!(lines[..3], ["102 alerts at once:", "freezing", "dry 0"]);
         assert_eq!(lines.last(), Some(&"… and 2 more. /alerts lists the newest."));
+    }
+
+    #[test]
+    fn what_was_told_again_while_it_waited_counts_once() {
+        let mut digest = Digest::default();
+        for (about, line) in [("hot", "30 °C"), ("dry", "20 %"), ("hot", "35 °C")] {
+            let of = Some(Episode { about: about.to_owned(), since_ms: 1 });
+            let brief = Brief { of, ..brief(line, false) };
+            take_in(&mut digest, Body { brief: Some(brief), ..Body::plain(Text::of(line)) });
+        }
+        let words = text(&cut(digest)).to_plain();
+        assert_eq!(words, "2 alerts at once:\n20 %\n35 °C");
     }
 
     #[test]

@@ -5,9 +5,10 @@
 
 use sqlx::SqliteConnection;
 
-use super::StoreError;
+use super::{StoreError, cards};
 
-/// Everything that goes to the new id, each with what makes it the new chat's.
+/// Everything that goes to the new id, each with what makes it the new chat's. Messages of ours
+/// have other numbers there: what was to change one is said anew.
 const MOVES: &[&str] = &[
     "update or replace admitted_chat set chat_id = ?2 where chat_id = ?1",
     "update or replace subscription set chat_id = ?2 where chat_id = ?1",
@@ -16,6 +17,8 @@ const MOVES: &[&str] = &[
     "update or replace chat_setting set chat_id = ?2 where chat_id = ?1",
     "update edit set chat_id = ?2 where chat_id = ?1",
     "update failed_edit set chat_id = ?2 where chat_id = ?1",
+    "update outbox set action = 'say', edits_message = null
+      where chat_id = ?1 and state = 'waiting' and action = 'edit' and edits_message is not null",
     "update outbox set chat_id = ?2 where chat_id = ?1 and state = 'waiting'",
     "update inbox set chat_id = ?2,
             body = json_replace(body, '$.message.chat.id', ?2, '$.edited_message.chat.id', ?2,
@@ -30,6 +33,7 @@ pub async fn follow(
     to_chat_id: i64,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
+    let lasting = cards::leave_messages(db, from_chat_id, now_ms).await?;
     let mut moved = 0;
     for sql in MOVES {
         let result = sqlx::query(sql).bind(from_chat_id).bind(to_chat_id).execute(&mut *db).await?;
@@ -38,6 +42,7 @@ pub async fn follow(
     if moved > 0 {
         remember(db, from_chat_id, to_chat_id, now_ms).await?;
     }
+    cards::show_again(db, to_chat_id, &lasting, now_ms).await?;
     Ok(moved > 0)
 }
 

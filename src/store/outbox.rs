@@ -6,8 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::StoreError;
+use super::{StoreError, cards};
 use crate::kernel::alert::Alert;
+use crate::kernel::card::Episode;
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::effect::{File, Part, Say};
 use crate::kernel::picture::Picture;
@@ -17,7 +18,8 @@ use crate::kernel::time::HOUR_MS;
 mod change;
 
 pub use change::{
-    RowState, defer, defer_no_more, next_deferred, overtake_edits, rewrite, state_of,
+    RowState, defer, defer_no_more, digest_of, drop_alerts, drop_card_edits, drop_chat,
+    drop_waiting, leave_thread, next_deferred, overtake_edits, rewrite, state_of,
 };
 
 /// An answer that could not be sent for this long is not sent any more: what it looked up has
@@ -125,6 +127,9 @@ fn picture_if_readable<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pict
 /// What a digest says of an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Brief {
+    /// The alert that lasts, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Episode>,
     pub line: Text,
     /// Urgent ones come first.
     pub urgent: bool,
@@ -257,7 +262,7 @@ pub async fn alert(
     alert: &Alert,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let brief = Brief { line: alert.brief.clone(), urgent: alert.urgent };
+    let brief = Brief { of: None, line: alert.brief.clone(), urgent: alert.urgent };
     let mut parts = alert.text.split(MESSAGE_LIMIT_UTF16).into_iter().peekable();
     while let Some(text) = parts.next() {
         let mut body =
@@ -420,15 +425,10 @@ pub async fn mark_sent(
     .bind(row_id)
     .execute(&mut *db)
     .await?;
-    if message_id.is_some() {
-        // A card outlives the row that it began as.
-        sqlx::query("update card_message set message_id = ? where outbox_row = ?")
-            .bind(message_id)
-            .bind(row_id)
-            .execute(db)
-            .await?;
+    match message_id {
+        Some(message_id) => cards::sent(db, row_id, message_id, now_ms).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The row will not be sent; the note says why.
@@ -445,25 +445,6 @@ pub async fn drop_row(
         .execute(db)
         .await?;
     Ok(())
-}
-
-/// Every waiting row of a chat that cannot be reached any more is dropped.
-pub async fn drop_chat(
-    db: &mut SqliteConnection,
-    chat_id: i64,
-    note: &str,
-    now_ms: i64,
-) -> Result<u64, StoreError> {
-    let result = sqlx::query(
-        "update outbox set state = 'dropped', note = ?, settled_at = ?
-          where chat_id = ? and state = 'waiting'",
-    )
-    .bind(note)
-    .bind(now_ms)
-    .bind(chat_id)
-    .execute(db)
-    .await?;
-    Ok(result.rows_affected())
 }
 
 /// The row waits for another attempt.
@@ -491,19 +472,6 @@ pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), Stor
     Ok(())
 }
 
-/// What waits for a forum topic goes to the chat itself: the topic is gone.
-pub async fn leave_thread(db: &mut SqliteConnection, place: Place) -> Result<(), StoreError> {
-    sqlx::query(
-        "update outbox set thread_id = null
-          where chat_id = ? and thread_id = ? and state = 'waiting'",
-    )
-    .bind(place.chat_id)
-    .bind(place.thread_id)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Since when the oldest alert waits for this chat.
 pub async fn oldest_alert(
     db: &mut SqliteConnection,
@@ -518,13 +486,20 @@ pub async fn oldest_alert(
     .await?)
 }
 
-/// The message that a row became, if it has been sent.
-pub async fn message_of(db: &mut SqliteConnection, row_id: i64) -> Result<Option<i32>, StoreError> {
-    let message: Option<Option<i32>> =
-        sqlx::query_scalar("select message_id from outbox where id = ? and state = 'sent'")
-            .bind(row_id)
-            .fetch_optional(db)
-            .await?;
+/// The message that a row became, if it has been sent to this chat. A group that became a
+/// supergroup counts its messages anew.
+pub async fn message_of(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    row_id: i64,
+) -> Result<Option<i32>, StoreError> {
+    let message: Option<Option<i32>> = sqlx::query_scalar(
+        "select message_id from outbox where id = ? and chat_id = ? and state = 'sent'",
+    )
+    .bind(row_id)
+    .bind(chat_id)
+    .fetch_optional(db)
+    .await?;
     Ok(message.flatten())
 }
 
@@ -558,12 +533,13 @@ pub async fn depth_by_class(db: &mut SqliteConnection) -> Result<Vec<ClassDepth>
     Ok(depths)
 }
 
-/// Forgets rows that were settled before `before_ms`.
+/// Forgets rows that were settled before `before_ms`, but for those that show a card.
 pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("delete from outbox where state <> 'waiting' and settled_at < ?")
-        .bind(before_ms)
-        .execute(db)
-        .await?;
+    let shows = "select 1 from card_message where outbox_row = outbox.id";
+    let sql = format!(
+        "delete from outbox where state <> 'waiting' and settled_at < ? and not exists ({shows})"
+    );
+    sqlx::query(&sql).bind(before_ms).execute(db).await?;
     Ok(())
 }
 

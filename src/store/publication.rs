@@ -4,6 +4,8 @@
 //! the edit: it is durable at its place, and our own table reader has passed that place. Records
 //! are placed and marked in the order they were made, whoever made them.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -91,6 +93,34 @@ pub async fn on_the_way(
         Ok((key, value))
     });
     parsed.collect()
+}
+
+/// Where a topic's table stands for whoever edits it. Two that are equal have seen the same rows,
+/// and the same edits on their way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark {
+    newest_edit: Option<i64>,
+    records_read: i64,
+}
+
+/// The marks of all topics that were read or edited, by default name.
+pub async fn marks(db: &mut SqliteConnection) -> Result<BTreeMap<String, Mark>, StoreError> {
+    let mut marks: BTreeMap<String, Mark> = BTreeMap::new();
+    let newest: Vec<(String, i64)> =
+        sqlx::query_as("select topic, max(id) from publication group by topic")
+            .fetch_all(&mut *db)
+            .await?;
+    for (topic, id) in newest {
+        marks.entry(topic).or_default().newest_edit = Some(id);
+    }
+    let read: Vec<(String, i64)> =
+        sqlx::query_as("select topic, sum(next_offset) from position group by topic")
+            .fetch_all(db)
+            .await?;
+    for (topic, records) in read {
+        marks.entry(topic).or_default().records_read = records;
+    }
+    Ok(marks)
 }
 
 /// The log has these records.

@@ -93,7 +93,7 @@ async fn one(
         Effect::React { about, reaction, by } => {
             cards::react(db, about, *reaction, by, now_ms).await?;
         }
-        Effect::Snooze { about, until_ms } => alerts::snooze(db, about, *until_ms).await?,
+        Effect::Snooze { about, until_ms } => alerts::snooze(db, about, *until_ms, None).await?,
     }
     Ok(())
 }
@@ -200,7 +200,7 @@ pub(super) async fn change_alerts(
     match change {
         AlertsChange::Subscribe(place) => access::subscribe(db, place, now_ms).await,
         AlertsChange::Greeted(place) => access::subscribe_unless_off(db, place, now_ms).await,
-        AlertsChange::Unsubscribe(place) => access::unsubscribe(db, place, now_ms).await,
+        AlertsChange::Unsubscribe(place) => out_of_reach::turn_off(db, place, now_ms).await,
         AlertsChange::Resume { chat_id } => access::resume(db, chat_id).await,
         AlertsChange::Unreachable { chat_id, reason } => {
             out_of_reach::give_up(db, chat_id, reason, now_ms).await.map(drop)

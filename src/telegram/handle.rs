@@ -1,5 +1,6 @@
 //! One update from the inbox to its effects: read, decide, write.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::rooms;
 use crate::rooms::turn::{Asker, Decision, Routes};
 use crate::store::inbox::{self, Waiting};
 use crate::store::outbox::{self, Class, Target};
+use crate::store::publication::{self, Mark};
 use crate::store::{Store, StoreError, StoreReader, Urgency, conversation, positions, settings};
 
 /// A decision is made again when its conversation moved meanwhile, at most this often.
@@ -53,6 +55,8 @@ struct Read {
     decide: Decision,
     room: &'static str,
     snapshot: Snapshot,
+    /// What the tables held, for whoever edits them.
+    tables: BTreeMap<String, Mark>,
     /// What an answer has to say of its age.
     stale: Option<Text>,
 }
@@ -65,6 +69,7 @@ pub struct Decided {
     /// The conversation and the person's rights, as the decision saw them.
     draft_version: Option<i64>,
     standing: Standing,
+    tables: BTreeMap<String, Mark>,
 }
 
 impl Desk {
@@ -84,7 +89,7 @@ impl Desk {
         let read = reader
             .read(move |db| Box::pin(async move { desk.read(db, &asked, log_ends).await }))
             .await?;
-        let Some(Read { decide, room, snapshot, stale }) = read else { return Ok(None) };
+        let Some(Read { decide, room, snapshot, tables, stale }) = read else { return Ok(None) };
         let draft_version = snapshot.draft.as_ref().map(|draft| draft.version);
         let mut effects = decide(incoming, &snapshot);
         if let Some(line) = stale {
@@ -93,7 +98,8 @@ impl Desk {
         if let Some(draft) = open_question(incoming, &snapshot, &effects) {
             effects.extend(rooms::question(&draft, &snapshot.settings).map(Effect::Say));
         }
-        Ok(Some(Decided { effects, room, draft_version, standing: snapshot.standing }))
+        let standing = snapshot.standing;
+        Ok(Some(Decided { effects, room, draft_version, standing, tables }))
     }
 
     /// Where the log ends; `None` where it does not say in time.
@@ -141,7 +147,8 @@ impl Desk {
             time_zone: settings.zone(self.time_zone),
             settings,
         };
-        Ok(Some(Read { decide, room, snapshot, stale }))
+        let tables = publication::marks(db).await?;
+        Ok(Some(Read { decide, room, snapshot, tables, stale }))
     }
 
     /// What look-ups of a room say of their age. Its pipeline is called like the room.
@@ -251,6 +258,7 @@ async fn write(
                 let standing = Access::load(db, &fixed).await?.standing_of(&incoming);
                 if now != decided.draft_version
                     || standing != decided.standing
+                    || was_edited_meanwhile(db, &decided).await?
                     || !apply::still_holds(db, &decided.effects, now_ms).await?
                 {
                     return Ok(false);
@@ -263,6 +271,23 @@ async fn write(
         .await?;
     crash::point("after-update-commit");
     Ok(written)
+}
+
+/// Has somebody else edited a table that this decision edits, since it was read?
+async fn was_edited_meanwhile(
+    db: &mut SqliteConnection,
+    decided: &Decided,
+) -> Result<bool, StoreError> {
+    let edited = decided.effects.iter().filter_map(|effect| match effect {
+        Effect::Publish(publish) => Some(publish.topic),
+        _ => None,
+    });
+    let edited: Vec<&str> = edited.collect();
+    if edited.is_empty() {
+        return Ok(false);
+    }
+    let now = publication::marks(db).await?;
+    Ok(edited.into_iter().any(|topic| now.get(topic) != decided.tables.get(topic)))
 }
 
 async fn finish(store: &Store, update_id: i64) -> Result<(), StoreError> {
@@ -303,26 +328,77 @@ async fn give_up(
 mod tests {
     use super::*;
     use crate::kernel::chat::{FixedAccess, Place};
-    use crate::kernel::effect::AlertsChange;
+    use crate::kernel::effect::{AlertsChange, EditRecord, Publish};
     use crate::store::{access, removal};
+
+    fn said(text: &str) -> Arc<Incoming> {
+        let chat = serde_json::json!({"id": 7, "type": "private", "first_name": "Ada"});
+        let from = serde_json::json!({"id": 7, "is_bot": false, "first_name": "Ada"});
+        let body = serde_json::json!({"update_id": 1, "message": {"message_id": 1, "date": 1,
+            "chat": chat, "from": from, "text": text}});
+        let me = Me { username: "Sill_bot".to_owned(), reads_all_group_messages: false };
+        Arc::new(parse::parse(&body.to_string(), &me).unwrap())
+    }
+
+    /// Two people confirm an edit of one plant at once: the second one decides again, with the
+    /// first one's edit before their eyes, wherever that has come to.
+    #[tokio::test]
+    async fn an_edit_is_not_written_over_one_that_came_after_it_was_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let incoming = said("/y");
+        let fixed = FixedAccess { owners: vec![7], allowed_chats: Vec::new() };
+        let publish = Publish {
+            topic: "houseplant-metadata",
+            records: vec![EditRecord { key: b"3".to_vec(), value: None }],
+            saved: Text::of("saved"),
+            queued: Text::of("queued"),
+        };
+        let read = || store.read(|db| Box::pin(async move { publication::marks(db).await }));
+        let decide = |tables| Decided {
+            effects: vec![Effect::Publish(publish.clone())],
+            room: "plants",
+            draft_version: None,
+            standing: Standing::Owner,
+            tables,
+        };
+        let before = read().await.unwrap();
+        let confirm = |tables| write(&store, &fixed, Arc::clone(&incoming), decide(tables));
+        assert!(confirm(before.clone()).await.unwrap());
+        assert!(!confirm(before).await.unwrap());
+        let on_the_way = read().await.unwrap();
+        // The edit is saved meanwhile.
+        let arrive = store.write(Urgency::People, |db| {
+            Box::pin(async move {
+                sqlx::query("delete from publication").execute(&mut *db).await?;
+                sqlx::query(
+                    "insert into position (pipeline, topic, partition, log_id, next_offset)
+                     values ('plants', 'houseplant-metadata', 0, 'log', 1)",
+                )
+                .execute(db)
+                .await?;
+                Ok(())
+            })
+        });
+        arrive.await.unwrap();
+        assert!(!confirm(on_the_way).await.unwrap());
+        let seen = read().await.unwrap();
+        assert!(confirm(seen).await.unwrap());
+    }
 
     /// F26: removed between the decision and its write.
     #[tokio::test]
     async fn nothing_is_written_for_somebody_who_lost_their_access_meanwhile() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).await.unwrap();
-        let chat = serde_json::json!({"id": 7, "type": "private", "first_name": "Ada"});
-        let from = serde_json::json!({"id": 7, "is_bot": false, "first_name": "Ada"});
-        let body = serde_json::json!({"update_id": 1, "message": {"message_id": 1, "date": 1,
-            "chat": chat, "from": from, "text": "/alerts here"}});
-        let me = Me { username: "Sill_bot".to_owned(), reads_all_group_messages: false };
-        let incoming = Arc::new(parse::parse(&body.to_string(), &me).unwrap());
+        let incoming = said("/alerts here");
         let fixed = FixedAccess { owners: vec![1], allowed_chats: Vec::new() };
         let decide = || Decided {
             effects: vec![Effect::Alerts(AlertsChange::Subscribe(Place::private(7)))],
             room: "household",
             draft_version: None,
             standing: Standing::Member,
+            tables: BTreeMap::new(),
         };
         let let_in = || {
             store.write(Urgency::People, |db| {

@@ -1,7 +1,7 @@
-//! What a look-up says of its age while its pipeline does not come along.
+//! What a look-up says of its age while its pipeline does not come along, or folds its past anew.
 //!
 //! Invariant: only an answer that changes nothing carries the line, and only while the pipeline of
-//! its room is held up: what is folded as it comes needs no word.
+//! its room is held up or rebuilt: what is folded as it comes needs no word.
 
 use crate::engine::Phase;
 use crate::kernel::effect::Effect;
@@ -14,11 +14,16 @@ const START_MS: i64 = MINUTE_MS;
 
 /// May there be something to say? Nothing has to be read for most answers.
 pub(super) fn may_be(phase: &Phase) -> bool {
-    !matches!(phase, Phase::Folding | Phase::Rebuilding)
+    !matches!(phase, Phase::Folding)
 }
 
 /// The line for a pipeline in this phase that was at the log's end then (the machine's clock).
 pub(super) fn line(phase: &Phase, caught_up_at: Option<i64>, now_ms: i64) -> Option<Text> {
+    if *phase == Phase::Rebuilding {
+        let words =
+            "⏳ I am going through the whole log again: much is missing here until I am done";
+        return Some(Text::of(format!("{words} (see /status).")));
+    }
     let is_start = *phase == Phase::ReadingTables;
     if !may_be(phase) || is_start && caught_up_at.is_none_or(|at| now_ms - at < START_MS) {
         return None;
@@ -66,9 +71,9 @@ mod tests {
         assert_eq!(told(&away, at).as_deref(), Some(words));
         assert_eq!(told(&Phase::ReadingTables, at).as_deref(), Some(words));
         assert!(told(&away, None).is_some_and(|words| words.contains("not caught up")));
-        for current in [Phase::Folding, Phase::Rebuilding] {
-            assert_eq!(told(&current, at), None);
-        }
+        assert_eq!(told(&Phase::Folding, at), None);
+        let rebuilding = told(&Phase::Rebuilding, at).unwrap();
+        assert!(rebuilding.contains("through the whole log again"), "{rebuilding}");
         assert_eq!(told(&Phase::ReadingTables, Some(NOW_MS - 1)), None);
         assert_eq!(told(&Phase::ReadingTables, None), None);
     }

@@ -229,6 +229,8 @@ async fn alerts_of_a_topic_that_is_gone_come_to_the_chat_itself() {
         );
         assert_eq!(number(&bot, &moved).await, 2);
     }
+    let left = "select count(*) from card_message where thread_id is not null";
+    assert_eq!(number(&bot, left).await, 0);
     bot.stop().await;
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use windowsill::kernel::record::NewRecord;
 
 use crate::bot::past::{Log, READINGS, WINDOW_MS, plant};
-use crate::bot::{Bot, OWNER, SOON};
+use crate::bot::{Bot, OWNER, SOON, labels};
 
 const PLANTS: i64 = 200;
 
@@ -41,5 +41,17 @@ async fn two_hundred_plants_that_are_dry_at_once_are_one_message() {
     assert_eq!(lines.last(), Some(&rest.as_str()), "{}", digest.text);
     assert!(lines.len() > 50 && lines[1].contains("was dry"), "{}", digest.text);
     assert_eq!(bot.times_said(OWNER, "is looking pretty dry"), 0);
+    // One tap is for all of them, also for those that it only counts.
+    assert_eq!(labels(&digest), ["✔️ Acknowledge all", "😴 Snooze all 6 h"]);
+    bot.handle().press_label(OWNER, OWNER, "✔️ Acknowledge all").unwrap();
+    let seen_to = "select count(*) from card where stance like '%acknowledged%'";
+    bot.counts(seen_to, PLANTS).await;
+    let shown = |handle: &windowsill::demo::botapi::Handle| {
+        let digest = handle.messages(OWNER).into_iter().find(|message| message.id == digest.id)?;
+        let lines = digest.text.lines().filter(|line| line.contains("✔️ Acknowledged by")).count();
+        (lines > 30).then_some(digest)
+    };
+    let changed = bot.handle().wait_for(SOON, "the digest", shown).await.unwrap();
+    assert!(changed.text.starts_with("200 alerts at once:"), "{}", changed.text);
     bot.stop().await;
 }

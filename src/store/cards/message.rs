@@ -1,13 +1,18 @@
 //! The messages of cards: told, changed in place, and done with.
+//!
+//! Invariant: a message gives up its card only when the one that takes its place was sent: until
+//! then both are changed, and a person has the buttons that they see.
+
+use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
 use super::{Occasion, Stored};
-use crate::kernel::card::{self, Ending, Face, GROUP_MAX, GROUP_MIN, Stance};
+use crate::kernel::card::{Ending, Episode, Face, GROUP_MAX, GROUP_MIN, Stance};
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::text::Text;
 use crate::store::outbox::{self, Action, Body, Brief, Class, Digest, RowState, Target};
-use crate::store::{StoreError, access};
+use crate::store::{StoreError, access, digest};
 
 /// Whom to tell quietly that an alert is over.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,11 +23,13 @@ pub struct Over {
 
 /// An alert's part of a message.
 #[derive(sqlx::FromRow)]
-struct Part {
+pub(super) struct Part {
     id: i64,
+    about: String,
+    since_ms: i64,
     chat_id: i64,
     thread_id: Option<i32>,
-    outbox_row: Option<i64>,
+    pub(super) outbox_row: Option<i64>,
     message_id: Option<i32>,
     state: String,
     face: String,
@@ -30,13 +37,22 @@ struct Part {
 
 impl Part {
     /// What it says so far.
-    fn face(&self) -> Result<Face, StoreError> {
+    pub(super) fn face(&self) -> Result<Face, StoreError> {
         Ok(serde_json::from_str(&self.face)?)
+    }
+
+    fn episode(&self) -> Episode {
+        Episode { about: self.about.clone(), since_ms: self.since_ms }
+    }
+
+    fn place(&self) -> Place {
+        Place { chat_id: self.chat_id, thread_id: self.thread_id }
     }
 }
 
-const PART: &str =
-    "select id, chat_id, thread_id, outbox_row, message_id, state, face from card_message";
+pub(super) const PART: &str =
+    "select id, about, since_ms, chat_id, thread_id, outbox_row, message_id, state, face
+    from card_message";
 const LIVE: &str = "about = ? and state = 'live'";
 
 /// Tells a place of alerts that it has not been told of, or is to be told of again. Where an
@@ -51,9 +67,10 @@ pub(super) async fn tell(
 ) -> Result<(), StoreError> {
     let mut told: Vec<(&Stored, Face)> = Vec::new();
     for card in cards {
-        let face = card.subject.face(&card.stance);
-        if !take_over(db, place, card, occasion, now_ms).await? {
-            told.push((card, face));
+        if is_on_its_way(db, place, card, occasion, now_ms).await? {
+            show(db, card, now_ms).await?;
+        } else {
+            told.push((card, card.subject.face(&card.stance)));
         }
     }
     match told.len() {
@@ -67,38 +84,22 @@ pub(super) async fn tell(
     }
 }
 
-/// Gives up the message that shows the card in this place so far. `true`: it was not sent yet, and
-/// says the newest by itself.
-async fn take_over(
+/// Does a message that was not sent yet tell this place of the card?
+async fn is_on_its_way(
     db: &mut SqliteConnection,
     place: Place,
     card: &Stored,
     occasion: Occasion,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let parts: Vec<Part> =
-        sqlx::query_as(&format!("{PART} where {LIVE} and chat_id = ? and thread_id is ?"))
-            .bind(&card.subject.about)
-            .bind(place.chat_id)
-            .bind(place.thread_id)
-            .fetch_all(&mut *db)
-            .await?;
-    for part in parts {
-        let state = match part.outbox_row {
-            Some(row_id) => outbox::state_of(db, row_id, now_ms).await?,
-            None => None,
-        };
-        let says_it = match state {
-            Some(RowState::Waiting { is_deferred }) => {
-                is_deferred || occasion == Occasion::Reminder
-            }
-            _ => false,
-        };
-        if says_it {
-            show(db, card, now_ms).await?;
+    for part in live(db, &card.subject.about).await? {
+        let (true, Some(row_id)) = (part.place() == place, part.outbox_row) else { continue };
+        if let Some(RowState::Waiting { is_deferred }) =
+            outbox::state_of(db, row_id, now_ms).await?
+            && (is_deferred || occasion == Occasion::Reminder)
+        {
             return Ok(true);
         }
-        put(db, &part, "moved", &part.face()?.moved(), now_ms).await?;
     }
     Ok(false)
 }
@@ -110,8 +111,9 @@ async fn say(
     told: &[(&Stored, Face)],
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let faces: Vec<Face> = told.iter().map(|(_, face)| face.clone()).collect();
-    let body = composed(&faces, told.iter().any(|(card, _)| card.urgent), true);
+    let shown: Vec<(Episode, Face)> =
+        told.iter().map(|(card, face)| (card.subject.episode(), face.clone())).collect();
+    let body = composed(&shown, told.iter().any(|(card, _)| card.urgent), true);
     let row_id = outbox::insert(db, place, Class::Alert, &Action::Say(body), now_ms, None).await?;
     for (card, face) in told {
         sqlx::query(
@@ -131,18 +133,68 @@ async fn say(
     Ok(())
 }
 
-/// The message of these faces: one alone, or several as a list. What it says in a digest says the
+/// The message of these alerts: one alone, or several as a list. What it says in a digest says the
 /// same.
-fn composed(faces: &[Face], urgent: bool, is_live: bool) -> Body {
-    let brief = |face: &Face| Brief { line: face.line.clone(), urgent };
-    let silent = !is_live;
-    if let [face] = faces {
-        let (text, keyboard) = (face.words.clone(), face.keyboard.clone());
-        return Body { keyboard, silent, brief: Some(brief(face)), ..Body::plain(text) };
+fn composed(shown: &[(Episode, Face)], urgent: bool, is_live: bool) -> Body {
+    let brief = |(episode, face): &(Episode, Face)| {
+        let (of, line) = (Some(episode.clone()), face.line.clone());
+        Brief { of, line, urgent }
+    };
+    let silent = shown.iter().all(|(_, face)| face.is_quiet);
+    if let [one] = shown {
+        let (text, keyboard) = (one.1.words.clone(), one.1.keyboard.clone());
+        return Body { keyboard, silent, brief: Some(brief(one)), ..Body::plain(text) };
     }
-    let (text, keyboard) = card::group(faces, is_live);
-    let digest = Some(Digest { named: faces.iter().map(brief).collect(), unnamed: 0 });
-    Body { keyboard, silent, digest, ..Body::plain(text) }
+    let named = shown.iter().map(brief).collect();
+    Body { silent, ..digest::message(Digest { named, unnamed: 0 }, is_live) }
+}
+
+/// A digest or a list of alerts as these alerts are now.
+fn recomposed(mut told: Digest, faces: &BTreeMap<Episode, Face>, is_live: bool) -> Body {
+    let mut silent = told.unnamed == 0;
+    for brief in &mut told.named {
+        let face = brief.of.as_ref().and_then(|episode| faces.get(episode));
+        if let Some(face) = face {
+            brief.line.clone_from(&face.line);
+        }
+        silent &= face.is_some_and(|face| face.is_quiet);
+    }
+    Body { silent, ..digest::message(told, is_live) }
+}
+
+/// A row has become this message. What showed its cards before, in the same place, gives them up.
+pub async fn sent(
+    db: &mut SqliteConnection,
+    row_id: i64,
+    message_id: i32,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    // A card outlives the row that it began as.
+    for row in ["outbox_row", "digest_row"] {
+        sqlx::query(&format!("update card_message set message_id = ? where {row} = ?"))
+            .bind(message_id)
+            .bind(row_id)
+            .execute(&mut *db)
+            .await?;
+    }
+    let earlier: Vec<Part> = sqlx::query_as(&format!(
+        "{PART} where state = 'live' and outbox_row is not ?1
+            and about in (select about from card_message where outbox_row = ?1)
+            and exists (
+                select 1 from card_message as newer
+                 where newer.outbox_row = ?1 and newer.state = 'live'
+                   and newer.about = card_message.about and newer.id > card_message.id
+                   and newer.chat_id = card_message.chat_id
+                   and newer.thread_id is card_message.thread_id)
+          order by id"
+    ))
+    .bind(row_id)
+    .fetch_all(&mut *db)
+    .await?;
+    for part in earlier {
+        put(db, &part, "moved", &part.face()?.moved(), now_ms).await?;
+    }
+    Ok(())
 }
 
 /// Shows a card as it is now, wherever it is shown.
@@ -165,8 +217,25 @@ pub(super) async fn retire(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     for part in live(db, about).await? {
-        let face = Face { keyboard: Keyboard::new(), ..part.face()? };
+        let face = Face { keyboard: Keyboard::new(), is_quiet: true, ..part.face()? };
         put(db, &part, "over", &face, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// A silence is over: messages of alerts that ended in it do not offer its end any more.
+pub(super) async fn lift(
+    db: &mut SqliteConnection,
+    about: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let over: Vec<Part> =
+        sqlx::query_as(&format!("{PART} where about = ? and state = 'over' order by id"))
+            .bind(about)
+            .fetch_all(&mut *db)
+            .await?;
+    for part in over {
+        put(db, &part, "over", &part.face()?.settled(), now_ms).await?;
     }
     Ok(())
 }
@@ -182,16 +251,44 @@ pub(super) async fn end(
     let face = card.subject.face_over(ending, &card.stance);
     let is_silenced = matches!(card.stance, Stance::Silenced { .. });
     let subscribed = access::subscriptions(db).await?;
-    let mut told = Vec::new();
+    let (mut told, mut sent_to, mut unsent) = (Vec::new(), Vec::new(), Vec::new());
     for part in live(db, &card.subject.about).await? {
-        let place = Place { chat_id: part.chat_id, thread_id: part.thread_id };
-        let was_sent = put(db, &part, "over", &face, now_ms).await?;
-        let wants = was_sent && !is_silenced && subscribed.contains(&place);
+        let place = part.place();
+        if !put(db, &part, "over", &face, now_ms).await? {
+            unsent.extend(part.outbox_row.map(|row_id| (place, row_id)));
+            continue;
+        }
+        if sent_to.contains(&place) {
+            continue;
+        }
+        sent_to.push(place);
+        let wants = !is_silenced && subscribed.contains(&place);
         if let (true, Some(brief)) = (wants, &ending.brief) {
             told.push(Over { place, brief: brief.clone() });
         }
     }
+    // Where an earlier message says that it is over, nobody is reminded of it in the morning.
+    for (place, row_id) in unsent {
+        if sent_to.contains(&place) && !shows_any(db, row_id).await? {
+            outbox::drop_waiting(db, row_id, "over before it was told again", now_ms).await?;
+            sqlx::query("delete from card_message where outbox_row = ?")
+                .bind(row_id)
+                .execute(&mut *db)
+                .await?;
+        }
+    }
     Ok(told)
+}
+
+/// Does a row show an alert that lasts?
+pub(super) async fn shows_any(db: &mut SqliteConnection, row_id: i64) -> Result<bool, StoreError> {
+    let shown: Option<i64> = sqlx::query_scalar(
+        "select 1 from card_message where outbox_row = ? and state = 'live' limit 1",
+    )
+    .bind(row_id)
+    .fetch_optional(db)
+    .await?;
+    Ok(shown.is_some())
 }
 
 /// Tells quietly what is over; several for one place as one message.
@@ -205,7 +302,7 @@ pub async fn tell_over(
         let together = (GROUP_MIN..=GROUP_MAX).contains(&of_place.len());
         let chunk = if together { of_place.len() } else { 1 };
         for overs in of_place.chunks(chunk) {
-            let brief = |over: &Over| Brief { line: over.brief.clone(), urgent: false };
+            let brief = |over: &Over| Brief { of: None, line: over.brief.clone(), urgent: false };
             let briefs: Vec<Brief> = overs.iter().map(brief).collect();
             let mut lines = overs.iter().map(|over| over.brief.clone());
             let first = lines.next().unwrap_or_default();
@@ -231,7 +328,7 @@ async fn live(db: &mut SqliteConnection, about: &str) -> Result<Vec<Part>, Store
 
 /// An alert's part of a message says this now, and the message with it. Says whether the message
 /// has been sent before, or may be on its way.
-async fn put(
+pub(super) async fn put(
     db: &mut SqliteConnection,
     part: &Part,
     state: &str,
@@ -246,7 +343,7 @@ async fn put(
         .await?;
     match part.outbox_row {
         Some(row_id) => redraw(db, row_id, now_ms).await,
-        // A digest told it: nothing shows it alone.
+        // A digest counted it: nothing shows it.
         None => {
             sqlx::query("delete from card_message where id = ? and state <> 'live'")
                 .bind(part.id)
@@ -265,23 +362,30 @@ async fn redraw(db: &mut SqliteConnection, row_id: i64, now_ms: i64) -> Result<b
         .fetch_all(&mut *db)
         .await?;
     let Some(first) = parts.first() else { return Ok(false) };
-    let (message_id, chat_id, thread_id) = (first.message_id, first.chat_id, first.thread_id);
+    let (message_id, place) = (first.message_id, first.place());
     let is_live = parts.iter().any(|part| part.state == "live");
-    let faces: Vec<Face> = parts.iter().map(Part::face).collect::<Result<_, _>>()?;
     let row = outbox::state_of(db, row_id, now_ms).await?;
     let is_sent = message_id.is_some()
         || matches!(row, Some(RowState::Sent | RowState::Waiting { is_deferred: false }));
-    // Only what is not urgent is ever put off.
-    let body = composed(&faces, false, is_live);
-    outbox::overtake_edits(db, chat_id, row_id, message_id, now_ms).await?;
+    let shown = parts
+        .iter()
+        .map(|part| Ok((part.episode(), part.face()?)))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let body = match outbox::digest_of(db, row_id).await? {
+        Some(told) => recomposed(told, &shown.iter().cloned().collect(), is_live),
+        // Only what is not urgent is ever put off.
+        None => composed(&shown, false, is_live),
+    };
+    outbox::overtake_edits(db, place.chat_id, row_id, message_id, now_ms).await?;
     if is_sent {
         let target = message_id.map_or(Target::Row(row_id), Target::Message);
-        let place = Place { chat_id, thread_id };
         outbox::insert(db, place, Class::Alert, &Action::Edit(target, body), now_ms, None).await?;
     } else if row == Some(RowState::Waiting { is_deferred: true }) {
         outbox::rewrite(db, row_id, &body).await?;
     }
-    if !is_live {
+    // The last word was said, unless it is a way out of a silence.
+    let asks = matches!(shown.as_slice(), [(_, face)] if face.asks());
+    if !is_live && !asks {
         sqlx::query("delete from card_message where outbox_row = ?")
             .bind(row_id)
             .execute(db)
@@ -290,8 +394,45 @@ async fn redraw(db: &mut SqliteConnection, row_id: i64, now_ms: i64) -> Result<b
     Ok(is_sent)
 }
 
-/// A chat is out of reach, or let in no more: nothing is changed there any longer.
-pub async fn forget_chat(db: &mut SqliteConnection, chat_id: i64) -> Result<(), StoreError> {
-    sqlx::query("delete from card_message where chat_id = ?").bind(chat_id).execute(db).await?;
-    Ok(())
+/// A digest tells what these rows were to tell. It shows the cards that it names; those that it only
+/// counts are known by it. Says whether it shows one that lasts.
+pub async fn gather(
+    db: &mut SqliteConnection,
+    rows: &[i64],
+    into_row: i64,
+    told: &Digest,
+) -> Result<bool, StoreError> {
+    for row_id in rows {
+        sqlx::query("update card_message set outbox_row = ?1 where outbox_row = ?2")
+            .bind(into_row)
+            .bind(row_id)
+            .execute(&mut *db)
+            .await?;
+        sqlx::query("update card_message set digest_row = ?1 where digest_row = ?2")
+            .bind(into_row)
+            .bind(row_id)
+            .execute(&mut *db)
+            .await?;
+    }
+    // Each of them once, as the newest row had it.
+    sqlx::query(
+        "delete from card_message where outbox_row = ?1 and exists (
+            select 1 from card_message as newer
+             where newer.outbox_row = ?1 and newer.about = card_message.about
+               and newer.since_ms = card_message.since_ms and newer.id > card_message.id)",
+    )
+    .bind(into_row)
+    .execute(&mut *db)
+    .await?;
+    let named: Vec<&Episode> = told.named.iter().filter_map(|brief| brief.of.as_ref()).collect();
+    sqlx::query(
+        "update card_message set outbox_row = null, digest_row = ?1
+          where outbox_row = ?1 and (about, since_ms) not in (
+            select value ->> 'about', value ->> 'since_ms' from json_each(?2))",
+    )
+    .bind(into_row)
+    .bind(serde_json::to_string(&named)?)
+    .execute(&mut *db)
+    .await?;
+    shows_any(db, into_row).await
 }

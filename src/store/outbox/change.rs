@@ -1,5 +1,5 @@
-//! Rows that change while they wait: rewritten, overtaken by a later edit, or put off until a
-//! chat's quiet hours are over.
+//! Rows that change while they wait: rewritten, overtaken by a later edit, dropped with their
+//! place, or put off until a chat's quiet hours are over.
 //!
 //! Invariant: a row is put off by what the chat wants when its turn comes, and for no longer; it is
 //! never dropped for it.
@@ -7,7 +7,8 @@
 use chrono_tz::Tz;
 use sqlx::SqliteConnection;
 
-use super::{Action, Body, Class, Row};
+use super::{Action, Body, Class, Digest, Row};
+use crate::kernel::chat::Place;
 use crate::kernel::settings::Settings;
 use crate::kernel::time::MINUTE_MS;
 use crate::store::StoreError;
@@ -68,6 +69,116 @@ pub async fn state_of(
         "sent" => RowState::Sent,
         _ => RowState::Dropped,
     }))
+}
+
+/// What a row tells as a list, where each alert that lasts can be found in it. A row of another
+/// version has none.
+pub async fn digest_of(
+    db: &mut SqliteConnection,
+    row_id: i64,
+) -> Result<Option<Digest>, StoreError> {
+    let body: Option<String> = sqlx::query_scalar("select body from outbox where id = ?")
+        .bind(row_id)
+        .fetch_optional(db)
+        .await?;
+    let body: Option<Body> = body.and_then(|body| serde_json::from_str(&body).ok());
+    let is_known = |digest: &Digest| digest.named.iter().any(|brief| brief.of.is_some());
+    Ok(body.and_then(|body| body.digest).filter(is_known))
+}
+
+/// A row that still waits will not be sent; the note says why.
+pub async fn drop_waiting(
+    db: &mut SqliteConnection,
+    row_id: i64,
+    note: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set state = 'dropped', note = ?, settled_at = ?
+          where id = ? and state = 'waiting'",
+    )
+    .bind(note)
+    .bind(now_ms)
+    .bind(row_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Alerts that wait for a place are not sent there; the note says why. Since when the oldest of
+/// them waited. One that is under way may still arrive.
+pub async fn drop_alerts(
+    db: &mut SqliteConnection,
+    place: Place,
+    note: &str,
+    now_ms: i64,
+) -> Result<Option<i64>, StoreError> {
+    let dropped: Vec<i64> = sqlx::query_scalar(
+        "update outbox set state = 'dropped', note = ?, settled_at = ?
+          where chat_id = ? and thread_id is ? and state = 'waiting' and class = 'alert'
+            and action = 'say'
+         returning created_at",
+    )
+    .bind(note)
+    .bind(now_ms)
+    .bind(place.chat_id)
+    .bind(place.thread_id)
+    .fetch_all(db)
+    .await?;
+    Ok(dropped.into_iter().min())
+}
+
+/// Every waiting row of a chat that cannot be reached any more is dropped.
+pub async fn drop_chat(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    note: &str,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
+    let result = sqlx::query(
+        "update outbox set state = 'dropped', note = ?, settled_at = ?
+          where chat_id = ? and state = 'waiting'",
+    )
+    .bind(note)
+    .bind(now_ms)
+    .bind(chat_id)
+    .execute(db)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// What waits for a forum topic goes to the chat itself: the topic is gone.
+pub async fn leave_thread(db: &mut SqliteConnection, place: Place) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set thread_id = null
+          where chat_id = ? and thread_id = ? and state = 'waiting'",
+    )
+    .bind(place.chat_id)
+    .bind(place.thread_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What changes messages of cards that are out of reach now is not sent; the note says why.
+pub async fn drop_card_edits(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    note: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set state = 'dropped', note = ?, settled_at = ?
+          where chat_id = ? and state = 'waiting' and class = 'alert' and action = 'edit'
+            and not exists (select 1 from outbox as changed
+                             where changed.id = outbox.edits_row and changed.state = 'waiting')",
+    )
+    .bind(note)
+    .bind(now_ms)
+    .bind(chat_id)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// A row that is put off says this instead.

@@ -18,7 +18,7 @@ use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::store::outbox::{self, Action, Class, Row, Target};
 use crate::store::parks::{self, Park};
-use crate::store::{Store, StoreError, Urgency, access, migration};
+use crate::store::{Store, StoreError, Urgency, access, cards, migration};
 use crate::telegram::access::FixedAccess;
 use crate::telegram::client::CallError;
 use crate::telegram::meter::Meter;
@@ -216,6 +216,8 @@ async fn leave_thread(
     reason: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    // First: what this changes waits for the topic, too.
+    cards::leave_thread(db, place, now_ms).await?;
     outbox::leave_thread(db, place).await?;
     if !access::leave_thread(db, place, reason, now_ms).await? {
         return Ok(());

@@ -40,7 +40,7 @@ pub(super) async fn row(store: &Store, api: &BotApi, row: &Row) -> Sent {
                 Shown::TextInstead(_) => message(api, row, &alone(body), None).await,
             }
         }
-        Action::Edit(target, body) => match message_id(store, *target).await {
+        Action::Edit(target, body) => match message_id(store, row.place.chat_id, *target).await {
             // A card's change is no news by itself.
             Ok(None) if row.class == Class::Alert => return Sent::Moot,
             Ok(message_id) => message(api, row, body, message_id).await,
@@ -66,7 +66,11 @@ fn alone(body: &Body) -> Body {
     body
 }
 
-async fn message_id(store: &Store, target: Target) -> Result<Option<i32>, StoreError> {
+async fn message_id(
+    store: &Store,
+    chat_id: i64,
+    target: Target,
+) -> Result<Option<i32>, StoreError> {
     match target {
         Target::New => Ok(None),
         Target::Message(message_id) => Ok(Some(message_id)),
@@ -74,7 +78,9 @@ async fn message_id(store: &Store, target: Target) -> Result<Option<i32>, StoreE
         // this one is a new message.
         Target::Row(row_id) => {
             store
-                .read(move |db| Box::pin(async move { outbox::message_of(db, row_id).await }))
+                .read(move |db| {
+                    Box::pin(async move { outbox::message_of(db, chat_id, row_id).await })
+                })
                 .await
         }
     }

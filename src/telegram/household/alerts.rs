@@ -1,11 +1,12 @@
 //! `/alerts`: the newest ones, and whether more come to this place. A forum topic is a place of
 //! its own.
 
-use crate::kernel::chat::{Incoming, Snapshot, Standing};
-use crate::kernel::effect::{AlertsChange, Effect};
+use crate::kernel::card;
+use crate::kernel::chat::{Incoming, Keyboard, Snapshot, Standing};
+use crate::kernel::effect::{AlertsChange, Effect, Say};
 use crate::kernel::text::Text;
 use crate::kernel::when;
-use crate::store::alerts::Recorded;
+use crate::store::alerts::{Recorded, Silence};
 
 /// The data of the button that sends alerts to the place where it is.
 pub(super) const HERE: &str = "house:alerts:here";
@@ -37,6 +38,8 @@ pub struct Overview {
     pub(super) newest: Vec<Recorded>,
     /// What lasts now: how many, and some of them in a line each.
     pub(super) lasting: (i64, Vec<Text>),
+    /// What is told no more, as `lasting`.
+    pub(super) silences: (i64, Vec<Silence>),
     /// They come to the place that asks.
     pub(super) subscribed: bool,
 }
@@ -50,7 +53,10 @@ pub(super) fn decide(
     let (place, subscribed) = (incoming.place, overview.subscribed);
     let here = if place.thread_id.is_some() { "this topic" } else { "this chat" };
     let change = match wish {
-        Wish::List => return vec![super::say(list(overview, here, incoming, snapshot))],
+        Wish::List => {
+            let list = Say::new(list(overview, here, incoming, snapshot));
+            return vec![Effect::Say(list.with(ways_out(overview, snapshot)))];
+        }
         Wish::Unclear => {
             let words = "I know /alerts, which lists the newest, /alerts here, which sends them \
                          here, and /alerts off, which stops that.";
@@ -82,8 +88,20 @@ fn may_change(incoming: &Incoming, snapshot: &Snapshot) -> bool {
     }
 }
 
+/// A button for each silence.
+fn ways_out(overview: &Overview, snapshot: &Snapshot) -> Keyboard {
+    if !snapshot.standing.may_edit() {
+        return Keyboard::new();
+    }
+    let button = |silence: &Silence| {
+        let brief = silence.brief.clone().told_in(&snapshot.settings, snapshot.time_zone);
+        vec![card::tell_again(&silence.about, &brief)]
+    };
+    overview.silences.1.iter().map(button).collect()
+}
+
 fn list(overview: &Overview, here: &str, incoming: &Incoming, snapshot: &Snapshot) -> Text {
-    let Overview { newest, lasting, subscribed } = overview;
+    let Overview { newest, lasting, silences, subscribed } = overview;
     let mut text = if newest.is_empty() {
         Text::of("No alerts so far.")
     } else {
@@ -98,6 +116,12 @@ fn list(overview: &Overview, here: &str, incoming: &Incoming, snapshot: &Snapsho
         text = text.line().below(Text::new().bold(format!("{} last now", lasting.0)));
         let of_chat = |line: &Text| line.clone().told_in(&snapshot.settings, snapshot.time_zone);
         text = lasting.1.iter().map(of_chat).fold(text, Text::below);
+    }
+    if silences.0 > 0 {
+        text = text.line().below(Text::new().bold(format!("🔕 {} silenced", silences.0)));
+        let brief = |silence: &Silence| silence.brief.clone();
+        let of_chat = |line: Text| line.told_in(&snapshot.settings, snapshot.time_zone);
+        text = silences.1.iter().map(brief).map(of_chat).fold(text, Text::below);
     }
     let (state, hint) = match *subscribed {
         true => ("come", " /alerts off stops them."),

@@ -32,7 +32,10 @@ pub(super) fn decide(
     } else if found.is_empty() {
         return vec![answered("That is over already; nothing is left to do.".to_owned())];
     }
-    let words = card::answer(reaction, !abouts.is_empty(), snapshot.now_ms);
+    let words = match found.first() {
+        Some(card) if abouts.is_empty() => card::answer_again(reaction, &card.stance),
+        _ => card::answer(reaction, snapshot.now_ms),
+    };
     let note = words.told_in(&snapshot.settings, snapshot.time_zone).to_plain();
     let mut effects = vec![answered(note)];
     let react = |about| Effect::React { about, reaction, by: by.to_owned() };

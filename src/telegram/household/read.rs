@@ -32,8 +32,9 @@ impl Answers for Household {
                     let newest = alerts::newest(db, ALERTS_SHOWN).await?;
                     let places = access::subscriptions(db).await?;
                     let lasting = cards::lasting(db, ALERTS_SHOWN).await?;
+                    let silences = alerts::silences(db, ALERTS_SHOWN).await?;
                     let subscribed = places.contains(&asker.place);
-                    Known::Alerts(Overview { newest, lasting, subscribed })
+                    Known::Alerts(Overview { newest, lasting, silences, subscribed })
                 }
                 Ask::Card(tap) => {
                     let (chat_id, message_id) = (asker.place.chat_id, asker.message_id);

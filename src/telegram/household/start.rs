@@ -82,7 +82,11 @@ fn claim(
         if door.refused_before {
             return Vec::new();
         }
-        return vec![say("This bot has an owner already; ask them for an invitation."), refused];
+        // A button of an alert leads here from a group, also those who may only look there.
+        let words = "This bot has an owner already; ask them for an invitation.\n\
+                     If a button in a group brought you here, ask me in the group itself: /help \
+                     lists there what you may see.";
+        return vec![say(words), refused];
     };
     if claim.tries_of_user >= TRIES_OF_USER || claim.tries_in_all >= TRIES_IN_ALL {
         return vec![say("Too many wrong codes. Restart windowsill: it prints a new one.")];

@@ -83,12 +83,25 @@ async fn what_is_silenced_is_not_told_when_it_comes_again() {
     house.reads([1], 61..130, |_, _| HOT).await;
     house.later(150).await;
     house.bot.counts("select count(*) from alert where rule = 'plants.hot'", 2).await;
-    house.bot.answers(OWNER, "/alerts", "is too hot (31.0").await;
+    let list = house.bot.answers(OWNER, "/alerts", "is too hot (31.0").await;
     let listed = house.bot.said(OWNER).pop().unwrap();
-    assert!(listed.contains("· snoozed"), "{listed}");
+    assert!(listed.contains("· kept quiet"), "{listed}");
+    assert!(listed.contains("🔕 1 silenced\n🔥 Fern 1"), "{listed}");
     assert_eq!(house.bot.times_said(OWNER, "is no longer"), 0);
-    tap(&house, &over, "🔔 Tell again");
+    // By the list, or by the message that it was; neither offers it any more.
+    assert_eq!(labels(&over), ["🔔 Tell again", "🪴 Open the plant"]);
+    let way_out = labels(&list).pop().unwrap();
+    assert!(way_out.starts_with("🔔 Tell again: 🔥 Fern 1 is too hot"), "{way_out}");
+    tap(&house, &list, &way_out);
     house.bot.notes("I tell of it again.").await;
+    let lifted = |handle: &windowsill::demo::botapi::Handle| {
+        let over = handle.messages(OWNER).into_iter().find(|message| message.id == id)?;
+        (labels(&over) == ["🪴 Open the plant"]).then_some(())
+    };
+    house.bot.handle().wait_for(SOON, "no button", lifted).await.unwrap();
+    house.bot.answers(OWNER, "/alerts", "1 last now").await;
+    let listed = house.bot.said(OWNER).pop().unwrap();
+    assert!(!listed.contains("silenced"), "{listed}");
     house.bot.stop().await;
     house.reads([1], 131..200, |_, _| FINE).await;
     house.later(220).await;
@@ -162,6 +175,9 @@ async fn in_a_group_a_link_opens_the_plant_in_private() {
     let (link, word) = button.url.as_ref().unwrap().split_once("?start=").unwrap();
     assert!(link.starts_with("https://t.me/") && button.data.is_none(), "{button:?}");
     house.bot.answers(OWNER, &format!("/start {word}"), "Temperature: 31.0").await;
+    // Who may only look in the group is told where that is.
+    const VIEWER: i64 = 77;
+    house.bot.answers(VIEWER, &format!("/start {word}"), "ask me in the group itself").await;
     // Whoever acknowledges it in the group has done so for everybody.
     house.bot.handle().press_label(GROUP, OWNER, "✔️ Acknowledge").unwrap();
     let id = house.says("✔️ Acknowledged by").await;

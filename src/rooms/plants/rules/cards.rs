@@ -145,7 +145,8 @@ fn words(kind: Kind, who: &Named, seen: &Seen, began: Began) -> (Text, Text) {
 pub fn over(kind: Kind, who: &Named, since_ms: i64, why: Why, seen: Option<&Seen>) -> Ending {
     let about = about(who.plant_id, kind);
     if why == Why::Superseded {
-        let words = Text::of("⤵️ Now it is dry: told below");
+        // Where that is told, and when, goes by the chat: it may be night there.
+        let words = Text::of("🏜 Dry by now");
         return Ending { about, since_ms, words, brief: None };
     }
     if why == Why::Watered {

@@ -4,18 +4,16 @@ use super::buttons::snoozed;
 use super::dialog::{Form, Opened, Opening};
 use super::marks::{self, Mark};
 use super::{Ask, Known, Unclear, show, spelling, ssids, stored, unwatching};
+use crate::kernel::card::SNOOZE_MS;
 use crate::kernel::chat::{Incoming, Snapshot};
 use crate::kernel::dialog::{self as conversation, Forms};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
-use crate::kernel::time::HOUR_MS;
 use crate::kernel::when;
 use crate::rooms::wifi::given::{Matches, Said, Who};
 use crate::rooms::wifi::lookup::{Found, Wanted};
 use crate::rooms::wifi::types::{MacAddr, Ssid};
 
-/// How long nobody is told of a device after a tap.
-const SNOOZE_MS: i64 = 6 * HOUR_MS;
 const MEMBERS_ONLY: &str = "Only members change this; an owner can make you one.";
 
 pub(super) fn decide(
