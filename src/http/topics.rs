@@ -136,8 +136,10 @@ async fn write(
         Some(since) => {
             pages.once.append(pages.log.clone(), &found.log_name, since, records).await?
         }
-        None => pages.append(found, records, &numbers, &mut rejected).await?,
+        None => pages.append(found, records).await?,
     };
+    rejected.extend(done.refused.into_iter().map(|(index, reason)| (numbers[index], reason)));
+    rejected.sort_unstable();
     let reason = |(line, reason): &(u64, String)| json!({ "line": line, "reason": reason });
     let reasons: Vec<Value> = rejected.iter().take(REASONS_MAX).map(reason).collect();
     Ok(Json(json!({
@@ -185,7 +187,8 @@ impl TopicPages {
         if given.is_some_and(|given| given.ct_eq(expected).into()) {
             return Ok(());
         }
-        let reason = "expected the header `Authorization: Bearer` with http.token";
+        let reason = "expected the header `Authorization: Bearer` with http.token as it is set here; \
+                      a sensor's http.token must be the same";
         Err(Refusal::new(StatusCode::UNAUTHORIZED, reason))
     }
 
@@ -194,23 +197,16 @@ impl TopicPages {
             .map_err(|error| Refusal::new(StatusCode::NOT_FOUND, error.to_string()))
     }
 
-    /// Appends each record that the log takes; the lines of the others are rejected.
-    async fn append(
-        &self,
-        found: &Topic,
-        records: Vec<NewRecord>,
-        numbers: &[u64],
-        rejected: &mut Vec<(u64, String)>,
-    ) -> Result<Appended, LogError> {
+    /// Appends each record that the log takes.
+    async fn append(&self, found: &Topic, records: Vec<NewRecord>) -> Result<Appended, LogError> {
         let mut written = records.len();
+        let mut refused = Vec::new();
         if written > 0 {
-            let refused = self.log.append_each(&found.log_name, records).await?;
+            let found = self.log.append_each(&found.log_name, records).await?;
+            refused.extend(found.into_iter().map(|(index, error)| (index, error.to_string())));
             written -= refused.len();
-            rejected
-                .extend(refused.iter().map(|(index, error)| (numbers[*index], error.to_string())));
-            rejected.sort_unstable();
         }
         let ends = Ends::of(self.log.as_ref(), &found.log_name).await?;
-        Ok(Appended { written, repeated: 0, ends })
+        Ok(Appended { written, repeated: 0, refused, ends })
     }
 }

@@ -5,7 +5,7 @@ use windowsill::config::{BotUrl, Secret};
 use windowsill::sensor::bench::Bench;
 use windowsill::sensor::feed::{Feed, HttpFeed};
 use windowsill::sensor::mapping::Plants;
-use windowsill::sensor::moment::{Clocks, Moment, Now};
+use windowsill::sensor::moment::{Moment, Now};
 use windowsill::sensor::queue::Queue;
 use windowsill::sensor::simulate::SimulatedBus;
 use windowsill::sensor::soil::{ADDRESSES, sensor_id};
@@ -173,10 +173,12 @@ async fn forty_minutes_unplugged_lose_no_reading_and_late_ones_are_counted_and_s
     for round in 0..rounds {
         let since_boot_ms = round * EVERY_MS;
         let moment = Moment { boot: "a start".to_owned(), since_boot_ms };
-        station.take(&bench.measure(), Now { wall_ms: first_ms + since_boot_ms, moment }).await;
+        station
+            .take(&bench.measure(), Now { wall_ms: Some(first_ms + since_boot_ms), moment })
+            .await;
     }
-    let clocks = Clocks::of_machine();
-    let away = station.deliver_some(&clocks).await.unwrap_err();
+    let now_ms = windowsill::clock::now_ms();
+    let away = station.deliver_some(now_ms).await.unwrap_err();
     assert!(away.to_string().contains("the bot does not answer"), "{away}");
     assert_eq!(station.queue().waiting().await.unwrap(), rounds * 4);
 
@@ -186,7 +188,7 @@ async fn forty_minutes_unplugged_lose_no_reading_and_late_ones_are_counted_and_s
     let at_ms = window_end_ms + 10 * MINUTE_MS;
     log.append(&[Reading { plant_id: 9, moisture: 50.0, at_ms, partition: 0 }]).await;
     bot.started().await;
-    while station.deliver_some(&clocks).await.unwrap() {}
+    while station.deliver_some(now_ms).await.unwrap() {}
     assert_eq!(station.queue().waiting().await.unwrap(), 0);
     assert_eq!(station.tally().delivered, 320);
     assert_eq!(station.tally().lost, 0);
