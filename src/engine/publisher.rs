@@ -1,16 +1,18 @@
 //! The pumps that carry to the log what waits in the store: confirmed edits, and dead letters.
 //!
-//! Invariant: what waits is appended and marked in its order, so a re-sent older edit is always
-//! followed by the newer one. An edit that can never be encoded is set aside and told; it holds up
-//! nothing.
+//! Invariant: what waits for a topic is appended and marked in its order, so a re-sent older edit is
+//! always followed by the newer one. Nothing enters a log on which no pipeline stands (`ground.rs`).
+//! An edit that can never be encoded is set aside and told; it holds up nothing.
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::ground::{Behalf, firm};
 use super::resolve::prepare;
 use super::{EngineError, Workshop, error_chain, jittered};
 use crate::clock;
@@ -52,15 +54,15 @@ pub async fn publish_letters(workshop: &Workshop) -> Result<bool, EngineError> {
 /// What is in the log and not marked yet.
 #[derive(Clone)]
 enum Appended {
-    /// Ids of edits, and their places.
-    Edits(Vec<(i64, Placed)>),
+    /// Ids of edits, and their places in the log of this id.
+    Edits(Arc<str>, Vec<(i64, Placed)>),
     /// Ids of dead letters.
     Letters(Vec<i64>),
     /// Trying again would never help, and what comes after it must not wait.
     Never { edit_id: i64, reason: String },
 }
 
-/// Appends a batch of what waits. `None`: nothing does.
+/// Appends a batch of what waits. `None`: nothing does, or there is no log for it at the moment.
 type Append = for<'a> fn(&'a Workshop) -> BoxFuture<'a, Result<Option<Appended>, EngineError>>;
 
 async fn carry(
@@ -70,9 +72,11 @@ async fn carry(
     append: Append,
 ) -> Result<(), EngineError> {
     let mut changes = workshop.store.changes();
+    let mut footings = workshop.ground.subscribe();
     let mut retry = Retry::new(what, stop.clone());
     while !*stop.borrow() {
         changes.mark_unchanged();
+        footings.mark_unchanged();
         let Some(appended) = until_stopped(append(&workshop), &mut stop).await else { break };
         match appended {
             Ok(None) => retry.succeeded(),
@@ -96,6 +100,7 @@ async fn carry(
         tokio::select! {
             _ = stop.changed() => {}
             _ = changes.changed() => {}
+            _ = footings.changed() => {}
         }
     }
     Ok(())
@@ -161,6 +166,9 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
     if waiting.is_empty() {
         return Ok(None);
     }
+    if firm(workshop, Behalf::Household).await?.is_none() {
+        return Ok(None);
+    }
     let mut records = Vec::with_capacity(waiting.len());
     for buried in &waiting {
         let letter = &buried.letter;
@@ -178,10 +186,30 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
     Ok(Some(Appended::Letters(waiting.iter().map(|buried| buried.id).collect())))
 }
 
-/// Appends the oldest edits, those of one topic.
+/// Appends the oldest edits, those of one topic. A topic that waits for somebody holds up no other.
 async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineError> {
-    let pending =
-        workshop.store.read(|db| Box::pin(async move { publication::pending(db).await })).await?;
+    let topics = workshop.store.read(|db| Box::pin(publication::pending_topics(db))).await?;
+    let mut first_error = None;
+    for topic in topics {
+        match append_edits_of(workshop, topic).await {
+            Ok(None) => {}
+            Err(error) if error.waits_for_somebody() => {
+                first_error.get_or_insert(error);
+            }
+            done => return done,
+        }
+    }
+    first_error.map_or(Ok(None), Err)
+}
+
+async fn append_edits_of(
+    workshop: &Workshop,
+    topic: String,
+) -> Result<Option<Appended>, EngineError> {
+    let pending = workshop
+        .store
+        .read(|db| Box::pin(async move { publication::pending(db, &topic).await }))
+        .await?;
     if let Some(first) = pending.first()
         && let Ok(topic) = workshop.topics.get(&first.topic)
     {
@@ -192,6 +220,7 @@ async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineErr
         Encoded::Never { edit_id, reason } => return Ok(Some(Appended::Never { edit_id, reason })),
         Encoded::Batch(topic, batch) => (topic, batch),
     };
+    let Some(log_id) = firm(workshop, Behalf::Readers(topic)).await? else { return Ok(None) };
     workshop.topics.create(workshop.log.as_ref()).await?;
     let (mut ids, mut records): (Vec<i64>, Vec<NewRecord>) = batch.into_iter().unzip();
     let oldest = pending.first().map_or(0, |first| first.edit_id);
@@ -211,7 +240,7 @@ async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineErr
         appended => appended?,
     };
     crash::point("after-append");
-    Ok(Some(Appended::Edits(ids.into_iter().zip(places).collect())))
+    Ok(Some(Appended::Edits(log_id, ids.into_iter().zip(places).collect())))
 }
 
 /// What the head of the queue comes to.
@@ -226,8 +255,7 @@ enum Encoded<'a> {
     },
 }
 
-/// Encodes the oldest records: one topic at a time, and whole edits, so that the order of the edits
-/// is kept and none enters the log by half.
+/// Encodes the oldest records of a topic: whole edits, so that none enters the log by half.
 fn encoded<'a>(workshop: &'a Workshop, pending: &[Pending]) -> Encoded<'a> {
     let Some(first) = pending.first() else { return Encoded::Nothing };
     let never = |reason| Encoded::Never { edit_id: first.edit_id, reason };
@@ -237,7 +265,7 @@ fn encoded<'a>(workshop: &'a Workshop, pending: &[Pending]) -> Encoded<'a> {
     };
     let now_ms = workshop.clock.now_ms();
     let mut batch = Vec::new();
-    for waiting in pending.iter().take_while(|waiting| waiting.topic == first.topic) {
+    for waiting in pending {
         match record(topic, waiting, now_ms) {
             Ok(record) => batch.push((waiting, record)),
             Err(reason) => {
@@ -255,7 +283,7 @@ fn encoded<'a>(workshop: &'a Workshop, pending: &[Pending]) -> Encoded<'a> {
 /// Stores that it is in the log, and where.
 async fn mark(workshop: &Workshop, appended: Appended) -> Result<(), EngineError> {
     let urgency = match appended {
-        Appended::Edits(_) | Appended::Never { .. } => Urgency::People,
+        Appended::Edits(..) | Appended::Never { .. } => Urgency::People,
         Appended::Letters(_) => Urgency::Bulk,
     };
     if let Appended::Never { edit_id, .. } = appended {
@@ -268,7 +296,9 @@ async fn mark(workshop: &Workshop, appended: Appended) -> Result<(), EngineError
             Box::pin(async move {
                 let now_ms = clock::now_ms();
                 match appended {
-                    Appended::Edits(placed) => publication::mark_placed(db, &placed, now_ms).await,
+                    Appended::Edits(log_id, placed) => {
+                        publication::mark_placed(db, &log_id, &placed, now_ms).await
+                    }
                     Appended::Letters(ids) => dead_letters::mark_published(db, &ids, now_ms).await,
                     Appended::Never { edit_id, reason } => {
                         publication::fail(db, edit_id, &reason, now_ms).await
