@@ -109,6 +109,7 @@ async fn run(
         let topics = house::topics(config)?;
         let log = OpenLog::open(config, &topics).await?;
         house::refuse_demo_folder("sensor", &log, config).await?;
+        house::refuse_before_carried(&log, config).await?;
         let feed = Feed::Log(LogFeed::new(log.events(), topics));
         let station = station(config, queue, feed).await?;
         let ran = work(&station, station.run(bench, clocks, asked)).await;
