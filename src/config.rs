@@ -295,6 +295,9 @@ section! {
         pub bus: PathBuf,
         /// Every sensor is read once in so many seconds.
         pub interval_seconds: u32,
+        /// For so many minutes after the machine's start its clock is gone by only if it was set
+        /// since then: without a battery it begins where it stood at the last stop.
+        pub clock_wait_minutes: u16,
         /// What a sensor's raw value is in dry and in wet soil, by its id:
         /// `"0x36" = [412, 987]`. It wins over what `sensor calibrate` kept in `data_dir`.
         pub calibration: BTreeMap<String, Calibration>,
@@ -453,6 +456,7 @@ impl Default for Sensor {
             url: None,
             bus: PathBuf::from("/dev/i2c-1"),
             interval_seconds: 30,
+            clock_wait_minutes: 10,
             calibration: BTreeMap::new(),
         }
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use windowsill::background;
 use windowsill::clock::SystemClock;
 use windowsill::config::Config;
-use windowsill::engine::{EngineSettings, Runner, Workshop};
+use windowsill::engine::{EngineSettings, Ground, Runner, Workshop};
 use windowsill::kernel::record::NewRecord;
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::codec::Codec;
@@ -135,6 +135,7 @@ async fn workshop(dir: &Path) -> Workshop {
         log: Arc::new(log),
         store: Store::open(dir).await.unwrap(),
         topics,
+        ground: Ground::default(),
         clock: Arc::new(SystemClock),
         settings: EngineSettings { clock_lag_ms: 2_000, alert_max_age_ms: 12 * 3_600_000 },
     }

@@ -29,6 +29,7 @@ pub(super) async fn capture(config: &Config, options: cli::Capture) -> Result<Ex
     let found = topic::find(&topics, TOPIC)?;
     let log = OpenLog::open_with(config, &topics).await?;
     log.expect_in_use().await?;
+    house::refuse_before_carried(&log, config).await?;
     let clock = house::clock_of(&log, config).await?;
     let writing = WriteOptions {
         format: LineFormat::Value,

@@ -42,6 +42,7 @@ pub(super) async fn run(config: &Config, verb: DeadLetters) -> Result<Exit, Fail
                 None => Which::Ids(ids),
             };
             let log = OpenLog::open_with(config, &topics).await?;
+            house::refuse_before_carried(&log, config).await?;
             let events = log.events();
             let (dir, mut report) = (&config.data_dir, std::io::stderr());
             let done =

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::demo::clock::DemoClock;
 use crate::demo::feed;
 use crate::engine::results::{self, ResultTable};
-use crate::engine::{EngineSettings, Workshop};
+use crate::engine::{EngineSettings, Ground, Workshop, error_chain};
 use crate::exit::Exit;
 use crate::kernel::chat::Place;
 use crate::kernel::time::HOUR_MS;
@@ -18,7 +18,7 @@ use crate::log::LogError;
 use crate::log::codec::WriterSchema;
 use crate::log::embedded::upkeep::Keep;
 use crate::log::topics::{Topics, TopicsError};
-use crate::ops::inspect;
+use crate::ops::inspect::{self, InspectError};
 use crate::rooms::{self, Pipe};
 use crate::store::{DirLock, Store, StoreError, Urgency, access, carry, lock, schemas, state_path};
 
@@ -45,7 +45,7 @@ impl From<StoreError> for Failure {
             StoreError::Newer { .. } | StoreError::HalfRestored(_) => Exit::Usage,
             _ => Exit::Errors,
         };
-        Failure::new(exit, crate::engine::error_chain(&error))
+        Failure::new(exit, error_chain(&error))
     }
 }
 
@@ -58,7 +58,7 @@ impl From<LogError> for Failure {
             | LogError::Carried(_) => Exit::Usage,
             _ => Exit::Errors,
         };
-        Failure::new(exit, crate::engine::error_chain(&error))
+        Failure::new(exit, error_chain(&error))
     }
 }
 
@@ -118,7 +118,8 @@ impl House {
             clock_lag_ms: i64::try_from(config.clock_lag_ms).unwrap_or(i64::MAX),
             alert_max_age_ms: i64::from(config.alert_max_age_hours) * HOUR_MS,
         };
-        let workshop = Workshop { log: log.events(), store, topics, clock, settings };
+        let (log_events, ground) = (log.events(), Ground::default());
+        let workshop = Workshop { log: log_events, store, topics, ground, clock, settings };
         let keep = upkeep::keep(&config.embedded_log);
         Ok(House { workshop, log, keep, _lock: lock })
     }
@@ -250,16 +251,46 @@ pub(super) async fn refuse_uncarried(house: &House, config: &Config) -> Result<(
         return Ok(());
     }
     let found = inspect::log(&config.log_path(), None).await;
-    let found = found.map_err(|error| Failure::new(Exit::Errors, error.to_string()))?;
+    let found = found.map_err(|error| Failure::new(Exit::Errors, error_chain(&error)))?;
     let store = &house.workshop.store;
     let logs = store.read(|db| Box::pin(async move { carry::logs(db).await })).await?;
-    if !logs.contains(&found.id) {
+    match logs.contains(&found.id) {
+        true => Err(uncarried(config)),
+        false => Ok(()),
+    }
+}
+
+/// Whoever appends keeps out of it as well, while the folder's own log may still be carried: what they
+/// wrote would have to be deleted first.
+pub(super) async fn refuse_before_carried(log: &OpenLog, config: &Config) -> Result<(), Failure> {
+    if log.embedded().is_some() || !config.log_path().is_file() {
         return Ok(());
     }
+    let failed = |error: InspectError| Failure::new(Exit::Errors, error_chain(&error));
+    let found = inspect::log(&config.log_path(), None).await.map_err(failed)?;
+    let is_carried = found.carried.as_ref().is_some_and(|mark| mark.is_done);
+    let is_empty = found.topics.iter().all(|(stat, _)| stat.records == 0);
+    if is_carried || is_empty {
+        return Ok(());
+    }
+    let path = state_path(&config.data_dir);
+    let positions = match path.is_file() {
+        true => inspect::state(&path, None).await.map_err(failed)?.positions,
+        false => Vec::new(),
+    };
+    // A household that began anew in the cluster has left the file behind.
+    let has_left = !positions.is_empty() && positions.iter().all(|at| at.log_id != found.id);
+    match has_left {
+        true => Ok(()),
+        false => Err(uncarried(config)),
+    }
+}
+
+fn uncarried(config: &Config) -> Failure {
     let reason = format!(
-        "kafka.brokers is set, and what was folded belongs to {}: carry it over with `windowsill \
-         migrate-log`, or let `windowsill rebuild --accept-loss` begin anew in the cluster",
+        "kafka.brokers is set, and {} still holds what is not in the cluster: carry it over with \
+         `windowsill migrate-log`, or let `windowsill rebuild --accept-loss` begin anew in the cluster",
         config.log_path().display()
     );
-    Err(Failure::new(Exit::Usage, reason))
+    Failure::new(Exit::Usage, reason)
 }

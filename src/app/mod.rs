@@ -146,6 +146,7 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
             let found = find(&name)?;
             let log = OpenLog::open_with(config, &topics).await?;
             log.expect_in_use().await?;
+            house::refuse_before_carried(&log, config).await?;
             let clock = house::clock_of(&log, config).await?;
             if let Err(error) = topics.prepare(found).await {
                 // Lines of bytes need no schema; any other is rejected, and this is why.

@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::sensor::bench::{Bench, Sleep};
 use crate::sensor::calibrate::{self, CalibrateError, Soaked};
 use crate::sensor::feed::{Feed, HttpFeed, LogFeed};
+use crate::sensor::moment::Clocks;
 use crate::sensor::queue::{LOCK, Queue, QueueError};
 use crate::sensor::simulate::SimulatedBus;
 use crate::sensor::soil;
@@ -55,9 +56,13 @@ pub(super) async fn sensor(config: &Config, options: Sensor) -> Result<Exit, Fai
     match options.verb {
         None if options.simulation.simulate => {
             let bus = SimulatedBus::house(options.simulation.seed, clock::now_ms);
-            run(config, queue, bus).await
+            // Nothing is measured, so no time of it can be wrong.
+            run(config, queue, bus, Duration::ZERO).await
         }
-        None => run(config, queue, open_bus(config)?).await,
+        None => {
+            let clock_wait = Duration::from_secs(60 * u64::from(config.sensor.clock_wait_minutes));
+            run(config, queue, open_bus(config)?, clock_wait).await
+        }
         Some(SensorVerb::Calibrate { address, simulation }) if simulation.simulate => {
             let bus = SimulatedBus::house(simulation.seed, clock::now_ms);
             let soil = bus.clone();
@@ -95,14 +100,19 @@ async fn run(
     config: &Config,
     queue: Queue,
     bus: impl I2c + Send + 'static,
+    clock_wait: Duration,
 ) -> Result<Exit, Failure> {
+    let clocks = Clocks::of_machine(clock_wait);
+    let bench = Bench::new(bus, Sleep, &soil::ADDRESSES);
     let asked = asked_to_stop().map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
     let Some(url) = &config.sensor.url else {
         let topics = house::topics(config)?;
         let log = OpenLog::open(config, &topics).await?;
         house::refuse_demo_folder("sensor", &log, config).await?;
+        house::refuse_before_carried(&log, config).await?;
         let feed = Feed::Log(LogFeed::new(log.events(), topics));
-        let ran = work(config, queue, feed, bus, asked).await;
+        let station = station(config, queue, feed).await?;
+        let ran = work(&station, station.run(bench, clocks, asked)).await;
         log.close().await;
         return ran;
     };
@@ -113,20 +123,21 @@ async fn run(
     };
     let feed =
         HttpFeed::new(url, token).map_err(|error| Failure::new(Exit::Fault, error.to_string()))?;
-    work(config, queue, Feed::Http(feed), bus, asked).await
+    let station = station(config, queue, Feed::Http(feed)).await?;
+    work(&station, station.run(bench, clocks, asked)).await
 }
 
-async fn work(
-    config: &Config,
-    queue: Queue,
-    feed: Feed,
-    bus: impl I2c + Send + 'static,
-    asked: impl Future<Output = ()>,
-) -> Result<Exit, Failure> {
+async fn station(config: &Config, queue: Queue, feed: Feed) -> Result<Station, StationError> {
     let interval = Duration::from_secs(config.sensor.interval_seconds.into());
-    let station = Station::new(queue, feed, interval, &config.sensor.calibration).await?;
-    let bench = Bench::new(bus, Sleep, &soil::ADDRESSES);
-    let ended = station.run(bench, asked).await;
+    Station::new(queue, feed, interval, &config.sensor.calibration).await
+}
+
+/// Works until the station ends, and says what it did.
+async fn work(
+    station: &Station,
+    running: impl Future<Output = Result<(), StationError>>,
+) -> Result<Exit, Failure> {
+    let ended = running.await;
     let tally = station.tally();
     let waiting = station.queue().waiting().await.map_or("?".to_owned(), |count| count.to_string());
     // Standard error may be closed; the exit code still tells.

@@ -19,6 +19,7 @@ mod announce;
 mod clockwork;
 mod commit;
 mod fold;
+mod ground;
 mod lag;
 mod lost;
 mod past;
@@ -34,6 +35,7 @@ mod sources;
 mod tables;
 mod watchdog;
 
+pub use ground::Ground;
 pub use lag::{Lag, LogEnds};
 pub use lost::PassedOver;
 pub use phase::{Phase, Phases};
@@ -148,6 +150,8 @@ pub struct Workshop {
     pub log: Arc<dyn EventLog>,
     pub store: Store,
     pub topics: Topics,
+    /// Which log the pipelines have found to be theirs.
+    pub ground: Ground,
     /// The pipelines' clock: the machine's, or the demo's accelerated one.
     pub clock: Arc<dyn Clock>,
     pub settings: EngineSettings,

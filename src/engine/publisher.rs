@@ -1,18 +1,21 @@
 //! The pumps that carry to the log what waits in the store: confirmed edits, and dead letters.
 //!
-//! Invariant: what waits is appended and marked in its order, so a re-sent older edit is always
-//! followed by the newer one. An edit that can never be encoded is set aside and told; it holds up
-//! nothing. What the log has taken of an append that failed in part is not appended again, but for
-//! edits that have to follow one that it has not.
+//! Invariant: what waits for a topic is appended and marked in its order, so a re-sent older edit is
+//! always followed by the newer one. Nothing enters a log on which no pipeline stands (`ground.rs`).
+//! An edit that can never be encoded is set aside and told; it holds up nothing. What the log has
+//! taken of an append that failed in part is not appended again, but for edits that have to follow
+//! one that it has not.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::ground::{Behalf, firm};
 use super::resolve::prepare;
 use super::{EngineError, Workshop, error_chain, jittered};
 use crate::clock;
@@ -54,7 +57,10 @@ pub async fn publish_letters(workshop: &Workshop) -> Result<bool, EngineError> {
 /// What is in the log and not marked yet.
 #[derive(Clone)]
 enum Appended {
-    Edits(Settled),
+    /// What became of edits in the log of this id.
+    Edits(Arc<str>, Settled),
+    /// An edit that cannot be encoded.
+    Never { edit_id: i64, reason: String },
     /// Ids of dead letters.
     Letters(Vec<i64>),
 }
@@ -68,7 +74,7 @@ struct Settled {
     never: Vec<(i64, String)>,
 }
 
-/// Appends a batch of what waits. `None`: nothing does.
+/// Appends a batch of what waits. `None`: nothing does, or there is no log for it at the moment.
 type Append = for<'a> fn(&'a Workshop) -> BoxFuture<'a, Result<Option<Appended>, EngineError>>;
 
 async fn carry(
@@ -78,9 +84,11 @@ async fn carry(
     append: Append,
 ) -> Result<(), EngineError> {
     let mut changes = workshop.store.changes();
+    let mut footings = workshop.ground.subscribe();
     let mut retry = Retry::new(what, stop.clone());
     while !*stop.borrow() {
         changes.mark_unchanged();
+        footings.mark_unchanged();
         let Some(appended) = until_stopped(append(&workshop), &mut stop).await else { break };
         match appended {
             Ok(None) => retry.succeeded(),
@@ -104,6 +112,7 @@ async fn carry(
         tokio::select! {
             _ = stop.changed() => {}
             _ = changes.changed() => {}
+            _ = footings.changed() => {}
         }
     }
     Ok(())
@@ -169,6 +178,9 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
     if waiting.is_empty() {
         return Ok(None);
     }
+    if firm(workshop, Behalf::Household).await?.is_none() {
+        return Ok(None);
+    }
     let mut records = Vec::with_capacity(waiting.len());
     for buried in &waiting {
         let letter = &buried.letter;
@@ -199,10 +211,30 @@ async fn append_letters(workshop: &Workshop) -> Result<Option<Appended>, EngineE
     }
 }
 
-/// Appends the oldest edits, those of one topic.
+/// Appends the oldest edits, those of one topic. A topic that waits for somebody holds up no other.
 async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineError> {
-    let pending =
-        workshop.store.read(|db| Box::pin(async move { publication::pending(db).await })).await?;
+    let topics = workshop.store.read(|db| Box::pin(publication::pending_topics(db))).await?;
+    let mut first_error = None;
+    for topic in topics {
+        match append_edits_of(workshop, topic).await {
+            Ok(None) => {}
+            Err(error) if error.waits_for_somebody() => {
+                first_error.get_or_insert(error);
+            }
+            done => return done,
+        }
+    }
+    first_error.map_or(Ok(None), Err)
+}
+
+async fn append_edits_of(
+    workshop: &Workshop,
+    topic: String,
+) -> Result<Option<Appended>, EngineError> {
+    let pending = workshop
+        .store
+        .read(|db| Box::pin(async move { publication::pending(db, &topic).await }))
+        .await?;
     if let Some(first) = pending.first()
         && let Ok(topic) = workshop.topics.get(&first.topic)
     {
@@ -211,16 +243,16 @@ async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineErr
     let (topic, records) = match encoded(workshop, &pending) {
         Encoded::Nothing => return Ok(None),
         Encoded::Never { edit_id, reason } => {
-            let never = vec![(edit_id, reason)];
-            return Ok(Some(Appended::Edits(Settled { never, ..Settled::default() })));
+            return Ok(Some(Appended::Never { edit_id, reason }));
         }
         Encoded::Batch(topic, records) => (topic, records),
     };
+    let Some(log_id) = firm(workshop, Behalf::Readers(topic)).await? else { return Ok(None) };
     workshop.topics.create(workshop.log.as_ref()).await?;
     let sent = &pending[..records.len()];
     let outcomes = workshop.log.append_each(&topic.log_name, records).await?;
     crash::point("after-append");
-    Ok(Some(Appended::Edits(settled(sent, outcomes)?)))
+    Ok(Some(Appended::Edits(log_id, settled(sent, outcomes)?)))
 }
 
 /// What an append has settled of these records, which were sent in this order. It ends before the
@@ -262,8 +294,7 @@ enum Encoded<'a> {
     },
 }
 
-/// Encodes the oldest records: one topic at a time, and whole edits, so that the order of the edits
-/// is kept and none enters the log by half.
+/// Encodes the oldest records of a topic: whole edits, so that none enters the log by half.
 fn encoded<'a>(workshop: &'a Workshop, pending: &[Pending]) -> Encoded<'a> {
     let Some(first) = pending.first() else { return Encoded::Nothing };
     let never = |reason| Encoded::Never { edit_id: first.edit_id, reason };
@@ -273,7 +304,7 @@ fn encoded<'a>(workshop: &'a Workshop, pending: &[Pending]) -> Encoded<'a> {
     };
     let now_ms = workshop.clock.now_ms();
     let mut batch = Vec::new();
-    for waiting in pending.iter().take_while(|waiting| waiting.topic == first.topic) {
+    for waiting in pending {
         match record(topic, waiting, now_ms) {
             Ok(record) => batch.push((waiting, record)),
             Err(reason) => {
@@ -291,15 +322,9 @@ fn encoded<'a>(workshop: &'a Workshop, pending: &[Pending]) -> Encoded<'a> {
 /// Stores that it is in the log, and where.
 async fn mark(workshop: &Workshop, appended: Appended) -> Result<(), EngineError> {
     let urgency = match appended {
-        Appended::Edits(_) => Urgency::People,
+        Appended::Edits(..) | Appended::Never { .. } => Urgency::People,
         Appended::Letters(_) => Urgency::Bulk,
     };
-    if let Appended::Edits(settled) = &appended {
-        for (edit_id, _) in &settled.never {
-            // The reason may quote what somebody wrote: it is kept with the edit and not logged.
-            tracing::error!(edit_id, "an edit no longer fits its topic; it is set aside");
-        }
-    }
     workshop
         .store
         .write(urgency, move |db| {
@@ -307,17 +332,32 @@ async fn mark(workshop: &Workshop, appended: Appended) -> Result<(), EngineError
                 let now_ms = clock::now_ms();
                 match appended {
                     Appended::Letters(ids) => dead_letters::mark_published(db, &ids, now_ms).await,
-                    Appended::Edits(Settled { placed, never }) => {
+                    Appended::Never { edit_id, reason } => {
+                        set_aside(db, edit_id, &reason, now_ms).await
+                    }
+                    Appended::Edits(log_id, Settled { placed, never }) => {
                         for (edit_id, reason) in never {
-                            publication::fail(db, edit_id, &reason, now_ms).await?;
+                            set_aside(db, edit_id, &reason, now_ms).await?;
                         }
-                        publication::mark_placed(db, &placed, now_ms).await
+                        publication::mark_placed(db, &log_id, &placed, now_ms).await
                     }
                 }
             })
         })
         .await?;
     Ok(())
+}
+
+/// Keeps an edit that the log never takes, with the reason.
+async fn set_aside(
+    db: &mut SqliteConnection,
+    edit_id: i64,
+    reason: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    // The reason may quote what somebody wrote: it is kept with the edit and not logged.
+    tracing::error!(edit_id, "an edit no longer fits its topic; it is set aside");
+    publication::fail(db, edit_id, reason, now_ms).await
 }
 
 /// `Err` is the reason why this can never be a record that our own reader takes.

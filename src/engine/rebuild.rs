@@ -13,7 +13,7 @@ use super::{EngineError, Runner, Span, Views, Workshop};
 use crate::log::{Bounds, EventLog, Fetched, LogError, Start};
 use crate::store::past::{self, PastRow};
 use crate::store::positions::{self, Position};
-use crate::store::{StoreError, Urgency, results};
+use crate::store::{StoreError, Urgency, publication, results};
 
 /// What a view would lose: the log no longer holds what it was folded from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,6 +81,10 @@ impl<V: Views> Runner<V> {
         past::begin(db, self.name(), &plan.past).await?;
         positions::forget(db, self.name()).await?;
         results::doubt(db, self.name()).await?;
+        // The log may be another one than that in which they were placed.
+        for topic in self.room().tables() {
+            publication::place_anew(db, topic).await?;
+        }
         self.room().empty(db).await
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Invariant: no fold waits for the registry, and no record is judged for its absence. A batch that
 //! needs an unknown schema is held back, with whatever follows it in its partition; other partitions
-//! and topics go on.
+//! and topics go on, as long as what is held back of the topic has room.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -22,8 +22,10 @@ use crate::store::{Urgency, schemas};
 /// The first and the longest wait between two questions to a registry that is away.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
-/// So many batches of a topic are held back; then its reader stops.
-const HELD_BATCHES: usize = 16;
+/// So many bytes of a topic are held back; then its reader stops.
+const HELD_BYTES: usize = 16 * 1024 * 1024;
+/// What a batch costs beside its bytes.
+const BATCH_BYTES: usize = 256;
 
 /// What happens when something cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,8 +128,27 @@ pub(super) struct Gate {
     topic: Topic,
     resolver: Resolver,
     sender: mpsc::Sender<Arrived>,
-    /// What waits, in the order in which it came.
-    held: VecDeque<Fetched>,
+    held: Held,
+}
+
+/// What waits, in the order in which it came.
+#[derive(Default)]
+struct Held {
+    all: VecDeque<Fetched>,
+    size_bytes: usize,
+    /// The partitions that it is of.
+    partitions: BTreeSet<i32>,
+}
+
+impl Held {
+    fn push(&mut self, fetched: Fetched) {
+        self.size_bytes += BATCH_BYTES;
+        if let Fetched::Batch(batch) = &fetched {
+            self.size_bytes += batch.bytes.len();
+        }
+        self.partitions.insert(fetched.partition());
+        self.all.push_back(fetched);
+    }
 }
 
 impl Gate {
@@ -137,7 +158,7 @@ impl Gate {
         resolver: Resolver,
         sender: mpsc::Sender<Arrived>,
     ) -> Gate {
-        Gate { index, topic, resolver, sender, held: VecDeque::new() }
+        Gate { index, topic, resolver, sender, held: Held::default() }
     }
 
     /// Passes on what the reader fetches until it fails or nobody takes it any more.
@@ -145,7 +166,7 @@ impl Gate {
         let mut wait = Duration::ZERO;
         let mut question: Option<BoxFuture<'static, Result<(), LogError>>> = None;
         loop {
-            if question.is_none() && !self.held.is_empty() {
+            if question.is_none() && !self.held.all.is_empty() {
                 question = Some(self.ask(wait));
             }
             tokio::select! {
@@ -164,7 +185,7 @@ impl Gate {
                         return;
                     }
                 }
-                fetched = reader.next(), if self.held.len() < HELD_BATCHES => {
+                fetched = reader.next(), if self.held.size_bytes < HELD_BYTES => {
                     let failed = fetched.is_err();
                     if !self.take(fetched).await || failed {
                         return;
@@ -176,7 +197,7 @@ impl Gate {
 
     /// A question for what those that wait need.
     fn ask(&self, wait: Duration) -> BoxFuture<'static, Result<(), LogError>> {
-        let mut ids: Vec<u32> = self.held.iter().flat_map(|held| self.unknown(held)).collect();
+        let mut ids: Vec<u32> = self.held.all.iter().flat_map(|held| self.unknown(held)).collect();
         ids.sort_unstable();
         ids.dedup();
         let resolver = self.resolver.clone();
@@ -191,7 +212,7 @@ impl Gate {
     async fn take(&mut self, fetched: Result<Fetched, LogError>) -> bool {
         match fetched {
             Ok(fetched) if self.is_held(&fetched) => {
-                self.held.push_back(fetched);
+                self.held.push(fetched);
                 true
             }
             passing => self.sender.send((self.index, passing)).await.is_ok(),
@@ -200,7 +221,7 @@ impl Gate {
 
     /// Passes on what can be read by now, each partition in its order.
     async fn release(&mut self) -> bool {
-        for fetched in std::mem::take(&mut self.held) {
+        for fetched in std::mem::take(&mut self.held).all {
             if !self.take(Ok(fetched)).await {
                 return false;
             }
@@ -210,9 +231,7 @@ impl Gate {
 
     /// Does it wait for a schema, or behind something of its partition that does?
     fn is_held(&self, fetched: &Fetched) -> bool {
-        let partition = fetched.partition();
-        self.held.iter().any(|held| held.partition() == partition)
-            || !self.unknown(fetched).is_empty()
+        self.held.partitions.contains(&fetched.partition()) || !self.unknown(fetched).is_empty()
     }
 
     fn unknown(&self, fetched: &Fetched) -> Vec<u32> {

@@ -3,7 +3,7 @@
 //! Invariant: what stands in the log under a row's key is, in the end, the row's newest state. A
 //! row that changed often while the log was away goes out once; a state that stands in the log
 //! already does not go out again, after a rebuild either. A crash between append and mark appends
-//! the same state twice.
+//! the same state twice. A topic that is not the one in which the rows stood gets all of them.
 
 use std::time::Duration;
 
@@ -13,12 +13,14 @@ use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
+use super::ground::{Behalf, firm};
 use super::publisher::Retry;
 use super::resolve::prepare;
 use super::{EngineError, Workshop};
 use crate::crash;
 use crate::kernel::record::NewRecord;
 use crate::log::LogError;
+use crate::log::once::Ends;
 use crate::log::topics::Topic;
 use crate::store::results::{self, Done, Waiting};
 use crate::store::{Store, StoreError, Urgency};
@@ -79,11 +81,20 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), EngineError> {
     let mut changes = workshop.store.changes();
+    let mut footings = workshop.ground.subscribe();
     let mut retry = Retry::new("results", stop.clone());
+    let mut scope = Scope::All;
     while !*stop.borrow() {
         changes.mark_unchanged();
-        match publish_until(&workshop, &tables, &stop).await {
-            Ok(()) => retry.succeeded(),
+        if footings.has_changed().unwrap_or(false) {
+            scope = Scope::All;
+        }
+        footings.mark_unchanged();
+        match publish_until(&workshop, &tables, scope, &stop).await {
+            Ok(()) => {
+                scope = Scope::Waiting;
+                retry.succeeded();
+            }
             Err(error) => {
                 retry.after(error).await?;
                 continue;
@@ -92,6 +103,9 @@ pub async fn run(
         tokio::select! {
             _ = stop.changed() => {}
             _ = changes.changed() => {}
+            _ = footings.changed() => {
+                scope = Scope::All;
+            }
         }
         tokio::select! {
             _ = stop.changed() => {}
@@ -104,37 +118,56 @@ pub async fn run(
 /// Publishes all that waits.
 pub async fn publish(workshop: &Workshop, tables: &[ResultTable]) -> Result<(), EngineError> {
     let (_never, stop) = watch::channel(false);
-    publish_until(workshop, tables, &stop).await
+    publish_until(workshop, tables, Scope::All, &stop).await
 }
 
-/// The same until `stop` turns true: a batch of each table in turn, so that none waits for another.
+/// Which tables' topics are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// A pipeline has begun to stand on a log, perhaps on another than before.
+    All,
+    /// Those of which rows wait.
+    Waiting,
+}
+
+/// The same until `stop` turns true: a batch of each table in turn, so that none waits for another;
+/// nor for one that waits for somebody.
 async fn publish_until(
     workshop: &Workshop,
     tables: &[ResultTable],
+    scope: Scope,
     stop: &watch::Receiver<bool>,
 ) -> Result<(), EngineError> {
-    let mut waiting = tables.to_vec();
+    let mut waiting: Vec<(ResultTable, Scope)> =
+        tables.iter().map(|table| (*table, scope)).collect();
+    let mut first_error = None;
     while !waiting.is_empty() {
         let mut more = Vec::new();
-        for table in waiting {
+        for (table, scope) in waiting {
             if *stop.borrow() {
                 return Ok(());
             }
             let topic = workshop.topics.get(table.topic)?.clone();
-            if publish_batch(workshop, table, &topic).await? {
-                more.push(table);
+            match publish_batch(workshop, table, &topic, scope).await {
+                Ok(true) => more.push((table, Scope::Waiting)),
+                Ok(false) => {}
+                Err(error) if error.waits_for_somebody() => {
+                    first_error.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
             }
         }
         waiting = more;
     }
-    Ok(())
+    first_error.map_or(Ok(()), Err)
 }
 
-/// Publishes the rows that have waited longest. Says whether there were any.
+/// Publishes the rows that have waited longest. Says whether there may be more.
 async fn publish_batch(
     workshop: &Workshop,
     table: ResultTable,
     topic: &Topic,
+    scope: Scope,
 ) -> Result<bool, EngineError> {
     let (rows, states) = workshop
         .store
@@ -147,6 +180,14 @@ async fn publish_batch(
             })
         })
         .await?;
+    if rows.is_empty() && scope == Scope::Waiting
+        || firm(workshop, Behalf::Pipeline(table.pipeline)).await?.is_none()
+    {
+        return Ok(false);
+    }
+    if renew(workshop, table, topic).await? {
+        return Ok(true);
+    }
     if rows.is_empty() {
         return Ok(false);
     }
@@ -160,18 +201,53 @@ async fn publish_batch(
             (None, mark) => done.push(mark),
         }
     }
+    let mut ends = None;
     let mut untaken = None;
     if !due.is_empty() {
         untaken = append(workshop, topic, due, &mut done).await?;
         crash::point(crash::RESULTS_POINT);
+        ends = Some(Ends::of(workshop.log.as_ref(), &topic.log_name).await?);
     }
     workshop
         .store
         .write(Urgency::Bulk, move |db| {
-            Box::pin(async move { results::mark(db, table.topic, &done).await })
+            Box::pin(async move {
+                if let Some(ends) = ends {
+                    results::ends_at(db, table.topic, Some(&ends)).await?;
+                }
+                results::mark(db, table.topic, &done).await
+            })
         })
         .await?;
     untaken.map_or(Ok(true), |error| Err(error.into()))
+}
+
+/// Makes every row go out again where the topic is not the one in which they stood. Says whether
+/// that is so.
+async fn renew(
+    workshop: &Workshop,
+    table: ResultTable,
+    topic: &Topic,
+) -> Result<bool, EngineError> {
+    let known = workshop.store.read(move |db| Box::pin(results::ends(db, table.topic))).await?;
+    let Some(known) = known else { return Ok(false) };
+    if Ends::of(workshop.log.as_ref(), &topic.log_name).await?.continues(&known) {
+        return Ok(false);
+    }
+    tracing::warn!(
+        topic = table.topic,
+        "the topic was made anew, or is another log's: all results that the views hold go out again"
+    );
+    workshop
+        .store
+        .write(Urgency::Bulk, move |db| {
+            Box::pin(async move {
+                results::begin_anew(db, table.topic).await?;
+                (table.note_all)(db).await
+            })
+        })
+        .await?;
+    Ok(true)
 }
 
 /// Appends rows and adds to `done` those that are settled; gives what keeps the others waiting. One

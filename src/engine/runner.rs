@@ -112,6 +112,7 @@ impl<V: Views> Runner<V> {
                 Ok(Ended::PastIsOver) => continue,
                 Err(error) => error,
             };
+            self.workshop.ground.leave(self.room.name());
             if let Some((place, below)) = self.culprit(&error) {
                 kept.careful.insert(place, below);
                 continue;
@@ -160,7 +161,7 @@ impl<V: Views> Runner<V> {
             // A log that another process holds, or that is away, can keep us waiting.
             _ = stop.changed() => return Ok(Ended::Stopped),
         };
-        self.goes_on(kept).await?;
+        self.goes_on(kept, &session).await?;
         self.board.enter(session.phase());
         let ended = session.run(stop).await;
         if ended.is_err() {
@@ -198,7 +199,9 @@ impl<V: Views> Runner<V> {
     }
 
     /// A session has opened: whatever the pipeline stood still for is over.
-    async fn goes_on(&self, kept: &mut Kept) -> Result<(), StoreError> {
+    async fn goes_on(&self, kept: &mut Kept, session: &Session<V>) -> Result<(), StoreError> {
+        let log_id = Arc::clone(session.log_id());
+        self.workshop.ground.enter(self.room.name(), self.topics(), log_id);
         if kept.standing == Standing::Going {
             return Ok(());
         }
@@ -219,7 +222,7 @@ impl<V: Views> Runner<V> {
         let mut summary = FoldSummary::default();
         loop {
             let mut session = self.session(&kept, Patience::None).await?;
-            self.goes_on(&mut kept).await?;
+            self.goes_on(&mut kept, &session).await?;
             let result = session.catch_up().await;
             session.settle().await;
             kept.clock = session.clock();

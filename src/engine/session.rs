@@ -211,6 +211,11 @@ impl<V: Views> Session<V> {
         }
     }
 
+    /// The log that it reads.
+    pub(super) fn log_id(&self) -> &Arc<str> {
+        &self.log_id
+    }
+
     /// What this session made of the clocks.
     pub(super) fn clock(&self) -> SteadyClock {
         self.clock.steady()

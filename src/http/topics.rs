@@ -145,8 +145,10 @@ async fn write(
         Some(since) => {
             pages.once.append(pages.log.clone(), &found.log_name, since, records).await?
         }
-        None => pages.append(found, records, &numbers, &mut rejected, &mut untaken).await?,
+        None => pages.append(found, records, &numbers, &mut untaken).await?,
     };
+    rejected.extend(done.refused.into_iter().map(|(index, reason)| (numbers[index], reason)));
+    rejected.sort_unstable();
     let reason = |(line, reason): &(u64, String)| json!({ "line": line, "reason": reason });
     let reasons: Vec<Value> = rejected.iter().take(REASONS_MAX).map(reason).collect();
     let mut said = json!({
@@ -198,7 +200,8 @@ impl TopicPages {
         if given.is_some_and(|given| given.ct_eq(expected).into()) {
             return Ok(());
         }
-        let reason = "expected the header `Authorization: Bearer` with http.token";
+        let reason = "expected the header `Authorization: Bearer` with http.token as it is set here; \
+                      a sensor's http.token must be the same";
         Err(Refusal::new(StatusCode::UNAUTHORIZED, reason))
     }
 
@@ -207,35 +210,34 @@ impl TopicPages {
             .map_err(|error| Refusal::new(StatusCode::NOT_FOUND, error.to_string()))
     }
 
-    /// Appends each record that the log takes. The lines of others are rejected, or untaken where
-    /// the log is in trouble.
+    /// Appends each record that the log takes. The lines of those that it does not take because it is
+    /// in trouble are untaken.
     async fn append(
         &self,
         found: &Topic,
         records: Vec<NewRecord>,
         numbers: &[u64],
-        rejected: &mut Vec<(u64, String)>,
         untaken: &mut Untaken,
     ) -> Result<Appended, LogError> {
         // Asked first: what is written is answered, whatever becomes of the log meanwhile.
         let ends = Ends::of(self.log.as_ref(), &found.log_name).await?;
-        let mut written = 0;
-        if !records.is_empty() {
-            let outcomes = self.log.append_each(&found.log_name, records).await?;
-            for (number, outcome) in numbers.iter().zip(outcomes) {
-                match outcome {
-                    Ok(_) => written += 1,
-                    Err(error) if error.is_of_record() => {
-                        rejected.push((*number, error.to_string()));
-                    }
-                    Err(error) => {
-                        untaken.lines.push(*number);
-                        untaken.trouble = Some(error);
-                    }
+        let mut done = Appended { written: 0, repeated: 0, refused: Vec::new(), ends };
+        if records.is_empty() {
+            return Ok(done);
+        }
+        let outcomes = self.log.append_each(&found.log_name, records).await?;
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            match outcome {
+                Ok(_) => done.written += 1,
+                Err(error) if error.is_of_record() => {
+                    done.refused.push((index, error.to_string()));
+                }
+                Err(error) => {
+                    untaken.lines.push(numbers[index]);
+                    untaken.trouble = Some(error);
                 }
             }
-            rejected.sort_unstable();
         }
-        Ok(Appended { written, repeated: 0, ends })
+        Ok(done)
     }
 }

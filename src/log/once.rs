@@ -4,7 +4,8 @@
 //! the sender keeps where the partitions ended before anything that is unanswered was sent. What
 //! it sends is looked for behind that once in every life of a process, which remembers it then. An
 //! append that was begun comes to its end before the next is looked at, also when the sender has
-//! gone meanwhile.
+//! gone meanwhile. Ends name their log: in another one, or in a topic that was made anew, everything
+//! is looked through.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -26,9 +27,14 @@ const QUEUES_MAX: usize = 256;
 /// More partitions than any topic of ours may have.
 const PARTITIONS_MAX: usize = 1000;
 
-/// Where the partitions of a topic end: `0:17,1:4` is partition 0 at offset 17 and 1 at 4.
+/// Where the partitions of a topic end: `x@0:17,1:4` is partition 0 at offset 17 and 1 at 4, in the
+/// log whose id is x.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ends(Vec<Start>);
+pub struct Ends {
+    /// `None`: they were kept before ends had it.
+    log_id: Option<String>,
+    at: Vec<Start>,
+}
 
 /// A record's place in its sender's queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub struct Appended {
     pub written: usize,
     /// The log had them already.
     pub repeated: usize,
+    /// What the log will never take: the record's index among those given, and why.
+    pub refused: Vec<(usize, String)>,
     /// Where the partitions end now, or ended when something that is unanswered was not sent yet:
     /// for the next time.
     pub ends: Ends,
@@ -60,18 +68,36 @@ pub enum OnceError {
 }
 
 impl Ends {
+    pub fn new(log_id: &str, at: Vec<Start>) -> Ends {
+        Ends { log_id: Some(log_id.to_owned()), at }
+    }
+
     /// Where a topic ends now.
     pub async fn of(log: &dyn EventLog, topic: &str) -> Result<Ends, LogError> {
+        let log_id = log.id().await?;
         let bounds = log.bounds(topic).await?.into_iter();
         let end = |bounds: super::Bounds| Start {
             partition: bounds.partition,
             offset: bounds.next_offset,
         };
-        Ok(Ends(bounds.map(end).collect()))
+        Ok(Ends::new(&log_id, bounds.map(end).collect()))
+    }
+
+    /// Can it be the topic that ended there earlier? Not in another log, nor where it has become
+    /// shorter.
+    pub fn continues(&self, earlier: &Ends) -> bool {
+        let is_same = earlier.log_id.is_none() || earlier.log_id == self.log_id;
+        is_same && earlier.at.iter().all(|end| end.offset <= self.offset(end.partition))
+    }
+
+    /// Where the same topic began.
+    fn beginning(&self) -> Ends {
+        let at = self.at.iter().map(|end| Start { offset: 0, ..*end }).collect();
+        Ends { log_id: self.log_id.clone(), at }
     }
 
     fn offset(&self, partition: i32) -> i64 {
-        let known = self.0.iter().find(|end| end.partition == partition);
+        let known = self.at.iter().find(|end| end.partition == partition);
         // One that came later has nothing that is older.
         known.map_or(0, |end| end.offset)
     }
@@ -79,7 +105,10 @@ impl Ends {
 
 impl fmt::Display for Ends {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, end) in self.0.iter().enumerate() {
+        if let Some(log_id) = &self.log_id {
+            write!(out, "{log_id}@")?;
+        }
+        for (index, end) in self.at.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             write!(out, "{comma}{}:{}", end.partition, end.offset)?;
         }
@@ -96,9 +125,14 @@ impl FromStr for Ends {
             let end = Start { partition: partition.parse().ok()?, offset: offset.parse().ok()? };
             (end.partition >= 0 && end.offset >= 0).then_some(end)
         };
-        let ends: Option<Vec<Start>> = text.split(',').take(PARTITIONS_MAX + 1).map(end).collect();
-        let ends = ends.filter(|ends| ends.len() <= PARTITIONS_MAX);
-        ends.map(Ends).ok_or_else(|| format!("{text:?}, expected ends such as 0:17,1:4"))
+        let (log_id, places) = match text.rsplit_once('@') {
+            Some((log_id, places)) => (Some(log_id.to_owned()), places),
+            None => (None, text),
+        };
+        let at: Option<Vec<Start>> = places.split(',').take(PARTITIONS_MAX + 1).map(end).collect();
+        let at = at.filter(|at| at.len() <= PARTITIONS_MAX);
+        at.map(|at| Ends { log_id, at })
+            .ok_or_else(|| format!("{text:?}, expected ends such as x@0:17,1:4"))
     }
 }
 
@@ -133,6 +167,12 @@ struct Known {
     written: BTreeSet<i64>,
 }
 
+impl Known {
+    fn is_new(&self, number: i64) -> bool {
+        number >= self.floor && !self.written.contains(&number)
+    }
+}
+
 /// Appends once, for any number of queues.
 #[derive(Clone, Default)]
 pub struct Once {
@@ -141,8 +181,8 @@ pub struct Once {
 }
 
 impl Once {
-    /// Appends those records that the log does not hold yet. `since`: the topic's ends from before
-    /// any of them was first sent.
+    /// Appends those records that the log does not hold yet; one that it refuses keeps none of the
+    /// others out. `since`: the topic's ends from before any of them was first sent.
     pub async fn append(
         &self,
         log: Arc<dyn EventLog>,
@@ -160,38 +200,55 @@ impl Once {
             }
             let (topic, queue) = &key;
             // Until it has succeeded nothing is known for sure.
-            let mut of_queue = match known.remove(&key) {
-                Some(of_queue) => of_queue,
-                None => look_up(log.as_ref(), topic, &since, queue).await?,
+            let known_here = known.remove(&key);
+            let now = Ends::of(log.as_ref(), topic).await?;
+            let (since, known_here) = match now.continues(&since) {
+                true => (since, known_here),
+                false => (now.beginning(), None),
             };
-            let first = numbers.first().copied().unwrap_or(of_queue.floor);
+            let first = numbers.first().copied().unwrap_or(0);
+            let mut of_queue = match known_here {
+                Some(of_queue) => of_queue,
+                None => look_up(log.as_ref(), topic, &since, queue, first).await?,
+            };
             of_queue.floor = of_queue.floor.max(first);
             let all = records.len();
-            let new: Vec<NewRecord> = records
+            let (places, new): (Vec<usize>, Vec<NewRecord>) = records
                 .into_iter()
-                .zip(&numbers)
-                .filter(|(_, number)| {
-                    **number >= of_queue.floor && !of_queue.written.contains(number)
-                })
-                .map(|(record, _)| record)
-                .collect();
-            let written = new.len();
-            if written > 0 {
-                log.append(topic, new).await?;
+                .enumerate()
+                .filter(|(index, _)| of_queue.is_new(numbers[*index]))
+                .unzip();
+            let mut refused = Vec::new();
+            if !new.is_empty() {
+                let outcomes = log.append_each(topic, new).await?;
                 crash::point(crash::ONCE_POINT);
+                for (index, outcome) in places.iter().zip(outcomes) {
+                    match outcome {
+                        Ok(_) => {}
+                        Err(error) if error.is_of_record() => {
+                            refused.push((*index, error.to_string()));
+                        }
+                        // A repeat looks for what the log has taken.
+                        Err(error) => return Err(error.into()),
+                    }
+                }
             }
             let last = numbers.last().copied();
-            of_queue.written.extend(numbers);
+            // What was refused stands nowhere: a repeat is to hear it, too.
+            let is_taken = |index: &usize| refused.iter().all(|(refused, _)| refused != index);
+            let taken = numbers.into_iter().enumerate().filter(|(index, _)| is_taken(index));
+            of_queue.written.extend(taken.map(|(_, number)| number));
             of_queue.written = of_queue.written.split_off(&of_queue.floor);
             // What the log holds beyond this request will be sent again: the sender must go on to
             // look before that.
             let holds_more = of_queue.written.last() > last.as_ref();
             let ends = match holds_more {
-                true => Ok(since),
-                false => Ends::of(log.as_ref(), topic).await,
+                true => since,
+                false => Ends::of(log.as_ref(), topic).await?,
             };
+            let (written, repeated) = (places.len() - refused.len(), all - places.len());
             known.insert(key.clone(), of_queue);
-            Ok(Appended { written, repeated: all - written, ends: ends? })
+            Ok(Appended { written, repeated, refused, ends })
         });
         appending.await.map_err(|_| OnceError::Log(LogError::Closed))?
     }
@@ -218,17 +275,17 @@ fn places(records: &[NewRecord]) -> Result<(String, Vec<i64>), String> {
     Ok((queue.unwrap_or_default(), numbers))
 }
 
-/// What the log holds of a queue behind these ends.
+/// What the log holds of a queue behind these ends, from the number `first` on.
 async fn look_up(
     log: &dyn EventLog,
     topic: &str,
     since: &Ends,
     queue: &str,
+    first: i64,
 ) -> Result<Known, LogError> {
     let mut from = Vec::new();
     for bounds in log.bounds(topic).await? {
-        // Ends of another log may lie anywhere.
-        let offset = since.offset(bounds.partition).clamp(bounds.first_offset, bounds.next_offset);
+        let offset = since.offset(bounds.partition).max(bounds.first_offset);
         if offset < bounds.next_offset {
             from.push(Start { partition: bounds.partition, offset });
         }
@@ -247,7 +304,8 @@ async fn look_up(
                     let header = batch::find_header(record?.headers, HEADER);
                     let text = header.and_then(|header| std::str::from_utf8(header).ok());
                     let place = text.and_then(|text| text.parse::<Place>().ok());
-                    if let Some(place) = place.filter(|place| place.queue == queue) {
+                    let is_asked = |place: &Place| place.queue == queue && place.number >= first;
+                    if let Some(place) = place.filter(is_asked) {
                         known.written.insert(place.number);
                     }
                 }

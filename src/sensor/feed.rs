@@ -53,8 +53,9 @@ impl FeedError {
 pub struct Delivered {
     /// The other end had them already.
     pub repeated: usize,
-    /// Why some will never be taken.
-    pub refused: Vec<String>,
+    /// How many will never be taken, and why the first of them are not.
+    pub refused: usize,
+    pub reasons: Vec<String>,
     pub ends: Ends,
 }
 
@@ -133,13 +134,13 @@ impl Feed {
         }
     }
 
-    /// The whole mapping: at once when it is first asked for, then when it may have changed. A bot
-    /// elsewhere is asked every so often.
+    /// The whole mapping, or `None` where its topic holds nothing at all: at once when it is first
+    /// asked for, then when it may have changed. A bot elsewhere is asked every so often.
     pub async fn plants(
         &self,
         follower: &mut Follower,
         every: Duration,
-    ) -> Result<Plants, FeedError> {
+    ) -> Result<Option<Plants>, FeedError> {
         match self {
             Feed::Log(feed) => feed.follow(follower).await,
             Feed::Http(feed) => {
@@ -193,11 +194,14 @@ impl LogFeed {
             OnceError::Log(error) => error.into(),
             OnceError::Place(reason) => FeedError::Refused(reason),
         })?;
-        let refused = parsed.rejected.into_iter().map(|(_, reason)| reason).collect();
-        Ok(Delivered { repeated: done.repeated, refused, ends: done.ends })
+        let unread = parsed.rejected.into_iter().map(|(_, reason)| reason);
+        let untaken = done.refused.into_iter().map(|(_, reason)| reason);
+        let reasons: Vec<String> = unread.chain(untaken).collect();
+        let (repeated, refused, ends) = (done.repeated, reasons.len(), done.ends);
+        Ok(Delivered { repeated, refused, reasons, ends })
     }
 
-    async fn follow(&self, follower: &mut Follower) -> Result<Plants, FeedError> {
+    async fn follow(&self, follower: &mut Follower) -> Result<Option<Plants>, FeedError> {
         // Whatever fails is read anew from the start.
         let mut lines = match follower.lines.take() {
             Some(lines) => lines,
@@ -224,6 +228,7 @@ impl LogFeed {
 #[derive(Deserialize)]
 struct Answer {
     repeated: usize,
+    rejected: usize,
     reasons: Vec<Reason>,
     ends: String,
 }
@@ -254,8 +259,9 @@ impl HttpFeed {
         let answer: Answer =
             serde_json::from_str(&text).map_err(|error| senseless(error.to_string()))?;
         let ends = answer.ends.parse().map_err(senseless)?;
-        let refused = answer.reasons.into_iter().map(|reason| reason.reason).collect();
-        Ok(Delivered { repeated: answer.repeated, refused, ends })
+        let reasons = answer.reasons.into_iter().map(|reason| reason.reason).collect();
+        let (repeated, refused) = (answer.repeated, answer.rejected);
+        Ok(Delivered { repeated, refused, reasons, ends })
     }
 
     async fn get(&self, topic: &str) -> Result<String, FeedError> {

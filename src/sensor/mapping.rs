@@ -68,10 +68,11 @@ impl Mapping {
         }
     }
 
-    pub fn plants(&self) -> Plants {
+    /// `None`: no sensor was ever mapped, as far as the table tells; not even a deletion is left.
+    pub fn plants(&self) -> Option<Plants> {
         let mapped =
             |(id, (plant, _)): (&String, &(Option<i32>, Version))| Some((id.clone(), (*plant)?));
-        self.rows.iter().filter_map(mapped).collect()
+        (!self.rows.is_empty()).then(|| self.rows.iter().filter_map(mapped).collect())
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
     fn plants(lines: &[String]) -> Vec<(String, i32)> {
         let mut mapping = Mapping::default();
         mapping.take(&lines.concat()).unwrap();
-        mapping.plants().into_iter().collect()
+        mapping.plants().into_iter().flatten().collect()
     }
 
     #[test]
@@ -139,5 +140,13 @@ mod tests {
             );
         }
         assert!(Mapping::default().take("<html>").is_err());
+    }
+
+    #[test]
+    fn a_table_of_deletions_is_not_one_that_holds_nothing() {
+        let mut mapping = Mapping::default();
+        assert_eq!(mapping.plants(), None);
+        mapping.take(&line((0, 0), 1, "0x36", &Value::Null)).unwrap();
+        assert_eq!(mapping.plants(), Some(Plants::new()));
     }
 }

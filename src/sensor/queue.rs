@@ -42,7 +42,7 @@ create table reading (
     -- Thousandths of a per cent, and of a degree Celsius.
     moisture integer not null,
     temperature integer not null,
-    -- Null while the wall clock cannot be right: then the other two say when it was.
+    -- Null while the wall clock is not known to be set: then the other two say when it was.
     at_ms integer,
     boot text,
     since_boot_ms integer
@@ -135,8 +135,9 @@ impl Queue {
         &self.id
     }
 
-    /// Takes readings of one moment, in one transaction. Once the wall clock can be true, what was
-    /// held since the machine's start gets its time first.
+    /// Takes readings of one moment, in one transaction. Once the wall clock is set, what was held
+    /// since the machine's start gets its time first. A reading without a plant gets the one that the
+    /// mapping has for it by now, and is left out where that has none.
     pub async fn push(&self, readings: Vec<Reading>, now: Now) -> Result<Pushed, QueueError> {
         self.transact(move |db| {
             Box::pin(async move {
@@ -374,18 +375,21 @@ async fn insert(
     reading: &Reading,
     now: &Now,
 ) -> Result<(), sqlx::Error> {
-    let at_ms = now.sane_ms();
-    let held = at_ms.is_none().then_some(&now.moment);
+    let held = now.wall_ms.is_none().then_some(&now.moment);
+    // The mapping may have come between the measurement and this transaction.
     sqlx::query(
         "insert into reading
              (sensor_id, plant_id, moisture, temperature, at_ms, boot, since_boot_ms)
-         values (?, ?, ?, ?, ?, ?, ?)",
+         select ?1, coalesce(?2, mapping.plant_id), ?3, ?4, ?5, ?6, ?7
+           from (select 1) left join mapping on mapping.sensor_id = ?1
+          where ?2 is not null or mapping.plant_id is not null
+             or not exists (select 1 from meta where key = 'mapping')",
     )
     .bind(&reading.sensor_id)
     .bind(reading.plant_id)
     .bind(reading.moisture)
     .bind(reading.temperature)
-    .bind(at_ms)
+    .bind(now.wall_ms)
     .bind(held.map(|moment| moment.boot.as_str()))
     .bind(held.map(|moment| moment.since_boot_ms))
     .execute(db)

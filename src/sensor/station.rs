@@ -22,6 +22,7 @@ use super::moment::{Clocks, Now};
 use super::news::{News, Sensors, Trouble};
 use super::queue::{Queue, QueueError, Queued, Reading};
 use super::soil::{SoilError, sensor_id};
+use crate::clock;
 use crate::crash;
 use crate::engine::jittered;
 
@@ -31,12 +32,15 @@ const BATCH_READINGS: u32 = 500;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Readings that are kept in memory while the queue takes none: two hours of four sensors.
-const UNSAVED_MAX: usize = 1_000;
+const UNSAVED_MAX: u64 = 1_000;
 /// Readings that had to wait longer than this are told when they are delivered.
 const WAITED_MS: i64 = 2 * 60 * 1000;
 
 const NO_SENSOR: &str = "no soil sensor answers at 0x36 to 0x39; look at the cables, and at \
                          `i2cdetect -y 1`; it goes on looking";
+
+const EMPTIED: &str = "its topic holds nothing any more (was it made anew?); map the sensors again \
+                       with /update_mapping in the chat";
 
 /// Why it ends by itself.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +83,9 @@ pub struct Tally {
     pub lost: u64,
 }
 
+/// What was measured at one time.
+type Round = (Vec<Reading>, Now);
+
 /// One bus, its queue and the other end.
 pub struct Station {
     queue: Queue,
@@ -101,7 +108,7 @@ struct State {
     mapping: Trouble,
     tally: Tally,
     /// Measured while the queue took nothing, each round at its own time.
-    unsaved: Vec<(Vec<Reading>, Now)>,
+    unsaved: Vec<Round>,
 }
 
 impl Station {
@@ -139,27 +146,32 @@ impl Station {
     pub async fn run<B, D>(
         &self,
         bench: Bench<B, D>,
+        clocks: Clocks,
         stop: impl Future<Output = ()>,
     ) -> Result<(), StationError>
     where
         B: I2c + Send + 'static,
         D: DelayNs + Send + 'static,
     {
-        let stop = pin!(stop);
         tokio::select! {
-            () = stop => Ok(()),
-            ended = self.measure(bench) => ended,
+            ended = self.measure(bench, clocks, stop) => ended,
             () = self.deliver() => Ok(()),
             () = self.follow() => Ok(()),
         }
     }
 
-    async fn measure<B, D>(&self, bench: Bench<B, D>) -> Result<(), StationError>
+    /// Ends between two rounds: what was measured is in the queue, or told to be lost.
+    async fn measure<B, D>(
+        &self,
+        bench: Bench<B, D>,
+        mut clocks: Clocks,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), StationError>
     where
         B: I2c + Send + 'static,
         D: DelayNs + Send + 'static,
     {
-        let clocks = Clocks::of_machine();
+        let mut stop = pin!(stop);
         let bench = Arc::new(Mutex::new(bench));
         let mut rounds = tokio::time::interval(self.interval);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -167,13 +179,31 @@ impl Station {
         let mut plants = self.plants.subscribe();
         let _ = tokio::time::timeout(self.interval.min(FIRST_PAUSE), plants.changed()).await;
         loop {
-            rounds.tick().await;
+            tokio::select! {
+                () = &mut stop => break,
+                _ = rounds.tick() => {}
+            }
             let bench = Arc::clone(&bench);
             let measured = tokio::task::spawn_blocking(move || {
                 bench.lock().unwrap_or_else(PoisonError::into_inner).measure()
             });
             let measured = measured.await.map_err(|_| StationError::Bench)?;
             self.take(&measured, clocks.now()).await;
+        }
+        self.end(clocks.now()).await;
+        Ok(())
+    }
+
+    /// Puts what the queue did not take into it once more; the rest is lost.
+    pub async fn end(&self, now: Now) {
+        self.save(Vec::new(), now).await;
+        let lost = self.with(|state| {
+            let lost = count(&std::mem::take(&mut state.unsaved));
+            state.tally.lost += lost;
+            lost
+        });
+        if lost > 0 {
+            tracing::error!(readings = lost, "readings that the queue did not take are lost");
         }
     }
 
@@ -262,18 +292,21 @@ impl Station {
         self.queued.notify_one();
     }
 
-    fn keep_unsaved(&self, mut rounds: Vec<(Vec<Reading>, Now)>, error: &QueueError) {
+    fn keep_unsaved(&self, mut rounds: Vec<Round>, error: &QueueError) {
         let reason = error.to_string();
         let is_news = self.with(|state| state.disk.begins(&reason));
         if is_news {
             tracing::error!(%reason, "the queue takes no readings; they are kept in memory meanwhile");
         }
-        let count = |rounds: &[(Vec<Reading>, Now)]| -> usize {
-            rounds.iter().map(|(readings, _)| readings.len()).sum()
-        };
         let mut lost = 0;
         while count(&rounds) > UNSAVED_MAX {
             lost += rounds.remove(0).0.len() as u64;
+        }
+        if lost > 0 {
+            tracing::error!(
+                readings = lost,
+                "no room in memory either; the oldest readings are lost"
+            );
         }
         rounds.retain(|(readings, _)| !readings.is_empty());
         self.with(|state| {
@@ -286,7 +319,7 @@ impl Station {
     async fn deliver(&self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.deliver_some(&Clocks::of_machine()).await {
+            match self.deliver_some(clock::now_ms()).await {
                 Ok(true) => pause = FIRST_PAUSE,
                 Ok(false) => {
                     pause = FIRST_PAUSE;
@@ -304,21 +337,22 @@ impl Station {
     }
 
     /// Delivers the oldest readings. `false`: there are none.
-    pub async fn deliver_some(&self, clocks: &Clocks) -> Result<bool, DeliverError> {
+    pub async fn deliver_some(&self, now_ms: i64) -> Result<bool, DeliverError> {
         let readings = self.queue.oldest(BATCH_READINGS).await?;
         let Some(oldest) = readings.first() else { return Ok(false) };
-        let waited_ms = clocks.now().wall_ms - oldest.at_ms;
+        let waited_ms = now_ms - oldest.at_ms;
         let delivered = self.send(&readings).await?;
         crash::point(crash::SENSOR_POINT);
         let numbers = readings.iter().map(|queued| queued.number).collect();
         self.queue.delivered(numbers, delivered.ends).await?;
-        for reason in &delivered.refused {
+        for reason in &delivered.reasons {
             tracing::error!(reason, "the other end will never take a reading; it is given up");
         }
-        let refused = delivered.refused.len() as u64;
+        // No more than were sent, whatever the other end counts.
+        let refused = delivered.refused.min(readings.len());
         let was_away = self.with(|state| {
-            state.tally.delivered += readings.len() as u64 - refused;
-            state.tally.lost += refused;
+            state.tally.delivered += (readings.len() - refused) as u64;
+            state.tally.lost += refused as u64;
             state.away.ends()
         });
         if was_away || waited_ms > WAITED_MS {
@@ -350,7 +384,8 @@ impl Station {
         let mut follower = Follower::default();
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.feed.plants(&mut follower, self.interval).await {
+            let found = self.feed.plants(&mut follower, self.interval).await;
+            match found.and_then(|plants| self.expect_whole(plants)) {
                 Ok(plants) => {
                     pause = FIRST_PAUSE;
                     if self.with(|state| state.mapping.ends()) {
@@ -370,6 +405,16 @@ impl Station {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+        }
+    }
+
+    /// A table in which something stood holds its deletions at least: one that holds nothing was made
+    /// anew, and the mapping stays as it was.
+    fn expect_whole(&self, found: Option<Plants>) -> Result<Plants, FeedError> {
+        let is_known = self.plants.borrow().as_ref().is_some_and(|plants| !plants.is_empty());
+        match found {
+            None if is_known => Err(FeedError::Refused(EMPTIED.to_owned())),
+            found => Ok(found.unwrap_or_default()),
         }
     }
 
@@ -393,6 +438,10 @@ impl Station {
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn count(rounds: &[Round]) -> u64 {
+    rounds.iter().map(|(readings, _)| readings.len() as u64).sum()
 }
 
 fn tell(sensor: &str, news: &News) {

@@ -3,11 +3,16 @@
 //! Invariant: all of it moves in the caller's one transaction, or nothing does. How much was folded,
 //! the watermark, and everything that was announced stay as they are.
 
+use std::collections::HashSet;
+
 use sqlx::SqliteConnection;
 
 use super::StoreError;
 use super::positions::{self, Position};
+use super::{publication, results};
+use crate::log::Start;
 use crate::log::dead_letters::{DeadLetter, Origin};
+use crate::log::once::Ends;
 
 /// What one topic came to in the new log.
 #[derive(Debug, Clone, Default)]
@@ -76,19 +81,21 @@ pub async fn move_to(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     for topic in topics {
+        // What is in the log and was not met by its reader goes out again: newer edits follow it.
+        publication::place_anew(db, &topic.topic).await?;
         move_positions(db, (from, to), topic).await?;
         move_letters(db, &topic.letters).await?;
         for letter in &topic.unreadable_letters {
             super::dead_letters::bury(db, letter, now_ms).await?;
         }
         move_digests(db, topic).await?;
+        let ends = topic.ends.iter();
+        let ends = ends.map(|end| Start { partition: end.partition, offset: end.next_offset });
+        let ends = (!topic.ends.is_empty()).then(|| Ends::new(to, ends.collect()));
+        results::ends_at(db, &topic.topic, ends.as_ref()).await?;
     }
     // Topics that no pipeline of this version reads.
-    sqlx::query("delete from position where log_id = ?").bind(from).execute(&mut *db).await?;
-    // What is in the log and was not met by its reader goes out again: newer edits follow it.
-    sqlx::query("update publication set placed_partition = null, placed_offset = null")
-        .execute(db)
-        .await?;
+    sqlx::query("delete from position where log_id = ?").bind(from).execute(db).await?;
     Ok(())
 }
 
@@ -134,6 +141,13 @@ async fn move_letters(
     db: &mut SqliteConnection,
     letters: &[(Origin, Origin)],
 ) -> Result<(), StoreError> {
+    // Few letters are replays, and to find those of one place costs a look at all.
+    let replayed: Vec<String> = sqlx::query_scalar(
+        "select distinct replay_of from dead_letter where replay_of is not null",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let replayed: HashSet<String> = replayed.into_iter().collect();
     for (before, now) in letters {
         sqlx::query(
             "update dead_letter set log_id = ?, partition = ?, offset = ?
@@ -148,9 +162,13 @@ async fn move_letters(
         .bind(before.offset)
         .execute(&mut *db)
         .await?;
+        let place = before.to_string();
+        if !replayed.contains(&place) {
+            continue;
+        }
         sqlx::query("update dead_letter set replay_of = ? where replay_of = ?")
             .bind(now.to_string())
-            .bind(before.to_string())
+            .bind(place)
             .execute(&mut *db)
             .await?;
     }
@@ -171,4 +189,54 @@ async fn move_digests(db: &mut SqliteConnection, carried: &CarriedTopic) -> Resu
         .await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, Urgency, dead_letters};
+
+    fn origin(log_id: &str, offset: i64) -> Origin {
+        Origin { log_id: log_id.to_owned(), topic: "t".to_owned(), partition: 0, offset }
+    }
+
+    fn letter(offset: i64) -> DeadLetter {
+        DeadLetter {
+            origin: origin("file", offset),
+            ts_ms: 1,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            reason: "odd".to_owned(),
+        }
+    }
+
+    /// Of three letters the last is a replay of the first: it follows it to its new place.
+    #[tokio::test]
+    async fn a_replay_names_the_new_place_of_what_it_repeats() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let moved = store.write(Urgency::Bulk, |db| {
+            Box::pin(async move {
+                for offset in 0..3 {
+                    dead_letters::bury(db, &letter(offset), 1).await?;
+                }
+                sqlx::query("update dead_letter set replay_of = ? where offset = 2")
+                    .bind(origin("file", 0).to_string())
+                    .execute(&mut *db)
+                    .await?;
+                let to = |offset| (origin("file", offset), origin("cluster", offset + 10));
+                let letters = (0..3).map(to).collect();
+                let topic = CarriedTopic { letters, ..CarriedTopic::default() };
+                move_to(db, ("file", "cluster"), &[topic], 1).await?;
+                let rows: Vec<(i64, Option<String>)> =
+                    sqlx::query_as("select offset, replay_of from dead_letter order by offset")
+                        .fetch_all(db)
+                        .await?;
+                Ok(rows)
+            })
+        });
+        let first = origin("cluster", 10).to_string();
+        assert_eq!(moved.await.unwrap(), [(10, None), (11, None), (12, Some(first))]);
+    }
 }

@@ -50,6 +50,15 @@ pub async fn load(
     Ok((row, positions))
 }
 
+/// The positions of all pipelines that read a topic.
+pub async fn of_topic(db: &mut SqliteConnection, topic: &str) -> Result<Vec<Position>, StoreError> {
+    let positions = sqlx::query_as(
+        "select topic, partition, log_id, next_offset, last_ts_ms, greatest_event_ms, records, late
+           from position where topic = ? order by partition, pipeline",
+    );
+    Ok(positions.bind(topic).fetch_all(db).await?)
+}
+
 /// Moves a position; `records` and `late` are added to what is counted.
 pub async fn advance(
     db: &mut SqliteConnection,

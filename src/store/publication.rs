@@ -1,7 +1,8 @@
 //! Edits on their way to the log, and the word "saved".
 //!
 //! Invariant: "saved" enters the outbox only in a transaction that knows both of every record of
-//! the edit: it is durable at its place, and our own table reader has passed that place. Records
+//! the edit: it is durable at its place, and our own table reader has passed that place of the same
+//! log. Records
 //! are placed and marked in the order they were made, whoever made them.
 
 use std::collections::BTreeMap;
@@ -66,12 +67,22 @@ pub async fn add(
     Ok(())
 }
 
-/// The records that are not in the log yet, oldest first.
-pub async fn pending(db: &mut SqliteConnection) -> Result<Vec<Pending>, StoreError> {
+/// The topics of records that are not in the log yet, the one that has waited longest first.
+pub async fn pending_topics(db: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select topic from publication where placed_offset is null group by topic order by min(id)",
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// The records of a topic that are not in the log yet, oldest first.
+pub async fn pending(db: &mut SqliteConnection, topic: &str) -> Result<Vec<Pending>, StoreError> {
     Ok(sqlx::query_as(
         "select id, edit_id, topic, record_key, value from publication
-          where placed_offset is null order by id limit ?",
+          where placed_offset is null and topic = ? order by id limit ?",
     )
+    .bind(topic)
     .bind(BATCH)
     .fetch_all(db)
     .await?)
@@ -123,21 +134,39 @@ pub async fn marks(db: &mut SqliteConnection) -> Result<BTreeMap<String, Mark>, 
     Ok(marks)
 }
 
-/// The log has these records.
+/// The log of this id has these records.
 pub async fn mark_placed(
     db: &mut SqliteConnection,
+    log_id: &str,
     placed: &[(i64, Placed)],
     now_ms: i64,
 ) -> Result<(), StoreError> {
     for (id, place) in placed {
-        sqlx::query("update publication set placed_partition = ?, placed_offset = ? where id = ?")
-            .bind(place.partition)
-            .bind(place.offset)
-            .bind(id)
-            .execute(&mut *db)
-            .await?;
+        sqlx::query(
+            "update publication set placed_log = ?, placed_partition = ?, placed_offset = ?
+              where id = ?",
+        )
+        .bind(log_id)
+        .bind(place.partition)
+        .bind(place.offset)
+        .bind(id)
+        .execute(&mut *db)
+        .await?;
     }
     say_saved(db, now_ms).await
+}
+
+/// Records of a topic that its reader has not met go out again: newer edits follow them. The log in
+/// which they were placed is left, or read anew.
+pub async fn place_anew(db: &mut SqliteConnection, topic: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "update publication set placed_log = null, placed_partition = null, placed_offset = null
+          where topic = ?",
+    )
+    .bind(topic)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Says "saved" for every edit whose records are all placed and passed by a table reader. Called
@@ -151,6 +180,7 @@ pub async fn say_saved(db: &mut SqliteConnection, now_ms: i64) -> Result<(), Sto
                and (record.placed_offset is null or not exists (
                 select 1 from position
                  where position.topic = record.topic
+                   and position.log_id = record.placed_log
                    and position.partition = record.placed_partition
                    and position.next_offset > record.placed_offset)))
           order by id",

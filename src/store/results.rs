@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 use super::bulk::BulkStatement;
+use crate::log::once::Ends;
 
 /// A row that waits.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -110,6 +111,42 @@ pub async fn begin(
     .execute(db)
     .await?;
     Ok(begun.rows_affected() > 0)
+}
+
+/// Where the topic ended when a row was last published. `None`: nobody knows, or nobody publishes it.
+pub async fn ends(db: &mut SqliteConnection, topic: &str) -> Result<Option<Ends>, StoreError> {
+    let text: Option<Option<String>> =
+        sqlx::query_scalar("select ends from result_table where topic = ?")
+            .bind(topic)
+            .fetch_optional(db)
+            .await?;
+    // What another version wrote in another way says nothing.
+    Ok(text.flatten().and_then(|text| text.parse().ok()))
+}
+
+/// The topic ends there, with all that is marked as published in it.
+pub async fn ends_at(
+    db: &mut SqliteConnection,
+    topic: &str,
+    ends: Option<&Ends>,
+) -> Result<(), StoreError> {
+    sqlx::query("update result_table set ends = ? where topic = ?")
+        .bind(ends.map(Ends::to_string))
+        .bind(topic)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Nothing of the table stands in the log: every row waits.
+pub async fn begin_anew(db: &mut SqliteConnection, topic: &str) -> Result<(), StoreError> {
+    let changed = next_change(db, topic).await?;
+    sqlx::query("update result_row set published = null, changed = ? where topic = ?")
+        .bind(changed)
+        .bind(topic)
+        .execute(&mut *db)
+        .await?;
+    ends_at(db, topic, None).await
 }
 
 /// Publishes a table no longer; what stands in the log stays there.

@@ -1,6 +1,7 @@
 //! Reading an Avro datum: walking it to its end, and showing it as JSON.
 //!
-//! Invariant: a length or a count is believed only as far as the bytes that are left.
+//! Invariant: a length or a count is believed only as far as the bytes that are left, and a datum
+//! never becomes more items than its bytes and one fixed number beside them.
 
 use serde_json::{Map, Number, Value};
 
@@ -8,15 +9,15 @@ use super::shape::{MAX_DEPTH, Node, Shape};
 use super::{CodecError, Place};
 use crate::log::varint::{self, VarintError};
 
-/// Items that take no byte (nulls, records without fields) could be claimed again and again: no
-/// array may have more of them.
+/// Items that take no byte (nulls, records without fields) could be claimed again and again: all
+/// arrays of a datum together may have no more of them.
 const MAX_EMPTY_ITEMS: usize = 1_000;
 
 /// Checks that `datum` is one whole value of the shape and nothing more.
 #[inline]
 pub(super) fn walk_datum(shape: &Shape, datum: &[u8]) -> Result<(), CodecError> {
     let mut rest = datum;
-    walk(shape, &shape.root, &mut rest, 0)?;
+    walk(shape, &shape.root, &mut rest)?;
     if rest.is_empty() {
         return Ok(());
     }
@@ -29,12 +30,19 @@ pub(super) fn decode_datum(shape: &Shape, datum: &[u8]) -> Result<Value, CodecEr
     json(shape, &shape.root, &mut rest)
 }
 
-/// Takes one value off the front. `depth` is how deep it lies.
-pub(super) fn walk(
+/// Takes one value off the front of a datum, or of a part of one that was walked as a whole.
+#[inline]
+pub(super) fn walk(shape: &Shape, node: &Node, rest: &mut &[u8]) -> Result<(), CodecError> {
+    walk_at(shape, node, rest, 0, &mut 0)
+}
+
+/// The same. `depth` is how deep it lies, and `empty` counts the items without a byte.
+fn walk_at(
     shape: &Shape,
     node: &Node,
     rest: &mut &[u8],
     depth: usize,
+    empty: &mut usize,
 ) -> Result<(), CodecError> {
     match node {
         Node::Null => {}
@@ -68,12 +76,12 @@ pub(super) fn walk(
         Node::Record(record) => {
             let depth = deeper(depth)?;
             for field in &shape.records[*record] {
-                let walked = walk(shape, &field.node, rest, depth);
+                let walked = walk_at(shape, &field.node, rest, depth, empty);
                 walked.map_err(|error| error.within(&field.name))?;
             }
         }
         Node::Array(_) | Node::Map(_) | Node::Union(_) => {
-            walk_holder(shape, node, rest, deeper(depth)?)?;
+            walk_holder(shape, node, rest, deeper(depth)?, empty)?;
         }
     }
     Ok(())
@@ -84,15 +92,16 @@ fn walk_holder(
     node: &Node,
     rest: &mut &[u8],
     depth: usize,
+    empty: &mut usize,
 ) -> Result<(), CodecError> {
     match node {
         Node::Array(item) => {
-            let (mut block, mut empty) = (0, 0);
+            let mut block = 0;
             while next_item(rest, &mut block)? {
                 let left_bytes = rest.len();
-                walk(shape, item, rest, depth)?;
-                empty += usize::from(rest.len() == left_bytes);
-                if empty > MAX_EMPTY_ITEMS {
+                walk_at(shape, item, rest, depth, empty)?;
+                *empty += usize::from(rest.len() == left_bytes);
+                if *empty > MAX_EMPTY_ITEMS {
                     return Err(malformed(format!("has more than {MAX_EMPTY_ITEMS} empty items")));
                 }
             }
@@ -101,12 +110,12 @@ fn walk_holder(
             let mut block = 0;
             while next_item(rest, &mut block)? {
                 text(rest)?;
-                walk(shape, value, rest, depth)?;
+                walk_at(shape, value, rest, depth, empty)?;
             }
         }
         Node::Union(branches) => {
             let branch = index(rest, branches.len())?;
-            walk(shape, &branches[branch], rest, depth)?;
+            walk_at(shape, &branches[branch], rest, depth, empty)?;
         }
         _ => {}
     }

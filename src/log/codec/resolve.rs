@@ -89,7 +89,7 @@ impl Plan {
         match step {
             Step::Copy(node) => {
                 let before = *rest;
-                walk(writer, node, rest, 0)?;
+                walk(writer, node, rest)?;
                 out.extend_from_slice(&before[..before.len() - rest.len()]);
             }
             Step::WholeToFloat => {
@@ -171,7 +171,7 @@ impl Plan {
         let mut begins = Vec::with_capacity(written.len());
         for field in written {
             begins.push(*rest);
-            walk(writer, &field.node, rest, 0).map_err(|error| error.within(&field.name))?;
+            walk(writer, &field.node, rest).map_err(|error| error.within(&field.name))?;
         }
         for source in &rebuild.fields {
             match source {

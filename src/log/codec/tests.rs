@@ -146,6 +146,19 @@ fn items_without_a_byte_are_not_claimed_again_and_again() {
     assert_eq!(error.to_string(), "the value has more than 1000 empty items");
 }
 
+/// Each of many arrays claims a few; one limit holds for all of them.
+#[test]
+fn items_without_a_byte_are_counted_over_the_whole_datum() {
+    let codec = codec(r#"{"type": "array", "items": {"type": "array", "items": "null"}}"#);
+    let header = codec.encode(&json!([])).unwrap()[..10].to_vec();
+    let small = codec.encode(&json!([[null], [], [null, null]])).unwrap();
+    assert_eq!(codec.decode_json(&small).unwrap(), json!([[null], [], [null, null]]));
+    // A block of 200 arrays of 100 items each.
+    let datum = [vec![0x90, 0x03], [0xc8, 0x01, 0x00].repeat(200), vec![0]].concat();
+    let error = codec.decode_json(&[header, datum].concat()).unwrap_err();
+    assert_eq!(error.to_string(), "the value has more than 1000 empty items");
+}
+
 #[test]
 fn a_datum_nested_without_end_is_an_error() {
     let schema = r#"{"type": "record", "name": "n", "fields": [

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::carried::{self, Carried};
 use super::catalog::{self, Topic};
 use super::schema::{self, log_error};
 use crate::log::{Bounds, LogError, TopicStat};
@@ -14,6 +15,8 @@ use crate::sqlite::{self, Care};
 pub struct LogFile {
     pub id: String,
     pub topics: Vec<(TopicStat, Vec<Bounds>)>,
+    /// Where its records went, or are going.
+    pub carried: Option<Carried>,
     /// What SQLite finds wrong with the file, where it was asked.
     pub complaints: Vec<String>,
 }
@@ -42,5 +45,6 @@ pub async fn inspect(path: &Path, care: Option<Care>) -> Result<LogFile, LogErro
         let bounds = catalog::bounds(&mut conn, topic).await.map_err(failed)?;
         topics.push((stat, bounds));
     }
-    Ok(LogFile { id, topics, complaints })
+    let carried = carried::find(&mut conn).await.map_err(failed)?;
+    Ok(LogFile { id, topics, carried, complaints })
 }

@@ -33,7 +33,7 @@ use admin::Admin;
 use appender::Appender;
 use ears::Troubles;
 pub(crate) use error::is_secret;
-use questions::Questions;
+use questions::{PATIENCE, Questions};
 use reader::{Beginning, KafkaReader};
 pub use settings::KafkaSettings;
 
@@ -90,7 +90,13 @@ impl KafkaLog {
     pub async fn watch_over(&self, mut stop: watch::Receiver<bool>) {
         let mut is_away = false;
         while !*stop.borrow() {
-            match self.cluster_id().await {
+            let topic = self.any_topic();
+            let asked = self.questions.ask(move |it| it.cluster_id(&topic, PATIENCE));
+            let answer = tokio::select! {
+                answer = asked => answer,
+                _ = stop.changed() => return,
+            };
+            match answer {
                 Ok(_) if is_away => {
                     is_away = false;
                     tracing::info!("kafka answers again");
@@ -118,9 +124,13 @@ impl KafkaLog {
     }
 
     async fn cluster_id(&self) -> Result<String, LogError> {
-        // Any topic will do.
-        let topic = self.in_use.first().cloned().unwrap_or_else(|| "windowsill".to_owned());
-        self.questions.ask(move |questions| questions.cluster_id(&topic)).await
+        let topic = self.any_topic();
+        self.questions.ask(move |it| it.cluster_id(&topic, it.patience())).await
+    }
+
+    /// To ask about.
+    fn any_topic(&self) -> String {
+        self.in_use.first().cloned().unwrap_or_else(|| "windowsill".to_owned())
     }
 
     async fn count_partitions(&self, topic: &str) -> Result<i32, LogError> {

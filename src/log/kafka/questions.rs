@@ -1,7 +1,8 @@
 //! Short questions to the cluster, each with a bound: who it is, what topics it has, where they end.
 //!
 //! Invariant: a cluster that does not answer is an error after `PATIENCE`, never a wait for ever.
-//! While it is known to be away the answer comes sooner, so that nobody who looks something up waits.
+//! While it is known to be away the answer comes sooner, so that nobody who looks something up waits;
+//! whoever watches over it waits the whole time, or one that is merely slow would stay away for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use super::settings::KafkaSettings;
 use crate::log::{Bounds, LogError};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// The same while the cluster is away.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(500);
 /// How often the client is looked after: what it has to say must not pile up.
@@ -80,17 +81,18 @@ impl Questions {
         answer
     }
 
+    /// How long whoever waits for an answer should wait.
     pub(super) fn patience(&self) -> Duration {
         if self.is_away.load(Ordering::Relaxed) { LITTLE_PATIENCE } else { PATIENCE }
     }
 
     /// The cluster's id as it is now; asking about `topic` makes the client hear of it.
-    pub(super) fn cluster_id(&self, topic: &str) -> Result<String, LogError> {
+    pub(super) fn cluster_id(&self, topic: &str, patience: Duration) -> Result<String, LogError> {
         let client = self.client.client();
         client
-            .fetch_metadata(Some(topic), self.patience())
+            .fetch_metadata(Some(topic), patience)
             .map_err(|error| log_error(&error, topic, &self.troubles))?;
-        let id = client.fetch_cluster_id(self.patience());
+        let id = client.fetch_cluster_id(patience);
         id.ok_or_else(|| LogError::Unavailable("kafka does not tell its cluster id".to_owned()))
     }
 

@@ -110,11 +110,66 @@ async fn records_without_a_place_or_of_two_queues_are_refused() {
     assert_eq!(count(&log).await, 0);
 }
 
+/// The records went to another log, or the log was put back, before the sender heard of them.
+#[tokio::test]
+async fn in_another_log_and_in_a_shorter_one_everything_is_looked_through() {
+    let (_before, before) = log(1).await;
+    before.append(TOPIC, records("other", 1..=9)).await.unwrap();
+    let since = Ends::of(before.as_ref(), TOPIC).await.unwrap();
+    // What this process remembers is of the log before.
+    let once = Once::default();
+    once.append(before, TOPIC, since.clone(), records("pi", 4..=8)).await.unwrap();
+    let (_dir, log) = log(2).await;
+    log.append(TOPIC, records("pi", 4..=6)).await.unwrap();
+    for since in [since, "0:900,1:900".parse().unwrap()] {
+        for once in [&once, &Once::default()] {
+            let records = records("pi", 4..=8);
+            let done = once.append(log.clone(), TOPIC, since.clone(), records).await.unwrap();
+            assert_eq!(done.written + done.repeated, 5);
+            assert_eq!(done.ends, Ends::of(log.as_ref(), TOPIC).await.unwrap());
+        }
+    }
+    assert_eq!(numbers(&log).await.len(), 5);
+}
+
+/// Of a batch whose rest was seen already the sender goes on to look before that, in this log.
+#[tokio::test]
+async fn in_another_log_a_smaller_repeat_does_not_hide_the_rest_either() {
+    let (_before, before) = log(1).await;
+    before.append(TOPIC, records("pi", 1..=3)).await.unwrap();
+    let since = Ends::of(before.as_ref(), TOPIC).await.unwrap();
+    let (_dir, log) = log(1).await;
+    log.append(TOPIC, records("pi", 1..=3)).await.unwrap();
+    let one = Once::default().append(log.clone(), TOPIC, since, records("pi", 1..=1)).await;
+    let since = one.unwrap().ends.to_string().parse().unwrap();
+    let rest = Once::default().append(log.clone(), TOPIC, since, records("pi", 2..=3)).await;
+    assert_eq!(rest.unwrap().repeated, 2);
+}
+
+#[tokio::test]
+async fn a_record_that_is_refused_keeps_no_other_out_and_a_repeat_hears_it_too() {
+    let (_dir, log) = log(1).await;
+    let since = Ends::of(log.as_ref(), TOPIC).await.unwrap();
+    let once = Once::default();
+    for counts in [(2, 0), (0, 2)] {
+        let mut records = records("pi", 1..=3);
+        records[1].value = Some(vec![0; crate::log::MAX_RECORD_BYTES]);
+        let done = once.append(log.clone(), TOPIC, since.clone(), records).await.unwrap();
+        assert_eq!((done.written, done.repeated), counts);
+        assert_eq!(done.refused.len(), 1);
+        assert!(done.refused[0].0 == 1 && done.refused[0].1.contains("over the limit"));
+    }
+    assert_eq!(numbers(&log).await, [1, 3]);
+}
+
 #[test]
 fn ends_and_places_are_read_as_they_are_written() {
     let ends: Ends = "0:17,1:4".parse().unwrap();
     assert_eq!((ends.to_string().as_str(), ends.offset(1), ends.offset(7)), ("0:17,1:4", 4, 0));
-    for text in ["", "0", "0:-1", "-1:0", "a:b", "0:1,"] {
+    let named: Ends = "an@id@0:18,1:4".parse().unwrap();
+    assert_eq!(named.to_string(), "an@id@0:18,1:4");
+    assert!(named.continues(&ends) && !ends.continues(&named));
+    for text in ["", "0", "0:-1", "-1:0", "a:b", "0:1,", "x@", "x@0"] {
         assert!(text.parse::<Ends>().is_err(), "{text:?}");
     }
     let place = Place { queue: "pi-3".to_owned(), number: 9 };

@@ -42,6 +42,13 @@ impl Book {
         self.read().get(&id).map(|known| known.entry.clone())
     }
 
+    /// The id of a schema with exactly this text.
+    pub(super) fn id_of(&self, text: &str) -> Option<u32> {
+        let entries = self.read();
+        let is_it = |known: &Known| matches!(&known.entry, Entry::Schema(it) if it.text == text);
+        entries.iter().find(|(_, known)| is_it(known)).map(|(id, _)| *id)
+    }
+
     /// Should the registry be asked before records of this id are read?
     pub fn is_due(&self, id: u32) -> bool {
         match self.read().get(&id) {

@@ -70,6 +70,18 @@ pub enum RegistryError {
     NotTaken { subject: String, reason: String },
 }
 
+impl RegistryError {
+    /// Is it the registry's own trouble, whatever it was asked?
+    fn is_of_registry(&self) -> bool {
+        matches!(
+            self,
+            RegistryError::Away { .. }
+                | RegistryError::Refused { .. }
+                | RegistryError::InTrouble { .. }
+        )
+    }
+}
+
 /// A schema that was just learnt: worth remembering for the next life of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Learnt {
@@ -163,12 +175,16 @@ impl Registry {
         looked_up
     }
 
-    /// Sees to it that values of this topic can be written. Gives our schema, if it is new to us.
+    /// Sees to it that values of this topic can be written. Gives our schema, if it is new to us. A
+    /// registry that is away is not needed where an earlier life of the process learnt our schema's id.
     pub async fn prepare(&self, topic: &Topic) -> Result<Option<Learnt>, RegistryError> {
         let Codec::Confluent(codec) = &*topic.codec else { return Ok(None) };
         let Some((subject, text)) = codec.to_register() else { return Ok(None) };
-        let id = self.id_of(subject, text).await?;
-        let learnt = self.learn(id, usable(text));
+        let (id, learnt) = match self.id_of(subject, text).await {
+            Ok(id) => (id, self.learn(id, usable(text))),
+            Err(error) if error.is_of_registry() => (self.book.id_of(text).ok_or(error)?, None),
+            Err(error) => return Err(error),
+        };
         codec.write_with(id);
         Ok(learnt)
     }

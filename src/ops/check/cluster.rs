@@ -29,7 +29,7 @@ pub async fn examine(
         Err(error) => return findings.push(unusable(&error)),
     };
     findings.push(Finding::ok(KAFKA, format!("it answers; cluster {id}")));
-    let mut found = LogFile { id, topics: Vec::new(), complaints: Vec::new() };
+    let mut found = LogFile { id, topics: Vec::new(), carried: None, complaints: Vec::new() };
     let mut of_topics = Vec::new();
     for topic in topics.iter() {
         match examine_topic(topic, &log, config, &mut found).await {

@@ -31,15 +31,15 @@ pub enum MigrateError {
     /// Topics are filled from their first offset on.
     #[error(
         "topic {topic} of the cluster has held records already (partition {partition} goes on at \
-         offset {next_offset}); migrate-log fills topics that are new. Delete it, or give ours \
-         another name with kafka.topic_prefix or in [topics]"
+         offset {next_offset}); migrate-log fills topics that are new. Give ours another name with \
+         kafka.topic_prefix or in [topics], or delete it: what others wrote there goes, too"
     )]
     NotNew { topic: String, partition: i32, next_offset: i64 },
     /// Somebody else writes.
     #[error(
         "topic {topic} of the cluster does not hold our record at offset {offset} of partition \
-         {partition}: somebody else writes to it, or it was made anew. Stop them, delete the topic, \
-         and let `windowsill migrate-log` fill it again"
+         {partition}: somebody else writes to it, or it was made anew. Stop them, delete the topic \
+         (what they wrote there goes, too), and let `windowsill migrate-log` fill it again"
     )]
     Foreign { topic: String, partition: i32, offset: i64 },
     /// The cluster gives records times of its own.
@@ -57,6 +57,13 @@ pub enum MigrateError {
     /// It was begun on another cluster.
     #[error("{mark} (kafka.brokers leads to the cluster {found})")]
     OtherCluster { mark: Carried, found: String },
+    /// It stands beside a log that was never carried.
+    #[error(
+        "the state belongs to the cluster {cluster} already, and this event log was never carried \
+         there: somebody began anew in the cluster. Move log.db away if nobody needs what it holds; \
+         else write it there with `windowsill topic read` (kafka.brokers unset) and `topic write`"
+    )]
+    NeverCarried { cluster: String },
     /// The state has moved already.
     #[error(
         "the state belongs to the cluster already: this cannot be taken back. `windowsill \
@@ -81,6 +88,7 @@ impl MigrateError {
                 | MigrateError::OtherTime { .. }
                 | MigrateError::Partitions { .. }
                 | MigrateError::OtherCluster { .. }
+                | MigrateError::NeverCarried { .. }
                 | MigrateError::TooLate
         )
     }
@@ -112,16 +120,19 @@ pub struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// How far an earlier attempt has come. A mark of another cluster is an error.
+    /// How far an earlier attempt has come. A mark of another cluster is an error, and so is a state
+    /// that came to this one without a mark.
     pub async fn stage(&self) -> Result<Stage, MigrateError> {
         let logs = self.logs().await?;
-        if !logs.is_empty() && logs.iter().all(|log_id| *log_id == self.to_id) {
-            return Ok(Stage::Over);
-        }
+        let has_moved = !logs.is_empty() && logs.iter().all(|log_id| *log_id == self.to_id);
         match self.from.carried().await? {
+            None if has_moved => Err(MigrateError::NeverCarried { cluster: self.to_id.clone() }),
             None => Ok(Stage::New),
-            Some(mark) if mark.cluster_id == self.to_id => Ok(Stage::Begun(mark)),
-            Some(mark) => Err(MigrateError::OtherCluster { mark, found: self.to_id.clone() }),
+            Some(mark) if mark.cluster_id != self.to_id => {
+                Err(MigrateError::OtherCluster { mark, found: self.to_id.clone() })
+            }
+            Some(_) if has_moved => Ok(Stage::Over),
+            Some(mark) => Ok(Stage::Begun(mark)),
         }
     }
 

@@ -11,7 +11,12 @@ fn reading(plant_id: i32) -> Reading {
 }
 
 fn now(wall_ms: i64, boot: &str, since_boot_ms: i64) -> Now {
-    Now { wall_ms, moment: Moment { boot: boot.to_owned(), since_boot_ms } }
+    Now { wall_ms: Some(wall_ms), ..unset(boot, since_boot_ms) }
+}
+
+/// The wall clock is not known to be set.
+fn unset(boot: &str, since_boot_ms: i64) -> Now {
+    Now { wall_ms: None, moment: Moment { boot: boot.to_owned(), since_boot_ms } }
 }
 
 const SANE_MS: i64 = 1_800_000_000_000;
@@ -50,14 +55,14 @@ async fn numbers_are_never_used_again() {
     }
 }
 
-/// A Pi without a battery clock: 1970 until it hears the time.
+/// A Pi without a battery clock, until it hears the time.
 #[tokio::test]
 async fn readings_of_an_unset_clock_are_held_until_it_is_set() {
     let dir = tempfile::tempdir().unwrap();
     let queue = Queue::open(dir.path()).await.unwrap();
-    queue.push(vec![reading(1)], now(5_000, "an earlier start", 5_000)).await.unwrap();
-    queue.push(vec![reading(2)], now(60_000, "this start", 60_000)).await.unwrap();
-    queue.push(vec![reading(3)], now(90_000, "this start", 90_000)).await.unwrap();
+    queue.push(vec![reading(1)], unset("an earlier start", 5_000)).await.unwrap();
+    queue.push(vec![reading(2)], unset("this start", 60_000)).await.unwrap();
+    queue.push(vec![reading(3)], unset("this start", 90_000)).await.unwrap();
     assert_eq!(queue.oldest(9).await.unwrap(), []);
     assert_eq!(queue.waiting().await.unwrap(), 3);
     let pushed = queue.push(vec![reading(4)], now(SANE_MS, "this start", 120_000)).await.unwrap();
@@ -99,6 +104,21 @@ async fn readings_from_before_the_first_mapping_get_their_plant_by_it() {
     assert_eq!(queue.keep_plants(plants).await.unwrap(), 1);
     let oldest = queue.oldest(9).await.unwrap();
     assert_eq!((oldest.len(), oldest[0].plant_id, oldest[0].number), (1, 4, 2));
+}
+
+/// A round that was measured before the first mapping may reach the queue behind it.
+#[tokio::test]
+async fn readings_that_come_behind_the_first_mapping_get_their_plant_by_it_or_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = Queue::open(dir.path()).await.unwrap();
+    queue.keep_plants(Plants::from([("0x37".to_owned(), 4)])).await.unwrap();
+    let of =
+        |sensor_id: &str| Reading { sensor_id: sensor_id.to_owned(), plant_id: None, ..reading(0) };
+    queue.push(vec![of("0x36"), of("0x37"), reading(5)], now(SANE_MS, "a", 0)).await.unwrap();
+    let plants: Vec<i32> =
+        queue.oldest(9).await.unwrap().iter().map(|queued| queued.plant_id).collect();
+    assert_eq!(plants, [4, 5]);
+    assert_eq!(queue.waiting().await.unwrap(), 2);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn round(station: &Station, number: i64) {
     let measured =
         [(0x36, Ok(Soil { raw: 900, temperature: 20_000 })), (0x37, Err(SoilError::Silent))];
     let moment = Moment { boot: "a".to_owned(), since_boot_ms: number * 30_000 };
-    station.take(&measured, Now { wall_ms: SANE_MS + number * 30_000, moment }).await;
+    station.take(&measured, Now { wall_ms: Some(SANE_MS + number * 30_000), moment }).await;
 }
 
 async fn change(dir: &std::path::Path, sql: &str) {
@@ -56,11 +56,31 @@ async fn before_the_first_mapping_nothing_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let station = station(dir.path()).await;
     round(&station, 0).await;
-    let clocks = Clocks::of_machine();
-    assert!(!station.deliver_some(&clocks).await.unwrap());
+    assert!(!station.deliver_some(SANE_MS).await.unwrap());
     station.learn(Plants::from([("0x36".to_owned(), 4)])).await;
     round(&station, 1).await;
-    assert!(station.deliver_some(&clocks).await.unwrap());
-    assert!(!station.deliver_some(&clocks).await.unwrap());
+    assert!(station.deliver_some(SANE_MS).await.unwrap());
+    assert!(!station.deliver_some(SANE_MS).await.unwrap());
     assert_eq!(station.tally().delivered, 2);
+}
+
+#[tokio::test]
+async fn what_the_queue_does_not_take_is_tried_once_more_at_the_end_and_lost_aloud() {
+    let dir = tempfile::tempdir().unwrap();
+    let station = station(dir.path()).await;
+    station.learn(Plants::from([("0x36".to_owned(), 4)])).await;
+    let end = async || {
+        let moment = Moment { boot: "a".to_owned(), since_boot_ms: 90_000 };
+        station.end(Now { wall_ms: Some(SANE_MS + 90_000), moment }).await;
+        let waiting = station.queue().waiting().await.unwrap_or_default();
+        (waiting, station.tally().lost)
+    };
+    change(dir.path(), "alter table reading rename to away").await;
+    round(&station, 0).await;
+    change(dir.path(), "alter table away rename to reading").await;
+    assert_eq!(end().await, (1, 0));
+    change(dir.path(), "alter table reading rename to away").await;
+    round(&station, 1).await;
+    round(&station, 2).await;
+    assert_eq!(end().await, (0, 2));
 }

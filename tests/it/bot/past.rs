@@ -97,6 +97,16 @@ impl Log {
         self.log.as_ref()
     }
 
+    /// The same for those who keep it.
+    pub(crate) fn shared(&self) -> Arc<dyn EventLog> {
+        self.log.clone()
+    }
+
+    /// The file, where it is one.
+    pub(crate) fn embedded(&self) -> &EmbeddedLog {
+        self.file.as_ref().unwrap()
+    }
+
     pub(crate) async fn append(&self, readings: &[Reading]) {
         let record = |reading: &Reading| {
             assert!(reading.plant_id < 64, "one byte of Avro");

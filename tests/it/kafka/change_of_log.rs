@@ -9,9 +9,12 @@ use super::broker::{self, Broker, BrokerOptions};
 use crate::bot::past::{Log, METADATA, READINGS, Reading, WINDOW_MS, plant};
 use crate::bot::state::State;
 use crate::bot::{Bot, OWNER, SOON, until};
-use crate::support::Ran;
+use crate::crash_once::edit_up_to_confirmation;
+use crate::support::{Ran, run_with_input_and};
+use crate::wifi::street::{Tshark, street};
 
 const FOLDED: &str = "select sum(records) from position where topic = 'houseplant-readings'";
+const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
 const HALTED: &str = "select count(*) from standstill where pipeline = 'plants'";
 
 /// Readings of plant 3, one a minute, on one partition.
@@ -78,9 +81,21 @@ async fn another_cluster_is_not_folded_until_somebody_says_so() {
     stands_still(&mut bot, "belong to log").await;
     let refused = verb(&bot, &["fold"]).expect_code(1).stderr;
     assert!(refused.contains("belong to log"), "{refused}");
+    // What is confirmed meanwhile waits, and none of it is written to that cluster.
+    bot.started().await;
+    edit_up_to_confirmation(&bot, "Waiting").await;
+    bot.answers(OWNER, "/y", "is queued").await;
+    bot.stop().await;
+    let settings = bot.kafka_settings();
+    let prefix = settings.iter().find(|(name, _)| name.ends_with("TOPIC_PREFIX"));
+    let there = Log::on_kafka(&other.address(), &prefix.unwrap().1, 1).await;
+    assert_eq!(there.described(7).await, []);
+    assert_eq!(bot.times_said(OWNER, SAVED), 0);
     verb(&bot, &["rebuild", "--accept-loss"]).expect_code(0);
     bot.started().await;
     bot.counts(HALTED, 0).await;
+    bot.handle().wait_for_text(SOON, OWNER, 0, SAVED).await.unwrap();
+    assert_eq!(there.described(7).await.len(), 1);
     until(SOON, "ready", async || bot.page("/readyz").await.0 == 200).await;
     bot.stop().await;
 }
@@ -167,6 +182,37 @@ async fn partitions_that_come_while_the_bot_runs_are_read() {
     bot.sees("/plants", "Bradley the Second").await;
     bot.answers(OWNER, "/plants", "1 plant").await;
     bot.stop().await;
+}
+
+/// Whoever reads the new topic finds what the old one held.
+#[tokio::test]
+async fn a_result_topic_that_was_made_anew_is_filled_again_and_told() {
+    let Some(broker) = broker::shared("a_result_topic_made_anew") else { return };
+    let mut bot = Bot::new().await;
+    bot.on_kafka(&broker.address());
+    let settings = bot.data_dir().parent().unwrap().join("windowsill.toml");
+    std::fs::write(settings, "[topics.pcap-stats]\npublish = true\n").unwrap();
+    let probes = Tshark::V4_0.prints(&street(200));
+    let write = bot.command(&["topic", "write", "pcap", "--format", "value"]);
+    run_with_input_and(write, &probes).expect_code(0);
+    let published = || verb(&bot, &["topic", "read", "pcap-stats"]).expect_code(0).json_lines();
+    verb(&bot, &["fold"]).expect_code(0);
+    let before = published();
+    assert!(before.len() > 10, "{before:?}");
+    // Nothing has changed, and nothing goes out again.
+    verb(&bot, &["fold"]).expect_code(0);
+    assert_eq!(published().len(), before.len());
+    let log = bot.past(1).await;
+    let admin = Admin::of(&broker.address());
+    admin.delete(log.name("pcap-stats")).await;
+    admin.create(log.name("pcap-stats"), TopicKind::Table, 1).await;
+    let told = verb(&bot, &["fold"]).expect_code(0).stderr;
+    assert!(told.contains("all results that the views hold go out again"), "{told}");
+    let values = |lines: Vec<serde_json::Value>| -> std::collections::BTreeMap<String, String> {
+        let row = |line: &serde_json::Value| (line["key"].to_string(), line["value"].to_string());
+        lines.iter().map(row).collect()
+    };
+    assert_eq!(values(published()), values(before));
 }
 
 /// F38: nothing is begun that could not go on.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use windowsill::clock::now_ms;
 use windowsill::crash::CARRY_POINTS;
-use windowsill::kernel::record::NewRecord;
+use windowsill::kernel::record::{Header, NewRecord};
 use windowsill::kernel::time::DAY_MS;
+use windowsill::log::once::{self, Ends, Once};
 use windowsill::log::{Fetched, Start};
 
 use super::broker;
@@ -168,6 +169,63 @@ async fn results_that_were_carried_are_not_published_again() {
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0]["value"]["low_reading_count"], 130);
     assert!(rows[0]["value"]["message"].as_str().unwrap().contains(DRY), "{rows:?}");
+}
+
+/// A sensor whose answer was lost before the log was carried sends the same again.
+#[tokio::test]
+async fn what_a_sender_repeats_after_the_log_was_carried_is_found_in_the_cluster() {
+    let Some(broker) = broker::shared("what_a_sender_repeats") else { return };
+    let mut bot = Bot::new().await;
+    let file = bot.past(1).await;
+    file.append(&many(50)).await;
+    let since = Ends::of(file.events(), READINGS).await.unwrap();
+    let value = serde_json::json!({"plant_id": 3, "moisture": 50, "temperature": 20});
+    let record = |log: &Log, number: i64| NewRecord {
+        key: Some(b"3".to_vec()),
+        value: Some(log.encode(READINGS, &value)),
+        ts_ms: now_ms() - 60_000 + number,
+        headers: vec![Header {
+            name: once::HEADER.to_owned(),
+            value: Some(format!("pi-3/{number}").into_bytes()),
+        }],
+        ..NewRecord::default()
+    };
+    let records = (1..=3).map(|number| record(&file, number)).collect();
+    file.append_raw(READINGS, records).await;
+    bot.on_kafka(&broker.address());
+    // Before that nobody writes there, or there would be something to delete first.
+    for args in [["topic", "write", READINGS].as_slice(), &["sensor", "--simulate"]] {
+        let refused = run_with_input_and(bot.command(args), "").expect_code(2).stderr;
+        assert!(refused.contains("carry it over with `windowsill migrate-log`"), "{refused}");
+    }
+    verb(&bot, &["migrate-log"]).expect_code(0);
+    let cluster = bot.past(6).await;
+    let again: Vec<NewRecord> = (1..=4).map(|number| record(&cluster, number)).collect();
+    let name = cluster.name(READINGS).to_owned();
+    let done = Once::default().append(cluster.shared(), &name, since, again).await.unwrap();
+    assert_eq!((done.written, done.repeated), (1, 3));
+    assert_eq!(times(&cluster, READINGS).await.1, 54);
+}
+
+/// A household that began anew in the cluster is not told that its old file was carried.
+#[tokio::test]
+async fn a_log_that_was_never_carried_is_not_called_carried() {
+    let Some(broker) = broker::shared("a_log_that_was_never_carried") else { return };
+    let mut bot = Bot::new().await;
+    let file = bot.past(1).await;
+    file.append(&many(10)).await;
+    verb(&bot, &["fold"]).expect_code(0);
+    bot.on_kafka(&broker.address());
+    verb(&bot, &["rebuild", "--accept-loss"]).expect_code(0);
+    bot.past(1).await.append(&many(10)).await;
+    verb(&bot, &["fold"]).expect_code(0);
+    let refused = verb(&bot, &["migrate-log"]).expect_code(2).stderr;
+    assert!(refused.contains("was never carried there"), "{refused}");
+    assert_eq!(file.embedded().carried().await.unwrap(), None);
+    // It lives in the cluster, whatever lies beside it.
+    let line = serde_json::json!({"key": "3", "value": null}).to_string();
+    let write = bot.command(&["topic", "write", METADATA]);
+    run_with_input_and(write, &line).expect_code(0);
 }
 
 #[tokio::test]

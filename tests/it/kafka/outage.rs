@@ -1,12 +1,17 @@
 //! The cluster is away, comes back, is slow, and cuts connections; the bot is killed meanwhile.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use windowsill::clock::now_ms;
+use windowsill::log::EventLog;
+use windowsill::log::kafka::KafkaLog;
 
 use super::admin::Admin;
 use super::broker::{self, Broker, BrokerOptions};
 use super::chaos::{Chaos, Weather};
+use super::prefixed::settings;
 use crate::bot::past::{Log, Model, READINGS, Reading, WINDOW_MS, plant};
 use crate::bot::state::State;
 use crate::bot::{Bot, OWNER, SOON, until};
@@ -172,6 +177,28 @@ async fn a_broker_that_is_slow_and_cuts_connections_leaves_no_gap() {
     bot.is_quiet().await;
     bot.stop().await;
     is_as_undisturbed(&bot, &all).await;
+}
+
+/// A cluster that was away and takes its time is there again.
+#[tokio::test]
+async fn a_cluster_that_is_slow_after_an_outage_does_not_stay_away() {
+    let chaos = Chaos::start().await;
+    let advertised_port = Some(chaos.port);
+    let options = BrokerOptions { advertised_port, ..BrokerOptions::default() };
+    let Some(broker) = Broker::start("a_cluster_that_is_slow", options) else { return };
+    chaos.lead_to(broker.port);
+    let log = Arc::new(KafkaLog::open(settings(chaos.address()), Vec::new()).unwrap());
+    until(SOON, "it answers", async || log.id().await.is_ok()).await;
+    let (stop, stopped) = watch::channel(false);
+    let watching = log.clone();
+    let watching = tokio::spawn(async move { watching.watch_over(stopped).await });
+    chaos.turns(Weather::Gone);
+    until(SOON, "it is away", async || log.id().await.is_err()).await;
+    // Longer than anybody waits for a cluster that is away.
+    chaos.turns(Weather::Slow(Duration::from_millis(700)));
+    until(SOON, "it is there", async || log.id().await.is_ok()).await;
+    stop.send_replace(true);
+    watching.await.unwrap();
 }
 
 /// F7: a restart storm in small form, while readings flow and their topic grows.

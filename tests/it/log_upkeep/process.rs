@@ -6,8 +6,11 @@ use sqlx::sqlite::SqliteConnection;
 use crate::bot::past::{Log, METADATA, READINGS, Reading, plant};
 use crate::bot::state::State;
 use crate::bot::{Bot, OWNER, SOON, until};
+use crate::crash_once::edit_up_to_confirmation;
 use crate::support::Ran;
 use windowsill::crash::UPKEEP_POINTS;
+
+const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
 
 fn reading(number: i64) -> Reading {
     let at_ms = super::NOW_MS - 300 * super::DAY_MS + number * 30_000;
@@ -144,6 +147,44 @@ async fn an_older_copy_of_the_log_that_went_on_differently_is_not_folded() {
     assert!(other.contains("the record at offset 9") && other.contains("rebuild"), "{other}");
     let mut state = State::open(&bot.data_dir()).await;
     assert_eq!(state.number("select records from position where records > 0").await, 10);
+}
+
+/// The conversation goes on while the pipeline stands still; what it comes to waits for the right log.
+#[tokio::test]
+async fn an_edit_is_not_written_to_an_older_copy_of_the_log() {
+    let mut bot = Bot::new().await;
+    let data_dir = bot.data_dir();
+    let path = data_dir.join("log.db");
+    let append = async |numbers: std::ops::Range<i64>| {
+        let log = Log::open(&data_dir, 1).await;
+        let readings: Vec<Reading> = numbers.map(reading).collect();
+        log.append(&readings).await;
+        log.close().await;
+    };
+    append(0..5).await;
+    let older = std::fs::read(&path).unwrap();
+    append(5..10).await;
+    fold(&bot).expect_code(0);
+    let newer = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &older).unwrap();
+    bot.started().await;
+    bot.counts("select count(*) from standstill", 1).await;
+    edit_up_to_confirmation(&bot, "Waiting").await;
+    bot.answers(OWNER, "/y", "is queued").await;
+    bot.stop().await;
+    let described = async || {
+        let log = Log::open(&data_dir, 1).await;
+        let described = log.described(7).await;
+        log.close().await;
+        described.len()
+    };
+    assert_eq!(described().await, 0);
+    std::fs::write(&path, &newer).unwrap();
+    let said_before = bot.times_said(OWNER, SAVED);
+    bot.started().await;
+    bot.handle().wait_for_text(SOON, OWNER, 0, SAVED).await.unwrap();
+    bot.stop().await;
+    assert_eq!((said_before, described().await), (0, 1));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use windowsill::clock::Clock;
 use windowsill::config::{self, Config};
-use windowsill::engine::{EngineSettings, Workshop};
+use windowsill::engine::{EngineSettings, Ground, Workshop};
 use windowsill::kernel::time::HOUR_MS;
 use windowsill::log::topics::{Topic, Topics};
 use windowsill::rooms;
@@ -136,6 +136,7 @@ impl Bench {
             log: Arc::new(self.log.clone()),
             store: Store::open(self.dir.path()).await.unwrap(),
             topics: if self.watches_streams { WATCHED_TOPICS.clone() } else { TOPICS.clone() },
+            ground: Ground::default(),
             clock: self.clock.clone(),
             settings: EngineSettings {
                 clock_lag_ms: LAG_MS,

@@ -1,15 +1,21 @@
 //! F11: the registry goes away under a running bot, and comes back.
 
+use windowsill::clock::now_ms;
 use windowsill::demo::botapi::Handle;
+use windowsill::kernel::record::NewRecord;
 
 use super::server::Mode;
 use super::*;
 use crate::bot::{Bot, OWNER, SOON, until};
+use crate::crash_once::edit_up_to_confirmation;
 
 const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
 const NO_LETTERS: &str = "select count(*) from dead_letter";
 const FOLDED: &str = "select coalesce(sum(records), 0) from position \
                       where pipeline = 'plants' and topic = 'houseplant-readings'";
+
+/// Batches that wait at once.
+const MANY: i64 = 40;
 
 /// A bot whose readings have two partitions and whose registry stands behind a proxy.
 async fn bot_behind(proxy: &Proxy) -> Bot {
@@ -66,6 +72,19 @@ async fn outlives(test: &str, away: Mode) {
     append(&bot, READINGS, &[placed(1, &waiting), placed(1, &wire(known, OURS, &reading(20.0)))]);
     is_ready(&bot, 503, "pipeline plants waits: records of houseplant-readings need a schema")
         .await;
+    // Many more that must wait, each a batch of its own.
+    let log = bot.past(2).await;
+    for _ in 0..MANY {
+        let record = NewRecord {
+            partition: Some(1),
+            key: Some(b"0".to_vec()),
+            value: Some(waiting.clone()),
+            ts_ms: now_ms(),
+            ..NewRecord::default()
+        };
+        log.append_raw(READINGS, vec![record]).await;
+    }
+    log.close().await;
     append(&bot, READINGS, &[placed(0, &wire(known, OURS, &reading(25.5)))]);
     bot.counts(FOLDED, 3).await;
     let shown = bot.answers(OWNER, "/plants", "Cyril").await;
@@ -79,7 +98,7 @@ async fn outlives(test: &str, away: Mode) {
     bot.counts(FOLDED, 4).await;
 
     proxy.turn(Mode::Pass);
-    bot.counts(FOLDED, 6).await;
+    bot.counts(FOLDED, 6 + MANY).await;
     is_ready(&bot, 200, "true").await;
     bot.counts(NO_LETTERS, 0).await;
     bot.stop().await;
@@ -128,5 +147,12 @@ async fn an_edit_waits_for_a_registry_that_is_away() {
     };
     bot.handle().wait_for(SOON, SAVED, saved).await.unwrap();
     bot.answers(OWNER, "/plants", "Cyril").await;
+    bot.stop().await;
+
+    // By now the id of our schema is known, and no registry is needed.
+    proxy.turn(Mode::Status(500));
+    bot.started().await;
+    edit_up_to_confirmation(&bot, "Filicia").await;
+    bot.answers(OWNER, "/y", SAVED).await;
     bot.stop().await;
 }

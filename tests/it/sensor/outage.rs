@@ -5,8 +5,8 @@ use windowsill::config::{BotUrl, Secret};
 use windowsill::sensor::bench::Bench;
 use windowsill::sensor::feed::{Feed, HttpFeed};
 use windowsill::sensor::mapping::Plants;
-use windowsill::sensor::moment::{Clocks, Moment, Now};
-use windowsill::sensor::queue::Queue;
+use windowsill::sensor::moment::{Moment, Now};
+use windowsill::sensor::queue::{Queue, Reading};
 use windowsill::sensor::simulate::SimulatedBus;
 use windowsill::sensor::soil::{ADDRESSES, sensor_id};
 use windowsill::sensor::station::Station;
@@ -14,7 +14,7 @@ use windowsill::sensor::station::Station;
 use super::{
     Pi, TOKEN_TEXT, bot, describe, expect_each_once, expect_none_lost, map, stored, unmap,
 };
-use crate::bot::past::{Log, Reading, WINDOW_MS, plant};
+use crate::bot::past::{self, Log, WINDOW_MS, plant};
 use crate::bot::{OWNER, SOON, until};
 
 const MINUTE_MS: i64 = 60_000;
@@ -143,11 +143,70 @@ async fn readings_from_before_the_clock_was_set_come_with_their_times() {
     bot.stop().await;
 }
 
+/// The bot begins anew, and nobody has mapped a sensor there yet: what is measured is not thrown away.
+#[tokio::test]
+async fn a_mapping_whose_topic_is_empty_all_at_once_stays_as_it_was() {
+    let (mut bot, url) = bot().await;
+    let mut pi = Pi::of(&url);
+    bot.started().await;
+    map(&bot, "0x36", 1);
+    pi.start();
+    until(SOON, "a reading", async || !stored(&bot).is_empty()).await;
+    bot.stop().await;
+    std::fs::remove_dir_all(bot.data_dir()).unwrap();
+    bot.started().await;
+    pi.says("the mapping of sensors stays as it was: its topic holds nothing any more").await;
+    let before = stored(&bot).len();
+    until(SOON, "readings go on", async || stored(&bot).len() > before).await;
+    assert!(stored(&bot).iter().all(|reading| reading.plant_id == 1));
+    // A deletion is something.
+    unmap(&bot, "0x36");
+    pi.says("the mapping of sensors can be read again").await;
+    until(SOON, "it feeds nobody", async || pi.log().matches("feeds no plant").count() == 4).await;
+    pi.stop().await;
+    bot.stop().await;
+}
+
 /// A delay for chips that need none.
 struct NoDelay;
 
 impl DelayNs for NoDelay {
     fn delay_ns(&mut self, _ns: u32) {}
+}
+
+/// A sensor side without its own loop, that sends to a bot.
+async fn station(dir: &std::path::Path, url: String) -> Station {
+    let queue = Queue::open(dir).await.unwrap();
+    let url: BotUrl = serde_json::from_value(url.into()).unwrap();
+    let feed = Feed::Http(HttpFeed::new(&url, Secret::new(TOKEN_TEXT.to_owned())).unwrap());
+    let every = std::time::Duration::from_secs(30);
+    Station::new(queue, feed, every, &Default::default()).await.unwrap()
+}
+
+/// The bot tells the reasons of the first hundred.
+#[tokio::test]
+async fn readings_that_the_bot_rejects_are_all_counted_as_lost() {
+    let (mut bot, url) = bot().await;
+    bot.started().await;
+    let dir = tempfile::tempdir().unwrap();
+    let station = station(dir.path(), url).await;
+    let now_ms = windowsill::clock::now_ms();
+    let moment = Moment { boot: "a start".to_owned(), since_boot_ms: 0 };
+    let reading = |number: i32| Reading {
+        sensor_id: "0x36".to_owned(),
+        // No plant is called so.
+        plant_id: Some(if number < 150 { -1 } else { 1 }),
+        moisture: 43_000,
+        temperature: 21_000,
+    };
+    let readings = (0..160).map(reading).collect();
+    station.queue().push(readings, Now { wall_ms: Some(now_ms), moment }).await.unwrap();
+    assert!(station.deliver_some(now_ms).await.unwrap());
+    let tally = station.tally();
+    assert_eq!((tally.delivered, tally.lost), (10, 150));
+    assert_eq!(station.queue().waiting().await.unwrap(), 0);
+    assert_eq!(stored(&bot).len(), 10);
+    bot.stop().await;
 }
 
 /// Forty minutes unplugged, with the times that they would have had: from half an hour before the
@@ -156,11 +215,7 @@ impl DelayNs for NoDelay {
 async fn forty_minutes_unplugged_lose_no_reading_and_late_ones_are_counted_and_shown() {
     let (mut bot, url) = bot().await;
     let dir = tempfile::tempdir().unwrap();
-    let queue = Queue::open(dir.path()).await.unwrap();
-    let url: BotUrl = serde_json::from_value(url.into()).unwrap();
-    let feed = Feed::Http(HttpFeed::new(&url, Secret::new(TOKEN_TEXT.to_owned())).unwrap());
-    let every = std::time::Duration::from_secs(30);
-    let station = Station::new(queue, feed, every, &Default::default()).await.unwrap();
+    let station = station(dir.path(), url).await;
     let ids = ADDRESSES.map(sensor_id);
     station.learn(Plants::from_iter(ids.into_iter().zip(1..))).await;
     let bus = SimulatedBus::empty(|| 0);
@@ -173,10 +228,12 @@ async fn forty_minutes_unplugged_lose_no_reading_and_late_ones_are_counted_and_s
     for round in 0..rounds {
         let since_boot_ms = round * EVERY_MS;
         let moment = Moment { boot: "a start".to_owned(), since_boot_ms };
-        station.take(&bench.measure(), Now { wall_ms: first_ms + since_boot_ms, moment }).await;
+        station
+            .take(&bench.measure(), Now { wall_ms: Some(first_ms + since_boot_ms), moment })
+            .await;
     }
-    let clocks = Clocks::of_machine();
-    let away = station.deliver_some(&clocks).await.unwrap_err();
+    let now_ms = windowsill::clock::now_ms();
+    let away = station.deliver_some(now_ms).await.unwrap_err();
     assert!(away.to_string().contains("the bot does not answer"), "{away}");
     assert_eq!(station.queue().waiting().await.unwrap(), rounds * 4);
 
@@ -184,9 +241,9 @@ async fn forty_minutes_unplugged_lose_no_reading_and_late_ones_are_counted_and_s
     let log = Log::open(&bot.data_dir(), 1).await;
     log.describe(&plant(1, "Fern", 20.0)).await;
     let at_ms = window_end_ms + 10 * MINUTE_MS;
-    log.append(&[Reading { plant_id: 9, moisture: 50.0, at_ms, partition: 0 }]).await;
+    log.append(&[past::Reading { plant_id: 9, moisture: 50.0, at_ms, partition: 0 }]).await;
     bot.started().await;
-    while station.deliver_some(&clocks).await.unwrap() {}
+    while station.deliver_some(now_ms).await.unwrap() {}
     assert_eq!(station.queue().waiting().await.unwrap(), 0);
     assert_eq!(station.tally().delivered, 320);
     assert_eq!(station.tally().lost, 0);
