@@ -11,10 +11,11 @@ use super::StoreError;
 const MOVES: &[&str] = &[
     "update or replace admitted_chat set chat_id = ?2 where chat_id = ?1",
     "update or replace subscription set chat_id = ?2 where chat_id = ?1",
-    "update or replace conversation set chat_id = ?2 where chat_id = ?1",
+    // Messages have other numbers there.
+    "update or replace conversation set chat_id = ?2, said_in = null where chat_id = ?1",
     "update card_message set chat_id = ?2 where chat_id = ?1",
     "update or replace chat_setting set chat_id = ?2 where chat_id = ?1",
-    "update edit set chat_id = ?2 where chat_id = ?1",
+    "update edit set chat_id = ?2, confirmed_by = null where chat_id = ?1",
     "update failed_edit set chat_id = ?2 where chat_id = ?1",
     "update outbox set chat_id = ?2 where chat_id = ?1 and state = 'waiting'",
     "update inbox set chat_id = ?2,

@@ -39,6 +39,7 @@ mod odd_messages;
 mod plant_care;
 mod privacy;
 mod python_bot;
+mod reactions;
 mod rebuild;
 mod registry;
 mod replay;
