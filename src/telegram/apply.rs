@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::{menu, out_of_reach};
+use super::{inline, menu, out_of_reach};
 use crate::kernel::chat::{Draft, Incoming, Place, draft_button};
 use crate::kernel::effect::{AccessChange, AlertsChange, Effect, Say};
 use crate::kernel::text::Text;
@@ -96,6 +96,9 @@ async fn one(
         }
         Effect::Acknowledge { callback_id, note } => {
             acknowledge(db, place, callback_id, note.as_deref(), now_ms).await?;
+        }
+        Effect::Inline { query_id, page } => {
+            inline::answer(db, incoming, query_id, page, now_ms).await?;
         }
         Effect::Publish(publish) => {
             publication::add(db, place, publish, confirmed_by, now_ms).await?;

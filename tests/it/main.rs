@@ -28,6 +28,7 @@ mod handler_faults;
 mod house;
 mod http;
 mod injection;
+mod inline;
 mod invites;
 mod kafka;
 mod kill_seeds;
