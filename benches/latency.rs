@@ -1,5 +1,5 @@
-//! How long people wait: start to the first answer, update in to reply on the wire, record appended
-//! to alert on the wire; beside what one fsync costs here. The real binary against a Bot API
+//! How long people wait: start to the first answer, update in to reply on the wire, inline query to a
+//! page of plants, record appended to alert on the wire; beside what one fsync costs here. The real binary against a Bot API
 //! server on loopback.
 //!
 //! `cargo bench --bench latency` prints a table; it takes about a minute, because Telegram's pace
@@ -46,6 +46,7 @@ const GRACE_MS: i64 = 600_000;
 const LOW_LIMIT: i64 = 120;
 const REPLIES: i64 = 200;
 const ALERTS: i32 = 40;
+const PAGES: usize = 100;
 
 /// The bot's process; it ends with the bench.
 struct Bot(Child);
@@ -105,6 +106,7 @@ async fn main() {
 
     let _bot = start(dir.path(), &api_url, &log);
     print("update in to reply on the wire", replies(&handle).await);
+    print("inline query to 20 cards on the wire", pages(&handle).await);
     print("record appended to alert on the wire", alerts(&handle, &log).await);
 }
 
@@ -170,6 +172,19 @@ async fn replies(handle: &Handle) -> Vec<Duration> {
         handle.say(chat_id, chat_id, "/plant plant 1");
         took.push(first_call(handle, "sendPhoto", chat_id, began).await - began);
         tokio::time::sleep(Duration::from_millis(45)).await;
+    }
+    took
+}
+
+/// A page of plants for what somebody types behind the bot's name.
+async fn pages(handle: &Handle) -> Vec<Duration> {
+    let mut took = Vec::new();
+    for number in 0..PAGES {
+        let began = Instant::now();
+        handle.inline_query(OWNER, "plant");
+        let answered =
+            |handle: &Handle| handle.calls_of("answerInlineQuery").get(number).map(|call| call.at);
+        took.push(handle.wait_for(WITHIN, "page", answered).await.unwrap() - began);
     }
     took
 }

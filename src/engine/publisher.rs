@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
 use super::ground::{Behalf, firm};
@@ -24,7 +25,7 @@ use crate::kernel::record::{NewRecord, Placed};
 use crate::log::topics::Topic;
 use crate::log::{self, LogError, MAX_RECORD_BYTES, Outcome};
 use crate::store::publication::{self, Pending};
-use crate::store::{Urgency, dead_letters};
+use crate::store::{StoreError, Urgency, dead_letters};
 
 /// The first and the longest wait after the log refused.
 const FIRST_RETRY: Duration = Duration::from_millis(250);

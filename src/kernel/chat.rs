@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::inline::InlineQuery;
 use super::settings::Settings;
 use super::text::{is_visible, shown};
 
@@ -60,6 +61,9 @@ pub enum Content {
     },
     /// We came into the chat, or went out of it.
     Presence(Presence),
+    /// Somebody types behind our name in some chat, which we are not told; the place is our private
+    /// chat with them, whether or not it has begun.
+    Inline(InlineQuery),
 }
 
 /// What became of the bot in a chat.
@@ -116,6 +120,13 @@ impl Incoming {
             Content::Press { callback_id, message_id, data } => {
                 Some((callback_id, *message_id, data))
             }
+            _ => None,
+        }
+    }
+
+    pub fn inline(&self) -> Option<&InlineQuery> {
+        match &self.content {
+            Content::Inline(query) => Some(query),
             _ => None,
         }
     }

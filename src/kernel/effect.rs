@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::card::Reaction;
 use super::chat::{Keyboard, Place};
+use super::inline::InlinePage;
 use super::picture::Picture;
 use super::settings::Settings;
 use super::text::{CAPTION_LIMIT_UTF16, MESSAGE_LIMIT_UTF16, Text};
@@ -154,6 +155,11 @@ pub enum Effect {
     Acknowledge {
         callback_id: String,
         note: Option<String>,
+    },
+    /// Answer what somebody types behind our name.
+    Inline {
+        query_id: String,
+        page: InlinePage,
     },
     Publish(Publish),
     /// The conversation goes on with this state of the room that decided.

@@ -9,6 +9,7 @@ pub mod chat;
 pub mod conversation;
 pub mod dialog;
 pub mod effect;
+pub mod inline;
 pub mod name;
 pub mod picture;
 pub mod pipeline;

@@ -91,6 +91,39 @@ pub async fn save(
     Ok(())
 }
 
+/// The person's newest message in their conversation is this one; `None`: there is none of theirs
+/// that belongs to it.
+pub async fn note_said(
+    db: &mut SqliteConnection,
+    holder: Holder,
+    message_id: Option<i32>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update conversation set said_in = ?
+          where chat_id = ? and user_id = ? and thread_id = ?",
+    )
+    .bind(message_id)
+    .bind(holder.place.chat_id)
+    .bind(holder.user_id)
+    .bind(holder.thread())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The person's newest message in their conversation.
+pub async fn said_in(db: &mut SqliteConnection, holder: Holder) -> Result<Option<i32>, StoreError> {
+    let message_id: Option<Option<i32>> = sqlx::query_scalar(
+        "select said_in from conversation where chat_id = ? and user_id = ? and thread_id = ?",
+    )
+    .bind(holder.place.chat_id)
+    .bind(holder.user_id)
+    .bind(holder.thread())
+    .fetch_optional(db)
+    .await?;
+    Ok(message_id.flatten())
+}
+
 /// Ends a conversation; says whether there was one.
 pub async fn end(db: &mut SqliteConnection, holder: Holder) -> Result<bool, StoreError> {
     let result =

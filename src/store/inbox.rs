@@ -22,6 +22,7 @@ pub struct Arrival {
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Waiting {
     pub update_id: i64,
+    pub received_at: i64,
     pub body: String,
     pub attempts: i64,
 }
@@ -69,13 +70,24 @@ pub async fn next_of(
     chat_id: i64,
 ) -> Result<Option<Waiting>, StoreError> {
     let waiting = sqlx::query_as(
-        "select update_id, body, attempts from inbox
+        "select update_id, received_at, body, attempts from inbox
           where state = 'waiting' and chat_id = ? order by update_id limit 1",
     )
     .bind(chat_id)
     .fetch_optional(db)
     .await?;
     Ok(waiting)
+}
+
+/// When an update was taken in.
+pub async fn received_at(
+    db: &mut SqliteConnection,
+    update_id: i64,
+) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("select received_at from inbox where update_id = ?")
+        .bind(update_id)
+        .fetch_optional(db)
+        .await?)
 }
 
 /// The update is handled: its text goes, its id stays against repeated deliveries.

@@ -12,10 +12,11 @@ use super::{StoreError, cards};
 const MOVES: &[&str] = &[
     "update or replace admitted_chat set chat_id = ?2 where chat_id = ?1",
     "update or replace subscription set chat_id = ?2 where chat_id = ?1",
-    "update or replace conversation set chat_id = ?2 where chat_id = ?1",
+    // Messages have other numbers there.
+    "update or replace conversation set chat_id = ?2, said_in = null where chat_id = ?1",
     "update card_message set chat_id = ?2 where chat_id = ?1",
     "update or replace chat_setting set chat_id = ?2 where chat_id = ?1",
-    "update edit set chat_id = ?2 where chat_id = ?1",
+    "update edit set chat_id = ?2, confirmed_by = null where chat_id = ?1",
     "update failed_edit set chat_id = ?2 where chat_id = ?1",
     "update outbox set action = 'say', edits_message = null
       where chat_id = ?1 and state = 'waiting' and action = 'edit' and edits_message is not null",

@@ -16,11 +16,13 @@ use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
 use crate::kernel::time::HOUR_MS;
 
 mod change;
+mod lane;
 
 pub use change::{
     RowState, defer, defer_no_more, digest_of, drop_alerts, drop_card_edits, drop_chat,
     drop_waiting, leave_thread, next_deferred, overtake_edits, rewrite, state_of,
 };
+pub use lane::{ANSWER_INLINE, Lane, Line, answer_inline, react};
 
 /// An answer that could not be sent for this long is not sent any more: what it looked up has
 /// changed, and the conversation that it belongs to has ended.
@@ -32,7 +34,8 @@ pub enum Class {
     /// Never given up.
     Alert,
     Reply,
-    /// The answer to a tap: worthless after a while.
+    /// What shows in passing: the answer to a tap or to an inline query, a reaction. Worthless
+    /// after a while.
     Tap,
     /// Command menus.
     Menu,
@@ -169,7 +172,7 @@ pub struct Row {
     pub attempts: i64,
     pub created_at: i64,
     pub expires_at: Option<i64>,
-    /// Somebody waits for something in this chat: this row, or one behind it.
+    /// Somebody waits for something in this lane of the chat: this row, or one behind it.
     pub somebody_waits: bool,
 }
 
@@ -308,12 +311,13 @@ pub(super) async fn insert(
     };
     let result = sqlx::query(
         "insert into outbox
-            (chat_id, thread_id, class, action, body, edits_message, edits_row, created_at,
+            (chat_id, thread_id, lane, class, action, body, edits_message, edits_row, created_at,
              expires_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(place.chat_id)
     .bind(place.thread_id)
+    .bind(Lane::of(action).name())
     .bind(class.name())
     .bind(name)
     .bind(body)
@@ -326,10 +330,10 @@ pub(super) async fn insert(
     Ok(result.last_insert_rowid())
 }
 
-/// The first waiting row of every chat.
+/// The first waiting row of every lane of every chat.
 #[derive(Debug, Default)]
 pub struct Heads {
-    /// Each chat's row that may be sent next.
+    /// Each lane's row that may be sent next.
     pub rows: Vec<Row>,
     /// Rows that another version of us wrote and that cannot be read.
     pub unreadable: Vec<i64>,
@@ -339,9 +343,10 @@ pub struct Heads {
 pub async fn heads(db: &mut SqliteConnection, now_ms: i64) -> Result<Heads, StoreError> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
-                created_at, expires_at, exists (
+                created_at, expires_at, lane <> 'reactions' and exists (
                     select 1 from outbox as later
-                     where later.chat_id = outbox.chat_id and later.state = 'waiting'
+                     where later.chat_id = outbox.chat_id and later.lane = outbox.lane
+                       and later.state = 'waiting'
                        and later.class in ('reply', 'tap')) as somebody_waits
            from outbox
           where id in (
@@ -350,7 +355,7 @@ pub async fn heads(db: &mut SqliteConnection, now_ms: i64) -> Result<Heads, Stor
                and not exists (select 1 from outbox as changed
                                 where changed.id = outbox.edits_row
                                   and changed.state = 'waiting')
-             group by chat_id)
+             group by chat_id, lane)
           order by id",
     )
     .bind(now_ms)
@@ -409,7 +414,8 @@ impl RawRow {
     }
 }
 
-/// Telegram took the row; a new message has an id.
+/// Telegram took the row; a new message has an id. An answer to an inline query is large, and of no
+/// use any more.
 pub async fn mark_sent(
     db: &mut SqliteConnection,
     row_id: i64,
@@ -417,7 +423,8 @@ pub async fn mark_sent(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update outbox set state = 'sent', message_id = ?, settled_at = ?, attempts = attempts + 1
+        "update outbox set state = 'sent', message_id = ?, settled_at = ?, attempts = attempts + 1,
+                body = iif(lane = 'inline', '', body)
           where id = ?",
     )
     .bind(message_id)
@@ -438,12 +445,16 @@ pub async fn drop_row(
     note: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("update outbox set state = 'dropped', note = ?, settled_at = ? where id = ?")
-        .bind(note)
-        .bind(now_ms)
-        .bind(row_id)
-        .execute(db)
-        .await?;
+    sqlx::query(
+        "update outbox set state = 'dropped', note = ?, settled_at = ?,
+                body = iif(lane = 'inline', '', body)
+          where id = ?",
+    )
+    .bind(note)
+    .bind(now_ms)
+    .bind(row_id)
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -544,23 +555,4 @@ pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), Sto
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_of_a_version_without_pictures_reads_as_text() {
-        let stored = r#"{"text":{"lines":[[{"style":"Plain","text":"hello"}]]},"keyboard":[],
-            "silent":true}"#;
-        let body: Body = serde_json::from_str(stored).unwrap();
-        assert_eq!(body, Body { silent: true, ..Body::plain(Text::of("hello")) });
-        assert!(!serde_json::to_string(&body).unwrap().contains("picture"));
-    }
-
-    #[test]
-    fn a_picture_of_a_later_version_leaves_the_text() {
-        let stored = r#"{"text":{"lines":[[{"style":"Plain","text":"hello"}]]},"keyboard":[],
-            "silent":false,"picture":{"title":"x","drawing":{"kind":"hologram"}}}"#;
-        let body: Body = serde_json::from_str(stored).unwrap();
-        assert_eq!(body, Body::plain(Text::of("hello")));
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@
 //!
 //! Invariant: "saved" enters the outbox only in a transaction that knows both of every record of
 //! the edit: it is durable at its place, and our own table reader has passed that place of the same
-//! log. Records
-//! are placed and marked in the order they were made, whoever made them.
+//! log. The same holds of the reaction that says so. Records are placed and marked in the order they
+//! were made, whoever made them.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,10 @@ use crate::kernel::text::Text;
 
 /// After this long an author is told that the edit is queued.
 pub const QUEUED_AFTER_MS: i64 = 2_000;
+/// What the confirming message shows while its edits are queued, and when all are saved (both are
+/// among the emoji that bots may react with: Bot API, `ReactionTypeEmoji`).
+const QUEUED: &str = "👀";
+const SAVED: &str = "👍";
 /// Records taken to the log at once.
 const BATCH: i64 = 200;
 
@@ -34,19 +38,23 @@ pub struct Pending {
     pub value: Option<String>,
 }
 
-/// Takes an edit in.
+/// Takes an edit in. The message by which its author confirmed it, if there is one, shows how far
+/// it is.
 pub async fn add(
     db: &mut SqliteConnection,
     place: Place,
     publish: &Publish,
+    confirmed_by: Option<i32>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let edit = sqlx::query(
-        "insert into edit (chat_id, thread_id, saved, queued, created_at, queued_at)
-         values (?, ?, ?, ?, ?, ?)",
+        "insert into edit
+            (chat_id, thread_id, confirmed_by, saved, queued, created_at, queued_at)
+         values (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(place.chat_id)
     .bind(place.thread_id)
+    .bind(confirmed_by)
     .bind(serde_json::to_string(&publish.saved)?)
     .bind(serde_json::to_string(&publish.queued)?)
     .bind(now_ms)
@@ -173,7 +181,8 @@ pub async fn place_anew(db: &mut SqliteConnection, topic: &str) -> Result<(), St
 /// whenever one of the two may have become true, in the transaction that makes it so.
 pub async fn say_saved(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
     let visible: Vec<Author> = sqlx::query_as(
-        "select id, chat_id, thread_id, saved as words, queued_row, created_at from edit
+        "select id, chat_id, thread_id, confirmed_by, saved as words, queued_row, created_at
+           from edit
           where not exists (
             select 1 from publication as record
              where record.edit_id = edit.id
@@ -192,6 +201,7 @@ pub async fn say_saved(db: &mut SqliteConnection, now_ms: i64) -> Result<(), Sto
         let saved = serde_json::from_str(&edit.words);
         let saved: Text = saved.unwrap_or_else(|_| Text::of("Your edit has been saved."));
         edit.settle(db, saved, now_ms).await?;
+        edit.show_saved(db, now_ms).await?;
     }
     Ok(())
 }
@@ -202,12 +212,49 @@ struct Author {
     id: i64,
     chat_id: i64,
     thread_id: Option<i32>,
+    confirmed_by: Option<i32>,
     words: String,
     queued_row: Option<i64>,
     created_at: i64,
 }
 
 impl Author {
+    fn place(&self) -> Place {
+        Place { chat_id: self.chat_id, thread_id: self.thread_id }
+    }
+
+    /// Shows at the confirming message that it is saved, once every edit that it confirmed is.
+    async fn show_saved(&self, db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+        let Some(message_id) = self.confirmed_by else { return Ok(()) };
+        let others: i64 =
+            sqlx::query_scalar("select count(*) from edit where chat_id = ? and confirmed_by = ?")
+                .bind(self.chat_id)
+                .bind(message_id)
+                .fetch_one(&mut *db)
+                .await?;
+        match others {
+            0 => outbox::react(db, self.place(), message_id, Some(SAVED), now_ms).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The confirming message shows nothing any more, whatever becomes of what else it confirmed.
+    async fn show_nothing(&self, db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+        let Some(message_id) = self.confirmed_by else { return Ok(()) };
+        let queued: Vec<bool> = sqlx::query_scalar(
+            "update edit set confirmed_by = null where chat_id = ? and confirmed_by = ?
+             returning queued_row is not null",
+        )
+        .bind(self.chat_id)
+        .bind(message_id)
+        .fetch_all(&mut *db)
+        .await?;
+        match queued.contains(&true) {
+            true => outbox::react(db, self.place(), message_id, None, now_ms).await,
+            false => Ok(()),
+        }
+    }
+
     /// Tells how it ended, in the place of "queued" where that was said; the edit is over.
     async fn settle(
         &self,
@@ -215,9 +262,8 @@ impl Author {
         words: Text,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let place = Place { chat_id: self.chat_id, thread_id: self.thread_id };
         let target = self.queued_row.map_or(Target::New, Target::Row);
-        outbox::tell(db, place, target, &Say::new(words), now_ms).await?;
+        outbox::tell(db, self.place(), target, &Say::new(words), now_ms).await?;
         sqlx::query("delete from publication where edit_id = ?")
             .bind(self.id)
             .execute(&mut *db)
@@ -235,7 +281,7 @@ pub async fn fail(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let author: Option<Author> = sqlx::query_as(
-        "select id, chat_id, thread_id, '' as words, queued_row, created_at from edit
+        "select id, chat_id, thread_id, confirmed_by, '' as words, queued_row, created_at from edit
           where id = ?",
     )
     .bind(edit_id)
@@ -275,6 +321,7 @@ pub async fn fail(
         ".\nThat can happen when I was updated meanwhile. I have set it aside; please enter it \
          again.",
     );
+    author.show_nothing(db, now_ms).await?;
     author.settle(db, words, now_ms).await
 }
 
@@ -286,23 +333,26 @@ pub async fn forget_failed(db: &mut SqliteConnection, before_ms: i64) -> Result<
 
 /// Tells the authors of edits that take longer than a moment that they are queued.
 pub async fn say_queued(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
-    let slow: Vec<(i64, i64, Option<i32>, String)> = sqlx::query_as(
-        "select id, chat_id, thread_id, queued from edit
+    let slow: Vec<Author> = sqlx::query_as(
+        "select id, chat_id, thread_id, confirmed_by, queued as words, queued_row, created_at
+           from edit
           where queued_row is null and queued_at <= ? order by id",
     )
     .bind(now_ms)
     .fetch_all(&mut *db)
     .await?;
-    for (id, chat_id, thread_id, queued) in slow {
-        let queued: Result<Text, _> = serde_json::from_str(&queued);
+    for edit in slow {
+        let queued: Result<Text, _> = serde_json::from_str(&edit.words);
         let say = Say::new(queued.unwrap_or_else(|_| Text::of("⏳ Your edit is queued.")));
-        let place = Place { chat_id, thread_id };
-        let row = outbox::tell(db, place, Target::New, &say, now_ms).await?;
+        let row = outbox::tell(db, edit.place(), Target::New, &say, now_ms).await?;
         sqlx::query("update edit set queued_row = ? where id = ?")
             .bind(row)
-            .bind(id)
+            .bind(edit.id)
             .execute(&mut *db)
             .await?;
+        if let Some(message_id) = edit.confirmed_by {
+            outbox::react(db, edit.place(), message_id, Some(QUEUED), now_ms).await?;
+        }
     }
     Ok(())
 }
@@ -323,3 +373,6 @@ pub async fn next_queued(db: &mut SqliteConnection) -> Result<Option<i64>, Store
         .fetch_one(db)
         .await?)
 }
+
+#[cfg(test)]
+mod tests;

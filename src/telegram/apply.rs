@@ -3,8 +3,8 @@
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::{menu, out_of_reach};
-use crate::kernel::chat::{Draft, Incoming, Place};
+use super::{inline, menu, out_of_reach};
+use crate::kernel::chat::{Draft, Incoming, Place, draft_button};
 use crate::kernel::effect::{AccessChange, AlertsChange, Effect, Say};
 use crate::kernel::text::Text;
 use crate::kernel::time::{HOUR_MS, MINUTE_MS};
@@ -52,10 +52,27 @@ pub async fn effects(
     effects: &[Effect],
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    let confirmed_by = confirmed_by(db, incoming, effects).await?;
     for effect in effects {
-        one(db, incoming, room, effect, now_ms).await?;
+        one(db, incoming, room, effect, confirmed_by, now_ms).await?;
     }
     Ok(())
+}
+
+/// The person's own message by which an edit is confirmed: the one that they have just written, or,
+/// where they tapped, the newest that they wrote in the conversation that ends with it. A tap on a
+/// card that is part of no conversation has none.
+async fn confirmed_by(
+    db: &mut SqliteConnection,
+    incoming: &Incoming,
+    effects: &[Effect],
+) -> Result<Option<i32>, StoreError> {
+    let ends = effects.iter().any(|effect| matches!(effect, Effect::EndConversation));
+    match (incoming.message_id, holder(incoming)) {
+        (Some(message_id), _) => Ok(Some(message_id)),
+        (None, Some(holder)) if ends => conversation::said_in(db, holder).await,
+        (None, _) => Ok(None),
+    }
 }
 
 async fn one(
@@ -63,6 +80,7 @@ async fn one(
     incoming: &Incoming,
     room: &str,
     effect: &Effect,
+    confirmed_by: Option<i32>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let place = incoming.place;
@@ -79,7 +97,12 @@ async fn one(
         Effect::Acknowledge { callback_id, note } => {
             acknowledge(db, place, callback_id, note.as_deref(), now_ms).await?;
         }
-        Effect::Publish(publish) => publication::add(db, place, publish, now_ms).await?,
+        Effect::Inline { query_id, page } => {
+            inline::answer(db, incoming, query_id, page, now_ms).await?;
+        }
+        Effect::Publish(publish) => {
+            publication::add(db, place, publish, confirmed_by, now_ms).await?;
+        }
         Effect::Converse(state) => converse(db, incoming, room, state, now_ms).await?,
         Effect::Resume(held) => converse(db, incoming, &held.room, &held.state, now_ms).await?,
         Effect::EndConversation => {
@@ -109,7 +132,13 @@ async fn converse(
     let Some(holder) = holder(incoming) else { return Ok(()) };
     let draft = Draft { room: room.to_owned(), version: incoming.update_id, state: state.clone() };
     let name = incoming.person.as_ref().map_or("", |person| person.name.as_str());
-    conversation::save(db, holder, name, &draft, now_ms + CONVERSATION_MS).await
+    conversation::save(db, holder, name, &draft, now_ms + CONVERSATION_MS).await?;
+    let press = incoming.press();
+    match press.is_some_and(|(_, _, data)| draft_button(data).is_some()) {
+        // One of the conversation's own buttons: what was written in it before is still theirs.
+        true => Ok(()),
+        false => conversation::note_said(db, holder, incoming.message_id).await,
+    }
 }
 
 /// Answers where the update came from. In a group the answer replies to the person's message; a

@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 
 use super::access::{Access, FixedAccess};
 use super::routes::Visit;
-use super::{apply, household, parse, routes, stale};
+use super::{apply, household, inline, parse, routes, stale};
 use crate::clock::{self, Clock};
 use crate::crash;
 use crate::engine::{LogEnds, Phases};
@@ -229,6 +229,9 @@ async fn attempt(store: &Store, desk: &Desk, waiting: &Waiting) -> Result<(), St
     let Some(incoming) = parse::parse(&waiting.body, &desk.me).map(Arc::new) else {
         return finish(store, update_id).await;
     };
+    if incoming.inline().is_some() && clock::now_ms() - waiting.received_at > inline::ANSWERED_MS {
+        return finish(store, update_id).await;
+    }
     for _ in 0..MAX_DECISIONS {
         let Some(decided) = desk.decide(&store.reader(), &incoming).await? else {
             return finish(store, update_id).await;
@@ -307,7 +310,9 @@ async fn give_up(
 ) -> Result<(), StoreError> {
     let update_id = waiting.update_id;
     tracing::error!(update_id, chat_id, "an update is parked after three failed attempts");
-    let place = parse::parse(&waiting.body, &desk.me).map(|incoming| incoming.place);
+    // Nobody waits any more for what they typed behind our name.
+    let incoming = parse::parse(&waiting.body, &desk.me);
+    let place = incoming.filter(|it| it.inline().is_none()).map(|incoming| incoming.place);
     store
         .write(Urgency::People, move |db| {
             Box::pin(async move {

@@ -24,8 +24,14 @@ use crate::store::{Store, StoreError, Urgency, access, group, migration};
 pub type BotName = Arc<OnceLock<String>>;
 
 /// The kinds of updates that we ask Telegram for, whichever way they come.
-pub const ALLOWED_UPDATES: [&str; 5] =
-    ["message", "edited_message", "channel_post", "callback_query", "my_chat_member"];
+pub const ALLOWED_UPDATES: [&str; 6] = [
+    "message",
+    "edited_message",
+    "channel_post",
+    "callback_query",
+    "my_chat_member",
+    "inline_query",
+];
 
 /// An update's number. `None`: it is no update.
 pub fn update_id(update: &Value) -> Option<i64> {
@@ -147,6 +153,10 @@ async fn arrival(
         (_, Author::Person(user_id)) => match standing {
             Standing::Stranger if envelope.is_start => {
                 Some(parse::start(envelope, update).to_string())
+            }
+            // It is answered each time, with nothing: typing our name elsewhere knocks at no door.
+            Standing::Stranger if matches!(envelope.kind, Kind::Inline(_)) => {
+                Some(parse::redacted(envelope).to_string())
             }
             Standing::Stranger => strangers_body(db, envelope, user_id, now_ms).await?,
             // Those who only look hold no conversation: their chatter is none of our business.

@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod handle;
 pub mod household;
 pub mod ingress;
+pub mod inline;
 pub mod leftovers;
 pub mod menu;
 pub mod meter;

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value};
 use teloxide::types::{
-    CallbackQuery, ChatKind as TelegramChat, MediaKind, Message, MessageKind, PublicChatKind,
-    ThreadId, Update, UpdateKind, User,
+    CallbackQuery, ChatKind as TelegramChat, InlineQuery as TelegramInline, MediaKind, Message,
+    MessageKind, PublicChatKind, ThreadId, Update, UpdateKind, User,
 };
 
 use crate::kernel::chat::{ChatKind, Content, Incoming, Me, Person, Place, Towards};
+use crate::kernel::inline::InlineQuery;
 
 mod envelope;
 mod presence;
@@ -35,6 +36,7 @@ pub fn parse(body: &str, me: &Me) -> Option<Incoming> {
         }
         UpdateKind::ChannelPost(message) => message_of(update_id, &message, me),
         UpdateKind::CallbackQuery(query) => press_of(update_id, query),
+        UpdateKind::InlineQuery(query) => inline_of(update_id, query),
         UpdateKind::Error(update) => unparsed(update_id, &update, me),
         _ => None,
     }
@@ -64,6 +66,11 @@ fn unparsed(update_id: i64, update: &Value, me: &Me) -> Option<Incoming> {
 }
 
 fn message_of(update_id: i64, message: &Message, me: &Me) -> Option<Incoming> {
+    let sent_by_way_of = message.via_bot.as_ref().and_then(|bot| bot.username.as_deref());
+    if sent_by_way_of.is_some_and(|name| name.eq_ignore_ascii_case(&me.username)) {
+        // What we offered and somebody picked: our own words, and no answer to anything.
+        return None;
+    }
     let mut content = content_of(message)?;
     let words = message.text().or_else(|| message.caption()).unwrap_or_default();
     if named_bot(words).is_some_and(|name| !name.eq_ignore_ascii_case(&me.username)) {
@@ -135,6 +142,27 @@ fn press_of(update_id: i64, query: CallbackQuery) -> Option<Incoming> {
             message_id: message.id().0,
             data: query.data.unwrap_or_default(),
         },
+    })
+}
+
+fn inline_of(update_id: i64, query: TelegramInline) -> Option<Incoming> {
+    if query.from.is_bot {
+        return None;
+    }
+    let person = person_of(&query.from);
+    Some(Incoming {
+        update_id,
+        place: Place::private(person.user_id),
+        chat_kind: ChatKind::Private,
+        chat_title: String::new(),
+        message_id: None,
+        towards: Towards::Us,
+        person: Some(person),
+        content: Content::Inline(InlineQuery {
+            id: query.id.0,
+            typed: query.query,
+            offset: query.offset,
+        }),
     })
 }
 
@@ -257,6 +285,34 @@ mod tests {
         assert_eq!(incoming.press(), Some(("42", 10, "d:5:keep")));
         let envelope = envelope(&update, "Sill_bot").unwrap();
         assert_eq!((envelope.chat_id, envelope.author), (7, Author::Person(7)));
+    }
+
+    #[test]
+    fn what_is_typed_behind_our_name_is_asked_in_private() {
+        let query = json!({"update_id": 6, "inline_query": {"id": "42", "query": "cyril",
+            "offset": "20", "chat_type": "supergroup",
+            "from": {"id": 7, "is_bot": false, "first_name": "Ada"}}});
+        let incoming = parse(&query.to_string(), &me()).unwrap();
+        let asked = incoming.inline().unwrap();
+        assert_eq!((asked.typed.as_str(), asked.given()), ("cyril", 20));
+        assert_eq!((incoming.place, incoming.text()), (Place::private(7), None));
+        let envelope = envelope(&query, "Sill_bot").unwrap();
+        assert_eq!((envelope.chat_id, envelope.author), (7, Author::Person(7)));
+        let again = parse(&redacted(&envelope).to_string(), &me()).unwrap();
+        let bare = InlineQuery { id: "42".to_owned(), ..InlineQuery::default() };
+        assert_eq!(again.inline(), Some(&bare));
+        assert_eq!(again.person.unwrap().user_id, 7);
+    }
+
+    #[test]
+    fn what_somebody_picks_of_ours_is_not_said_to_us() {
+        let mut picked = message("🪴 Cyril");
+        let bot =
+            |name: &str| json!({"id": 1, "is_bot": true, "first_name": "b", "username": name});
+        picked["message"]["via_bot"] = bot("sill_bot");
+        assert_eq!(parse(&picked.to_string(), &me()), None);
+        picked["message"]["via_bot"] = bot("other_bot");
+        assert_eq!(parse(&picked.to_string(), &me()).unwrap().text(), Some("🪴 Cyril"));
     }
 
     #[test]

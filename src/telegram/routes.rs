@@ -34,6 +34,7 @@ pub fn schema() -> Routes {
         .branch(dptree::filter(is_nameless).chain(household::always(Ask::Nameless)))
         .branch(dptree::filter_map(before_admission).endpoint(household::take))
         .branch(dptree::filter_map(start).endpoint(household::take))
+        .branch(dptree::filter_map(inline_of_others).endpoint(household::take))
         .branch(dptree::filter(is_stranger).chain(household::always(Ask::Stranger)))
         .branch(dptree::filter(is_said_to_another).chain(household::always(Ask::Nothing)))
         .branch(dptree::filter(is_edited).chain(household::always(Ask::Edited)))
@@ -87,6 +88,13 @@ fn before_admission(incoming: Arc<Incoming>, visit: Visit) -> Option<Ask> {
     Some(if is_ours || incoming.press().is_some() { Ask::Unadmitted } else { Ask::Nothing })
 }
 
+/// What is typed behind our name by somebody who is no member: whoever only looks does so in their
+/// group.
+fn inline_of_others(incoming: Arc<Incoming>, visit: Visit) -> Option<Ask> {
+    incoming.inline()?;
+    (!visit.standing.may_edit()).then_some(Ask::InlineOfOthers)
+}
+
 fn is_stranger(visit: Visit) -> bool {
     !visit.standing.may_look()
 }
@@ -126,6 +134,6 @@ fn anything_else(incoming: Arc<Incoming>) -> Option<Ask> {
         },
         Content::Press { .. } => Ask::StalePress(None),
         Content::Unreadable(what) => Ask::Unreadable(what),
-        Content::Edited { .. } | Content::Presence(_) => Ask::Nothing,
+        Content::Edited { .. } | Content::Presence(_) | Content::Inline(_) => Ask::Nothing,
     })
 }

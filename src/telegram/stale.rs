@@ -38,9 +38,21 @@ pub(super) fn line(phase: &Phase, caught_up_at: Option<i64>, now_ms: i64) -> Opt
 /// Puts the line below the answer, if these effects are one.
 pub(super) fn add(line: Text, effects: &mut [Effect]) {
     let is_answer = |effect: &Effect| {
-        matches!(effect, Effect::Say(_) | Effect::Edit { .. } | Effect::Acknowledge { .. })
+        matches!(
+            effect,
+            Effect::Say(_)
+                | Effect::Edit { .. }
+                | Effect::Acknowledge { .. }
+                | Effect::Inline { .. }
+        )
     };
     if !effects.iter().all(is_answer) {
+        return;
+    }
+    if let [Effect::Inline { page, .. }] = effects {
+        for result in &mut page.results {
+            result.text = std::mem::take(&mut result.text).below(line.clone());
+        }
         return;
     }
     let said = effects.iter_mut().rev().find_map(|effect| match effect {
@@ -56,6 +68,7 @@ pub(super) fn add(line: Text, effects: &mut [Effect]) {
 mod tests {
     use super::*;
     use crate::kernel::effect::Say;
+    use crate::kernel::inline::{InlinePage, InlineResult};
 
     const NOW_MS: i64 = 100 * MINUTE_MS;
 
@@ -78,12 +91,25 @@ mod tests {
         assert_eq!(told(&Phase::ReadingTables, None), None);
     }
 
+    fn pick(name: &str) -> InlineResult {
+        let (title, description) = (Text::new(), Text::new());
+        InlineResult { id: name.to_owned(), title, description, text: Text::of(name) }
+    }
+
     #[test]
     fn the_line_stands_below_answers_and_nowhere_else() {
         let say = || Effect::Say(Say::new(Text::of("Bradley")));
         let mut answer = vec![say()];
         add(Text::of("old"), &mut answer);
         assert_eq!(answer, [Effect::Say(Say::new(Text::of("Bradley").below(Text::of("old"))))]);
+        let mut picks = vec![Effect::Inline {
+            query_id: String::new(),
+            page: InlinePage { results: vec![pick("Bradley"), pick("Piper")], next: None },
+        }];
+        add(Text::of("old"), &mut picks);
+        let [Effect::Inline { page, .. }] = picks.as_slice() else { panic!("{picks:?}") };
+        let said = page.results.iter().map(|result| result.text.to_plain());
+        assert_eq!(said.collect::<Vec<_>>(), ["Bradley\nold", "Piper\nold"]);
         let mut edit = vec![say(), Effect::EndConversation];
         add(Text::of("old"), &mut edit);
         assert_eq!(edit, [say(), Effect::EndConversation]);

@@ -293,3 +293,57 @@ async fn only_allowed_kinds_of_updates_are_queued() {
     let odd = world.handle.push_raw(json!({"poll_from_the_future": {"id": 1}}));
     assert_eq!(world.updates().await.last().unwrap()["update_id"], odd);
 }
+
+/// What people see of inline mode, and what Telegram refuses.
+#[tokio::test]
+async fn an_inline_query_is_answered_with_articles_and_one_is_picked() {
+    let world = World::start().await;
+    world.handle.create_group(GROUP, "Home");
+    let (_, id) = world.handle.inline_query_from(ANNA, "cyr", "20");
+    let update = world.updates().await.pop().unwrap();
+    let query = &update["inline_query"];
+    assert_eq!((&query["id"], &query["query"]), (&json!(id), &json!("cyr")));
+    assert_eq!((&query["offset"], &query["from"]["id"]), (&json!("20"), &json!(ANNA)));
+    let article = |id: &str, text: &str| {
+        json!({"type": "article", "id": id, "title": "Cyril", "description": "dry",
+            "input_message_content": {"message_text": text, "parse_mode": "HTML"}})
+    };
+    let answer = |results: Value| json!({"inline_query_id": id, "results": results, "is_personal": true, "cache_time": 5});
+    let many: Vec<Value> = (0..51).map(|number| article(&number.to_string(), "x")).collect();
+    let untitled = json!([{"type": "article", "id": "1", "title": " ",
+        "input_message_content": {"message_text": "x"}}]);
+    for (results, expected) in [
+        (json!(many), "RESULTS_TOO_MUCH"),
+        (json!([article("1", "x"), article("1", "y")]), "RESULT_ID_DUPLICATE"),
+        (json!([article(&"1".repeat(65), "x")]), "RESULT_ID_INVALID"),
+        (json!([article("1", "<b>x")]), "can't parse entities"),
+        (json!([article("1", "")]), "message text is empty"),
+        (untitled, "ARTICLE_TITLE_EMPTY"),
+    ] {
+        let (code, words) = world.refused("answerInlineQuery", answer(results)).await;
+        assert!(code == 400 && words.contains(expected), "{expected}: {words}");
+    }
+    let mut offset = answer(json!([]));
+    offset["next_offset"] = json!("9".repeat(65));
+    assert!(world.refused("answerInlineQuery", offset).await.1.contains("NEXT_OFFSET_INVALID"));
+    assert!(world.handle.pick(GROUP, ANNA, "1").is_err());
+
+    world.ok("answerInlineQuery", answer(json!([article("1", "<b>Cyril</b> is dry")]))).await;
+    let seen = world.handle.inline_answers(ANNA).pop().unwrap();
+    assert_eq!((seen.cache_s, seen.is_personal, seen.results.len()), (5, true, 1));
+    world.handle.pick(GROUP, ANNA, "1").unwrap();
+    let said = world.handle.messages(GROUP).pop().unwrap();
+    assert_eq!((said.html.as_str(), said.from_bot), ("<b>Cyril</b> is dry", false));
+    // Under privacy mode, too: it is the bot's own.
+    let heard = world.updates().await.pop().unwrap();
+    assert_eq!(heard["message"]["via_bot"]["id"], 4711);
+
+    world.handle.age_inline_queries();
+    let (_, late) = world.refused("answerInlineQuery", answer(json!([]))).await;
+    assert!(late.contains("query is too old"), "{late}");
+    world.handle.set_inline_mode(false);
+    let before = world.updates().await.len();
+    world.handle.inline_query(ANNA, "cyr");
+    assert_eq!(world.updates().await.len(), before);
+    assert_eq!(world.ok("getMe", json!({})).await["supports_inline_queries"], false);
+}

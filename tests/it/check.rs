@@ -71,6 +71,7 @@ async fn before_the_first_start_all_is_well_and_nothing_is_made() {
         "ok       owner           1 by telegram.owners",
         "ok       telegram        the token is @windowsill_bot's",
         "ok       groups          privacy mode is on",
+        "ok       inline mode     on: members look plants up in any chat",
         "ok       webhook         none, as polling wants; 0 updates pending",
         "ok       clock           0 s",
     ] {

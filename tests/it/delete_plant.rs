@@ -37,6 +37,10 @@ async fn a_plant_goes_by_a_tombstone_and_its_sensor_with_it() {
     let unmapped = log.mapped().await.pop().unwrap();
     assert_eq!(unmapped, ("0x36".to_owned(), None));
     assert!(bot.said(OWNER).contains(&"0x36 feeds no plant any more.".to_owned()));
+    // Two edits of one message, which says once that both are saved.
+    bot.is_quiet().await;
+    let thumbs = bot.handle().calls_of("setMessageReaction").into_iter();
+    assert_eq!(thumbs.filter(|call| call.param("reaction").contains('👍')).count(), 1);
     // "Deleted" is said when the next look-up shows it.
     bot.answers(OWNER, "/plants", "1 plant").await;
     bot.answers(OWNER, "/plant cyril", "I know no plant called “cyril”").await;

@@ -120,6 +120,7 @@ async fn the_demo_is_a_chat_with_plants_that_raises_its_first_alert_within_a_min
 
     edit_cyril(&browser).await;
     picture(&browser, "demo-edit.png").await;
+    pick_cyril(&browser).await;
 
     let alert = says("is looking pretty dry...");
     while browser.script(&alert).await != json!(true) {
@@ -149,6 +150,25 @@ async fn edit_cyril(browser: &Browser) {
     browser.wait_for("summary", &says("low moisture threshold: 20.5 % (was 30 %)")).await;
     tap(browser, "Yes").await;
     browser.wait_for("saved", &says("You've confirmed your metadata entry")).await;
+    // After a tap it is shown at what was typed last.
+    let shown = "return [...document.querySelectorAll('.own')].some(node => \
+                 node.querySelector('.text')?.textContent === '20.5' && \
+                 node.querySelector('.reactions')?.textContent === '👍')";
+    browser.wait_for("reaction", shown).await;
+}
+
+/// Types behind the bot's name, and picks what is offered.
+async fn pick_cyril(browser: &Browser) {
+    browser.type_into("#input", "@windowsill_bot cyr").await;
+    let offered = "return document.getElementById('option-0')?.textContent.includes('Cyril the')";
+    browser.wait_for("offer", offered).await;
+    picture(browser, "demo-inline.png").await;
+    is_good_to_look_at(browser).await;
+    browser.click("#option-0").await;
+    let said = "return [...document.querySelectorAll('.own .bubble')].some(node => \
+                node.textContent.includes('via @windowsill_bot') && \
+                node.textContent.includes('Schefflera arboricola'))";
+    browser.wait_for("picked card", said).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use sqlx::Executor;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use windowsill::demo::botapi::Handle;
+use windowsill::demo::botapi::{Handle, ShownMessage};
 
 use crate::bot::past::{Log, METADATA, plant};
 use crate::bot::state::State;
@@ -152,6 +152,12 @@ async fn change(bot: &Bot, statement: &str) {
     sqlx::Connection::close(db).await.unwrap();
 }
 
+/// What its owner wrote, oldest first.
+fn own(bot: &Bot) -> Vec<ShownMessage> {
+    let messages = bot.handle().messages(OWNER).into_iter();
+    messages.filter(|message| !message.from_bot).collect()
+}
+
 /// F37: an edit that waits for the log no longer fits after an upgrade.
 #[tokio::test]
 async fn an_edit_that_no_longer_fits_is_told_and_kept_and_the_next_one_is_saved() {
@@ -175,6 +181,7 @@ async fn an_edit_that_no_longer_fits_is_told_and_kept_and_the_next_one_is_saved(
         edit_up_to_confirmation(&bot, "Patient").await;
         let held = hold(&bot.data_dir().join("log.db")).await;
         let queued = bot.answers(OWNER, "/y", "⏳ Your entry for Patient is queued").await;
+        let yes = own(&bot).pop().unwrap().id;
         until(SOON, "the message is marked", async || {
             let waiting = "select count(*) from outbox where state = 'waiting'";
             State::open(&bot.data_dir()).await.number(waiting).await == 0
@@ -186,6 +193,9 @@ async fn an_edit_that_no_longer_fits_is_told_and_kept_and_the_next_one_is_saved(
         bot.started().await;
         let told = bot.handle().wait_for_text(SOON, OWNER, queued.id - 1, reason).await.unwrap();
         assert!(told.id == queued.id && told.text.starts_with("❌ Your edit could not be saved"));
+        bot.is_quiet().await;
+        let confirmed = own(&bot).into_iter().find(|message| message.id == yes).unwrap();
+        assert!(confirmed.reactions.is_empty(), "{confirmed:?}");
         bot.stop().await;
     }
     bot.started().await;

@@ -42,6 +42,11 @@ async fn names_and_sensors_of_foreign_producers_are_text_in_every_place() {
     let echoed = asked(&bot, "/plant \u{202e}<b>");
     assert!(echoed.contains("“\\u{202e}<b>”") && is_calm(&echoed), "{echoed}");
 
+    bot.handle().inline_query(OWNER, "--");
+    let offered = crate::inline::answered(&bot, OWNER, 1).await.results.pop().unwrap();
+    for shown in [&offered.title, &offered.text] {
+        assert!(shown.contains(SHOWN) && is_calm(shown), "{offered:?}");
+    }
     let first = bot.answers(OWNER, "/update_mapping", "Please enter sensor's id").await;
     let label = labels(&first).into_iter().find(|label| label.starts_with(SENSOR)).unwrap();
     assert_eq!(label, format!("{SENSOR} · {SHOWN}"));

@@ -50,6 +50,7 @@ fn a_stranger_writes(handle: &Handle) {
     let start = json!({"from": visitor, "text": "/start AAAA2222",
         "reply_to_message": message(json!({"text": SENTINEL}))});
     handle.push_raw(json!({"message": message(start)}));
+    handle.inline_query(STRANGER, SENTINEL);
     let document = json!({"file_id": SENTINEL, "file_unique_id": "u", "file_name": SENTINEL});
     handle
         .push_raw(json!({"message": message(json!({"document": document, "caption": SENTINEL}))}));

@@ -17,6 +17,7 @@ mod handle;
 mod history;
 mod html;
 mod image;
+mod inline;
 mod line;
 mod markup;
 mod methods;
@@ -44,6 +45,7 @@ use tokio::net::TcpListener;
 pub use calls::Call;
 pub use fault::{Effect, Fault};
 pub use handle::Handle;
+pub use inline::{InlineAnswer, Offered};
 pub use model::PAGE_USER;
 pub use shown::{Button, ShownMessage};
 

@@ -72,8 +72,8 @@ pub(super) fn post(
     }
 }
 
-/// What the bot is told of: in groups it hears commands and replies to itself, unless privacy mode
-/// is off.
+/// What the bot is told of: in groups it hears commands, replies to itself and what somebody picked
+/// of its own, unless privacy mode is off.
 fn is_heard(state: &State, chat: &Chat, message: &Value) -> bool {
     if chat.bot_is_out {
         return false;
@@ -88,7 +88,8 @@ fn is_heard(state: &State, chat: &Chat, message: &Value) -> bool {
         Some((_, name)) => state.bot["username"].as_str() == Some(name),
         None => true,
     });
-    is_command || message["reply_to_message"]["from"]["id"] == state.bot["id"]
+    let is_by = |by: &Value| by["id"] == state.bot["id"];
+    is_command || is_by(&message["reply_to_message"]["from"]) || is_by(&message["via_bot"])
 }
 
 /// A person changes the text of a message.

@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, watch};
 use super::calls::Calls;
 use super::fault::Script;
 use super::history::History;
+use super::inline::InlineMode;
 use super::model::{Change, StoredFile};
 use super::world::World;
 
@@ -43,6 +44,7 @@ pub(super) struct State {
     pub script: Script,
     pub delivery: Delivery,
     pub queries: Queries,
+    pub inline: InlineMode,
     pub page: broadcast::Sender<PageEvent>,
 }
 
@@ -94,8 +96,19 @@ impl Queries {
 #[derive(Clone, Debug)]
 pub(super) enum PageEvent {
     Changed(Change),
-    Action { chat_id: i64, action: String },
-    Answered { chat_id: i64, answer: Value },
+    Action {
+        chat_id: i64,
+        action: String,
+    },
+    Answered {
+        chat_id: i64,
+        answer: Value,
+    },
+    /// Somebody who types behind the bot's name has something to pick from.
+    Offered {
+        user_id: i64,
+        answer: Value,
+    },
 }
 
 impl Shared {
@@ -110,6 +123,7 @@ impl Shared {
             script: Script::default(),
             delivery: Delivery::default(),
             queries: Queries::default(),
+            inline: InlineMode::default(),
             page: broadcast::Sender::new(PAGE_EVENTS_MAX),
         };
         Shared {

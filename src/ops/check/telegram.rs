@@ -16,6 +16,7 @@ use crate::telegram::webhook::last_error;
 
 const TELEGRAM: &str = "telegram";
 const GROUPS: &str = "groups";
+const INLINE: &str = "inline mode";
 const WEBHOOK: &str = "webhook";
 /// How long Telegram may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,7 +57,7 @@ pub async fn ask(config: &Config) -> Asked {
         Err(error) => return unasked(unanswered(TELEGRAM, &error)),
     };
     let now_ms = clock::now_ms();
-    let mut findings = vec![known(&me), groups(&me)];
+    let mut findings = vec![known(&me), groups(&me), inline(&me)];
     findings.push(match api.ask("getWebhookInfo", TIMEOUT).await {
         Ok((info, _)) => webhook(&info, config.webhook.url.as_ref(), now_ms),
         Err(error) => unanswered(WEBHOOK, &error),
@@ -110,6 +111,19 @@ fn groups(me: &Value) -> Finding {
         ),
         None => Finding::ok(GROUPS, "Telegram does not tell what the bot sees there"),
     }
+}
+
+/// May members look plants up from other chats? Not every house wants that.
+fn inline(me: &Value) -> Finding {
+    let name = me.get("username").and_then(Value::as_str).unwrap_or("its name");
+    let is_on = me.get("supports_inline_queries").and_then(Value::as_bool) == Some(true);
+    let says = match is_on {
+        true => format!("on: members look plants up in any chat, as in @{name} cyril"),
+        false => format!(
+            "off; @BotFather, /setinline, lets members look plants up in any chat by @{name}"
+        ),
+    };
+    Finding::ok(INLINE, says)
 }
 
 /// Does the way that Telegram sends updates fit the one that is configured?
@@ -176,6 +190,20 @@ mod tests {
         assert_eq!(off.verdict, Verdict::Warning);
         assert!(off.remedy.unwrap().contains("/setprivacy"));
         assert_eq!(groups(&json!({"can_join_groups": false})).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn inline_mode_is_told_with_the_way_to_switch_it_on() {
+        let told = |is_on: Option<bool>| {
+            let me = json!({"username": "sill_bot", "supports_inline_queries": is_on});
+            let finding = inline(&me);
+            assert_eq!(finding.verdict, Verdict::Ok);
+            format!("{finding:?}")
+        };
+        assert!(told(Some(true)).contains("on: members"), "{}", told(Some(true)));
+        for off in [Some(false), None] {
+            assert!(told(off).contains("/setinline"), "{}", told(off));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 use super::chat::dialog::{Looked, Need, Opened, Opening};
+use super::chat::inline::PAGE;
 use super::chat::past::{DAYS_MAX, Past};
 use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored, update};
 use super::lookup::PlantRow;
@@ -26,6 +27,7 @@ impl Answers for PlantChat {
                 Ask::List(typed) => list(db, typed, asker.settings.unit).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
+                Ask::Inline { typed, given } => inline(db, typed, *given).await,
                 Ask::History(span) => past(db, &span.plant, span.ms()).await,
                 Ask::Export(typed) => past(db, typed, DAYS_MAX * DAY_MS).await,
                 Ask::Watered(told) => watered(db, &told.plant).await,
@@ -53,19 +55,35 @@ async fn list(db: &mut SqliteConnection, typed: &str, unit: Unit) -> Result<Know
 async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {
     let found = lookup::find(db, typed).await?;
     let card = match found.matches.as_slice() {
-        [plant] => {
-            // The week up to the newest reading: a silent sensor still has a history.
-            let until_ms = plant.event_ms.unwrap_or(0);
-            let week = history::week(db, plant.plant_id, until_ms).await?;
-            let since_ms = until_ms - history::WEEK_MS;
-            let waterings = care::waterings(db, plant.plant_id, since_ms).await?;
-            let sensors = sensors::feeding(db, plant.plant_id).await?;
-            let forecast = outlook::of(&week, &waterings, plant.moisture_low);
-            Some(PlantCard { week, waterings, forecast, sensors })
-        }
+        [plant] => Some(card(db, plant).await?),
         _ => None,
     };
     Ok(Known::Plant(found, card))
+}
+
+async fn card(db: &mut SqliteConnection, plant: &PlantRow) -> Result<PlantCard, StoreError> {
+    // The week up to the newest reading: a silent sensor still has a history.
+    let until_ms = plant.event_ms.unwrap_or(0);
+    let week = history::week(db, plant.plant_id, until_ms).await?;
+    let since_ms = until_ms - history::WEEK_MS;
+    let waterings = care::waterings(db, plant.plant_id, since_ms).await?;
+    let sensors = sensors::feeding(db, plant.plant_id).await?;
+    let forecast = outlook::of(&week, &waterings, plant.moisture_low);
+    Ok(PlantCard { week, waterings, forecast, sensors })
+}
+
+/// A page of plants to pick from, with their cards.
+async fn inline(db: &mut SqliteConnection, typed: &str, given: u32) -> Result<Known, StoreError> {
+    // One more tells whether there is another page.
+    let mut rows = lookup::called(db, typed, given, u32::from(PAGE) + 1).await?;
+    let is_last = rows.len() <= usize::from(PAGE);
+    rows.truncate(PAGE.into());
+    let mut plants = Vec::new();
+    for row in rows {
+        let card = card(db, &row).await?;
+        plants.push((row, card));
+    }
+    Ok(Known::Called { plants, is_last })
 }
 
 /// The time that ends with the plant's newest reading.

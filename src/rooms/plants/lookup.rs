@@ -202,6 +202,37 @@ fn condition(filter: Option<&Filter>) -> (String, f32) {
     }
 }
 
+/// Those furthest out of their band first, then those nearest to its edges; at last those that were
+/// never read.
+const BY_NEED: &str = "l.moisture is null,
+    min(l.moisture - p.moisture_low * 1000, p.moisture_high * 1000 - l.moisture), p.plant_id";
+
+/// Plants that have what was typed in one of their names, or as their id: all of them if that is
+/// nothing. Those called so come first, then those whose given name begins so, then those in need.
+/// Given names are compared without case; the others so as far as ASCII goes.
+pub async fn called(
+    db: &mut SqliteConnection,
+    typed: &str,
+    skip: u32,
+    limit: u32,
+) -> Result<Vec<PlantRow>, StoreError> {
+    Ok(sqlx::query_as(&format!(
+        "{PLANT_ROW}
+          where instr(p.name_key, ?1) > 0
+             or instr(lower(p.common_name), ?1) > 0 or instr(p.common_name, ?2) > 0
+             or instr(lower(p.scientific_name), ?1) > 0 or instr(p.scientific_name, ?2) > 0
+             or cast(p.plant_id as text) = ?2
+          order by p.name_key <> ?1, instr(p.name_key, ?1) <> 1, {BY_NEED}
+          limit ?3 offset ?4"
+    ))
+    .bind(name_key(typed))
+    .bind(typed.trim())
+    .bind(limit)
+    .bind(skip)
+    .fetch_all(db)
+    .await?)
+}
+
 pub async fn list(
     db: &mut SqliteConnection,
     filter: Option<&Filter>,
@@ -216,11 +247,7 @@ pub async fn list(
     .fetch_all(&mut *db)
     .await?;
     let neediest = sqlx::query_as(&format!(
-        "{PLANT_ROW} {condition}
-          order by l.moisture is null,
-                   min(l.moisture - p.moisture_low * 1000, p.moisture_high * 1000 - l.moisture),
-                   p.plant_id
-          limit {}",
+        "{PLANT_ROW} {condition} order by {BY_NEED} limit {}",
         Overview::GAUGES_MAX
     ))
     .bind(bound)

@@ -1,5 +1,5 @@
-//! The pump that carries the outbox to Telegram: one message in flight for each chat, chats side
-//! by side, each row until Telegram took it or it is known why not.
+//! The pump that carries the outbox to Telegram: one row in flight for each lane of a chat, lanes
+//! and chats side by side, each row until Telegram took it or it is known why not.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::client::BotApi;
 use crate::clock;
 use crate::engine::died;
 use crate::store::digest;
-use crate::store::outbox::{self, Action, Class, Row};
+use crate::store::outbox::{self, Action, Class, Line, Row};
 use crate::store::{Store, StoreError, Urgency, parks, settings};
 
 mod outcome;
@@ -79,8 +79,8 @@ pub async fn run(
     Ok(())
 }
 
-/// A send that has ended: its chat, and how long that rests.
-type Ended = (i64, Option<Rest>);
+/// A send that has ended: its lane, and how long that rests.
+type Ended = (Line, Option<Rest>);
 
 struct Pump {
     store: Store,
@@ -89,8 +89,8 @@ struct Pump {
     home: Home,
     pace: Pace,
     rests: Rests,
-    /// The row in flight of each chat.
-    busy: HashMap<i64, i64>,
+    /// The row in flight of each lane of a chat.
+    busy: HashMap<Line, i64>,
 }
 
 impl Pump {
@@ -112,7 +112,7 @@ impl Pump {
             self.drop_row(row_id, "unreadable").await?;
         }
         for row in heads.rows {
-            if self.busy.contains_key(&row.place.chat_id) || sends.len() >= SENDS_AT_ONCE {
+            if self.busy.contains_key(&row.line()) || sends.len() >= SENDS_AT_ONCE {
                 continue;
             }
             if row.expires_at.is_some_and(|expires_at| expires_at <= now_ms) {
@@ -120,7 +120,7 @@ impl Pump {
                 continue;
             }
             let monotonic_ms = clock::monotonic_ms();
-            let rests = self.rests.left(row.place.chat_id, row.somebody_waits, monotonic_ms);
+            let rests = self.rests.left(row.line(), row.somebody_waits, monotonic_ms);
             if !rests.is_zero() {
                 sleep = sleep.min(rests);
                 continue;
@@ -140,7 +140,7 @@ impl Pump {
                 continue;
             }
             let row = self.told_in(row).await?;
-            self.busy.insert(row.place.chat_id, row.id);
+            self.busy.insert(row.line(), row.id);
             sends.spawn(deliver(self.store.clone(), self.api.clone(), self.fixed.clone(), row));
         }
         Ok(sleep)
@@ -200,23 +200,23 @@ impl Pump {
     }
 
     fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), StoreError> {
-        let (chat_id, rest) = ended.map_err(died)?;
-        self.busy.remove(&chat_id);
-        self.rests.begin(chat_id, rest, clock::monotonic_ms());
+        let (line, rest) = ended.map_err(died)?;
+        self.busy.remove(&line);
+        self.rests.begin(line, rest, clock::monotonic_ms());
         Ok(())
     }
 }
 
 /// Sends one row and stores what became of it.
 async fn deliver(store: Store, api: BotApi, fixed: FixedAccess, row: Row) -> Ended {
-    let chat_id = row.place.chat_id;
+    let line = row.line();
     let sent = send::row(&store, &api, &row).await;
     let outcome = outcome::judge(&row, sent);
     if outcome.is_sent() {
         crate::crash::point("after-send");
     }
     outcome::count(api.meter(), &row, &outcome);
-    // Until the outcome is stored nothing else goes to this chat: a fault of the store here
+    // Until the outcome is stored nothing else goes to this lane: a fault of the store here
     // must not let the same row be sent again and again.
     while let Err(error) = outcome::store(&store, &fixed, &row, &outcome).await {
         if matches!(error, StoreError::Closed) {
@@ -225,7 +225,7 @@ async fn deliver(store: Store, api: BotApi, fixed: FixedAccess, row: Row) -> End
         error.log("a sent message could not be marked");
         tokio::time::sleep(FAULT_PAUSE).await;
     }
-    (chat_id, outcome.rest())
+    (line, outcome.rest())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::engine::jittered;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
-use crate::store::outbox::{self, Action, Class, Row, Target};
+use crate::store::outbox::{self, Action, Class, Lane, Line, Row, Target};
 use crate::store::parks::{self, Park};
 use crate::store::{Store, StoreError, Urgency, access, cards, migration};
 use crate::telegram::access::FixedAccess;
@@ -84,7 +84,7 @@ pub(super) fn judge(row: &Row, sent: Sent) -> Outcome {
     };
     match &error {
         // A menu names its chat itself; whoever tells us of the new id also brings its menu.
-        CallError::Refused { migrate_to: Some(chat_id), .. } if row.class != Class::Menu => {
+        CallError::Refused { migrate_to: Some(chat_id), .. } if !is_aside(row.class) => {
             Outcome::Migrated(*chat_id)
         }
         CallError::Refused { retry_after_s: Some(seconds), .. } => {
@@ -100,14 +100,19 @@ pub(super) fn judge(row: &Row, sent: Sent) -> Outcome {
     }
 }
 
+/// Is it no message? What becomes of it says nothing about the chat's messages.
+fn is_aside(class: Class) -> bool {
+    matches!(class, Class::Menu | Class::Tap)
+}
+
 fn refused(row: &Row, refusal: Refusal, description: &str, error: &CallError) -> Outcome {
     let is_edit = matches!(row.action, Action::Edit(..));
     match refusal {
         Refusal::NotOurTurn => retry(row, error.to_string()),
-        // A menu for somebody who never wrote to us says nothing about their alerts.
-        _ if row.class == Class::Menu => Outcome::Drop(error.to_string()),
+        // A menu for somebody who never wrote to us says nothing about their alerts, nor does a
+        // group that takes no reactions, or a tap too long ago.
+        _ if is_aside(row.class) => Outcome::Drop(error.to_string()),
         Refusal::NotModified => Outcome::Sent(None),
-        Refusal::TapTooOld => Outcome::Drop(error.to_string()),
         Refusal::ThreadGone if row.place.thread_id.is_some() => {
             Outcome::LeaveThread(description.to_owned())
         }
@@ -153,13 +158,13 @@ pub(super) async fn store(
     outcome: &Outcome,
 ) -> Result<(), StoreError> {
     log(row, outcome);
-    let (row_id, place) = (row.id, row.place);
+    let (row_id, place, line) = (row.id, row.place, row.line());
     let (outcome, fixed) = (outcome.clone(), fixed.clone());
     store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
                 let now_ms = clock::now_ms();
-                follow(db, &fixed, row_id, place, outcome, now_ms).await
+                follow(db, &fixed, row_id, (place, line), outcome, now_ms).await
             })
         })
         .await
@@ -169,18 +174,22 @@ async fn follow(
     db: &mut SqliteConnection,
     fixed: &FixedAccess,
     row_id: i64,
-    place: Place,
+    (place, line): (Place, Line),
     outcome: Outcome,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let chat_id = place.chat_id;
-    if outcome.rest().is_none() {
+    // What beside the messages is told of a flood is forgotten with the process.
+    let is_message = line.lane == Lane::Messages;
+    if outcome.rest().is_none() && is_message {
         parks::lift(db, chat_id).await?;
     }
     match outcome {
         Outcome::Sent(message_id) => outbox::mark_sent(db, row_id, message_id, now_ms).await,
         Outcome::Retry { rest, note } => {
-            if let Rest::Flood(wait) = rest {
+            if let Rest::Flood(wait) = rest
+                && is_message
+            {
                 let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
                 let until_at = now_ms.saturating_add(wait_ms);
                 parks::park(db, Park { chat_id, since_at: now_ms, until_at }).await?;
@@ -237,9 +246,10 @@ fn log(row: &Row, outcome: &Outcome) {
             tracing::warn!(row_id, chat_id, note, "a message is tried again later");
         }
         // A menu for somebody who never wrote to us: it is tried again at the next start. A tap
-        // that was answered too late: Telegram's own spinner has ended long ago.
-        Outcome::Drop(note) if matches!(row.class, Class::Menu | Class::Tap) => {
-            tracing::debug!(row_id, chat_id, note, "a menu or the answer to a tap was not taken");
+        // that was answered too late: Telegram's own spinner has ended long ago. A message to react
+        // to that is gone.
+        Outcome::Drop(note) if is_aside(row.class) => {
+            tracing::debug!(row_id, chat_id, note, "what is no message was not taken");
         }
         Outcome::Moot(note) => {
             tracing::debug!(row_id, chat_id, note, "a card could not be changed");

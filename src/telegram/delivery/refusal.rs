@@ -19,8 +19,6 @@ pub(super) enum Refusal {
     Markup,
     /// The message to change is a photo.
     NoText,
-    /// The tap was too long ago.
-    TapTooOld,
     /// Anything else: about this message, and no other.
     Other,
 }
@@ -35,8 +33,6 @@ const MEANINGS: &[(&str, Refusal)] = &[
     ("message_too_long", Refusal::TooLong),
     ("can't parse entities", Refusal::Markup),
     ("there is no text in the message to edit", Refusal::NoText),
-    ("query is too old", Refusal::TapTooOld),
-    ("query id is invalid", Refusal::TapTooOld),
     ("chat not found", Refusal::Unreachable),
     ("user not found", Refusal::Unreachable),
     ("peer_id_invalid", Refusal::Unreachable),
@@ -97,7 +93,7 @@ mod tests {
             (
                 400,
                 "Bad Request: query is too old and response timeout expired or query ID is invalid",
-                Refusal::TapTooOld,
+                Refusal::Other,
             ),
             (400, "Bad Request: can't parse entities: unmatched end tag", Refusal::Markup),
             (400, "Bad Request: there is no text in the message to edit", Refusal::NoText),

@@ -15,7 +15,7 @@ use crate::kernel::alert::Alert;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::AlertsChange;
 use crate::kernel::text::Text;
-use crate::store::outbox::{self, Action, Row};
+use crate::store::outbox::{self, Action, Lane, Line, Row};
 use crate::store::{Store, Urgency, access, alerts, parks};
 use crate::telegram::access::FixedAccess;
 use crate::telegram::apply;
@@ -128,7 +128,7 @@ impl World {
     async fn attempt(&mut self, chat_id: i64, fate: Fate) {
         let Some(row) = self.head(chat_id).await else { return };
         // Nothing is sent while the chat rests: time passes first.
-        let left = self.rests.left(chat_id, row.somebody_waits, self.monotonic_ms);
+        let left = self.rests.left(row.line(), row.somebody_waits, self.monotonic_ms);
         self.monotonic_ms += i64::try_from(left.as_millis()).unwrap();
         let Action::Say(body) = &row.action else { panic!("{row:?}") };
         let number: usize = body.text.to_plain().parse().unwrap();
@@ -149,7 +149,7 @@ impl World {
                 let outcome = outcome::judge(&row, sent);
                 let fixed = FixedAccess::default();
                 outcome::store(&self.store, &fixed, &row, &outcome).await.unwrap();
-                self.rests.begin(chat_id, outcome.rest(), self.monotonic_ms);
+                self.rests.begin(row.line(), outcome.rest(), self.monotonic_ms);
             }
         }
     }
@@ -160,6 +160,10 @@ impl World {
         self.monotonic_ms = 0;
         self.rests = Rests::of_parks(&parks.await.unwrap(), clock::now_ms(), 0);
     }
+}
+
+fn messages(chat_id: i64) -> Line {
+    Line { chat_id, lane: Lane::Messages }
 }
 
 fn settle(ledger: &mut Ledger, number: usize) {
@@ -237,12 +241,12 @@ async fn a_flood_limit_is_stored_for_the_next_process() {
     world.enqueue(CHATS[0]).await;
     world.attempt(CHATS[0], Fate::Flood(10_072)).await;
     world.restart().await;
-    let left = world.rests.left(CHATS[0], true, 0);
+    let left = world.rests.left(messages(CHATS[0]), true, 0);
     assert!(left > Duration::from_secs(10_000), "{left:?}");
-    assert_eq!(world.rests.left(CHATS[1], true, 0), Duration::ZERO);
+    assert_eq!(world.rests.left(messages(CHATS[1]), true, 0), Duration::ZERO);
     world.attempt(CHATS[0], Fate::Taken).await;
     world.restart().await;
-    assert_eq!(world.rests.left(CHATS[0], true, 0), Duration::ZERO);
+    assert_eq!(world.rests.left(messages(CHATS[0]), true, 0), Duration::ZERO);
 }
 
 /// Telegram tells of a block twice, by an update and by the send that it refuses, and the update may

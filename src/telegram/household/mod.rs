@@ -73,6 +73,8 @@ pub enum Ask {
     Nameless,
     /// Somebody without access.
     Stranger,
+    /// What somebody types behind our name who is no member.
+    InlineOfOthers,
     Nothing,
 }
 

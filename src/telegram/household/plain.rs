@@ -3,12 +3,14 @@
 use super::{Ask, commands, say};
 use crate::kernel::chat::{Content, Incoming, Snapshot, Towards};
 use crate::kernel::effect::{AccessChange, Effect};
+use crate::kernel::inline::InlinePage;
 use crate::kernel::text::Text;
 
 pub(super) fn decide(ask: &Ask, incoming: &Incoming, snapshot: &Snapshot) -> Vec<Effect> {
     // In a group much is said that has nothing to do with us.
     let is_for_us = incoming.towards == Towards::Us;
     match ask {
+        Ask::InlineOfOthers => nothing_to_pick(incoming),
         Ask::Help => vec![say(commands::help(incoming, snapshot))],
         Ask::Cancel => vec![say(Text::of("There is nothing to cancel."))],
         Ask::UnknownCommand(name) if is_for_us => {
@@ -58,6 +60,12 @@ pub(super) fn refuse(refused_before: bool, incoming: &Incoming) -> Vec<Effect> {
         return Vec::new();
     };
     vec![say(Text::of(words)), Effect::Access(AccessChange::Refused { user_id: person.user_id })]
+}
+
+/// Nothing to pick for somebody who is no member, as if there were nothing.
+fn nothing_to_pick(incoming: &Incoming) -> Vec<Effect> {
+    let Some(query) = incoming.inline() else { return Vec::new() };
+    vec![Effect::Inline { query_id: query.id.clone(), page: InlinePage::default() }]
 }
 
 /// One sentence to whoever hides behind a channel or a group, once.

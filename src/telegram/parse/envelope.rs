@@ -24,6 +24,8 @@ pub enum Kind {
     Said,
     /// The tap to answer.
     Tap(String),
+    /// What is typed behind our name: the query to answer.
+    Inline(String),
     /// We came into the chat, or went out of it.
     Presence,
     /// The group has another id now.
@@ -50,7 +52,7 @@ pub struct Envelope {
     pub is_start: bool,
 }
 
-/// Reads an update's envelope. `None`: it belongs to no chat, or has no id.
+/// Reads an update's envelope. `None`: it belongs to no chat and no person, or has no id.
 pub fn envelope(update: &Value, bot_name: &str) -> Option<Envelope> {
     let update_id = update.get("update_id")?.as_i64()?;
     let mut events = update.as_object()?.iter().filter(|(key, _)| *key != "update_id");
@@ -58,6 +60,9 @@ pub fn envelope(update: &Value, bot_name: &str) -> Option<Envelope> {
     if events.next().is_some() {
         // An update is one event (Bot API, `Update`): two could mean one to us and one to the rest.
         return None;
+    }
+    if name == "inline_query" {
+        return inline(update_id, event);
     }
     let is_tap = name == "callback_query";
     let message = if is_tap { event.get("message")? } else { event };
@@ -82,6 +87,23 @@ pub fn envelope(update: &Value, bot_name: &str) -> Option<Envelope> {
         speaks_to_us: replies_to_us || mentions(text, bot_name),
         is_private,
         kind,
+    })
+}
+
+/// An inline query has no chat: it is asked where its author talks with us, which has their number.
+fn inline(update_id: i64, event: &Value) -> Option<Envelope> {
+    let user_id = event.pointer("/from/id")?.as_i64()?;
+    Some(Envelope {
+        update_id,
+        chat_id: user_id,
+        message_id: 0,
+        topic_id: None,
+        author: author_of(event, true),
+        kind: Kind::Inline(event.get("id")?.as_str()?.to_owned()),
+        is_private: true,
+        is_for_us: true,
+        speaks_to_us: false,
+        is_start: false,
     })
 }
 
@@ -142,6 +164,10 @@ pub fn redacted(envelope: &Envelope) -> Value {
         Author::Nameless | Author::Bot => None,
     };
     let from = from.map(|id| json!({ "id": id, "is_bot": false, "first_name": "" }));
+    if let (Kind::Inline(query_id), Some(from)) = (&envelope.kind, &from) {
+        return json!({ "update_id": envelope.update_id, "inline_query": {
+            "id": query_id, "from": from, "query": "", "offset": "" } });
+    }
     let message_id = envelope.message_id;
     let mut message = json!({ "message_id": message_id, "date": 0, "text": "", "chat": chat });
     if let Some(topic_id) = envelope.topic_id {

@@ -92,6 +92,11 @@ static UPDATES: LazyLock<Samples> = LazyLock::new(|| {
         ),
         update("message", message(&group, ada(), json!({"migrate_to_chat_id": -1001}))),
         update(
+            "inline_query",
+            json!({"id": "42", "from": ada(), "query": "cyril", "offset": "20",
+            "chat_type": "supergroup"}),
+        ),
+        update(
             "my_chat_member",
             json!({"chat": group, "from": ada(), "date": 1,
             "old_chat_member": {"user": us, "status": "member"},
@@ -120,6 +125,8 @@ fn an_update_means_the_same_to_access_and_to_whoever_answers_it() {
                 agree(&envelope, &incoming);
                 let words = incoming.text().or(incoming.press().map(|(_, _, data)| data));
                 assert!(words.unwrap_or_default().is_empty() && incoming.chat_title.is_empty());
+                let typed = incoming.inline().map(|query| query.typed.as_str());
+                assert!(typed.unwrap_or_default().is_empty());
                 assert!(incoming.person.is_none_or(|person| person.name.trim().is_empty()));
             }
             // What a channel or another bot says is never kept whole.
@@ -140,6 +147,7 @@ fn agree(envelope: &Envelope, incoming: &Incoming) {
     if let Author::Person(user_id) = envelope.author {
         assert_eq!(incoming.person.as_ref().map(|person| person.user_id), Some(user_id));
         assert_eq!(incoming.press().is_some(), matches!(envelope.kind, Kind::Tap(_)));
+        assert_eq!(incoming.inline().is_some(), matches!(envelope.kind, Kind::Inline(_)));
     }
 }
 

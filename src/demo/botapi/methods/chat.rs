@@ -31,7 +31,8 @@ pub(super) fn get_me(state: &mut State, _params: &Params) -> Result<Value, ApiEr
     let mut me = state.bot.clone();
     me["can_join_groups"] = json!(true);
     me["can_read_all_group_messages"] = json!(!state.privacy_mode);
-    for name in ["supports_inline_queries", "can_connect_to_business", "has_main_web_app"] {
+    me["supports_inline_queries"] = json!(!state.inline.is_off);
+    for name in ["can_connect_to_business", "has_main_web_app"] {
         me[name] = json!(false);
     }
     Ok(me)

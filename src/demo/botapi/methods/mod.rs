@@ -5,6 +5,7 @@ pub(super) mod updates;
 
 mod chat;
 mod edit;
+mod inline;
 mod media;
 mod send;
 
@@ -22,8 +23,9 @@ type Method = fn(&mut State, &Params) -> Result<Value, ApiError>;
 /// The one method that waits, and so stands apart.
 pub(super) const GET_UPDATES: &str = "getUpdates";
 
-const METHODS: [(&str, Method); 24] = [
+const METHODS: [(&str, Method); 25] = [
     ("answerCallbackQuery", chat::answer_callback_query),
+    ("answerInlineQuery", inline::answer),
     ("deleteMessage", chat::delete_message),
     ("deleteMyCommands", commands::delete),
     ("deleteWebhook", updates::delete_webhook),

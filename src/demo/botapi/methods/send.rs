@@ -48,7 +48,12 @@ fn send_media(state: &mut State, params: &Params, kind: Kind) -> Result<Value, A
 
 /// The text of a message, checked.
 pub(super) fn text_of(params: &Params) -> Result<Content, ApiError> {
-    let text = content(params, "text", "entities")?.unwrap_or_default();
+    text_of_field(params, "text")
+}
+
+/// The same where the text is called otherwise.
+pub(super) fn text_of_field(params: &Params, name: &str) -> Result<Content, ApiError> {
+    let text = content(params, name, "entities")?.unwrap_or_default();
     if text.text.is_empty() {
         return Err(ApiError::bad_request("message text is empty"));
     }

@@ -150,6 +150,9 @@ const HANDLERS = {
   answered({ answer }) {
     showAnswer(answer);
   },
+  offered({ answer }) {
+    showOffers(answer);
+  },
 };
 
 /** A silent message does not count as unread: it makes no noise here either. */

@@ -73,11 +73,13 @@ function closeMenu() {
   openMenu([]);
 }
 
-function menuItem(command, index) {
-  const name = make("b", "", {}, `/${command.command}`);
+/** A command of the bot, or with a `pick` something that it offers. */
+function menuItem(entry, index) {
+  const name = make("b", "", {}, entry.title ?? `/${entry.command}`);
   const item = make("li", "", { role: "option", id: `option-${index}`, "aria-selected": "false" });
-  item.append(name, make("span", "", {}, command.description));
-  item.dataset.command = `/${command.command}`;
+  item.append(name, make("span", "", {}, entry.description));
+  if (!entry.pick) item.dataset.command = `/${entry.command}`;
+  item.pick = entry.pick ?? (() => sendText(item.dataset.command));
   item.addEventListener("click", () => choose(item));
   return item;
 }
@@ -86,7 +88,7 @@ function choose(item) {
   closeMenu();
   input.value = "";
   fitInput();
-  sendText(item.dataset.command);
+  item.pick();
   focusInput();
 }
 
@@ -107,6 +109,7 @@ function suggest() {
   const typed = input.value;
   const fits = (command) => `/${command.command}`.startsWith(typed.toLowerCase());
   openMenu(/^\/\w*$/.test(typed) ? commands.filter(fits) : []);
+  askInline(typed);
 }
 
 /** A key for the open menu; false when it is none. */

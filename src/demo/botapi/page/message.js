@@ -14,6 +14,7 @@ function messageNode(message, previous) {
   const close = previous && message.date - previous.date < 300;
   node.classList.toggle("follows", Boolean(close && previous.from.is_bot === message.from.is_bot));
   const bubble = make("div", "bubble");
+  if (message.via_bot) bubble.append(make("div", "pinned-label", {}, `via @${message.via_bot.username}`));
   if (message.reply_to_message) bubble.append(quoteNode(message.reply_to_message));
   if (message.photo) bubble.append(photoNode(message));
   if (message.document) bubble.append(fileNode(message.document));

@@ -1,4 +1,4 @@
-//! The chat page: one HTML page, its events and its two actions.
+//! The chat page: one HTML page, its events and its actions.
 //!
 //! Invariant: only pages of this very server act here. A foreign `Origin` is refused,
 //! and so is a `Host` that is a name somebody else's DNS could point at us.
@@ -29,6 +29,8 @@ use super::shared::{PageEvent, Shared, State};
 
 /// The longest text a person may send, as in Telegram.
 const TEXT_MAX_CHARS: usize = 4096;
+/// The longest text behind a bot's name (Bot API, `InlineQuery`).
+const QUERY_MAX_CHARS: usize = 256;
 /// When a page whose connection was lost tries again.
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
@@ -37,6 +39,7 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
         include_str!("dom.js"),
         include_str!("message.js"),
         include_str!("composer.js"),
+        include_str!("inline.js"),
         include_str!("chat.js"),
     ];
     include_str!("index.html")
@@ -54,6 +57,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/chat/events", get(events))
         .route("/chat/send", post(send))
         .route("/chat/press", post(press))
+        .route("/chat/inline", post(inline))
+        .route("/chat/pick", post(pick))
         .route("/chat/file/{file_id}", get(file))
         .layer(middleware::from_fn(only_own_page))
 }
@@ -129,6 +134,33 @@ async fn press(
     let (_, query_id) =
         handle.press_for_answer(PAGE_USER, PAGE_USER, pressed.message_id, &pressed.data);
     Json(json!({"query_id": query_id}))
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    text: String,
+}
+
+async fn inline(Extension(shared): Extension<Arc<Shared>>, Json(typed): Json<Typed>) -> Response {
+    if typed.text.chars().count() > QUERY_MAX_CHARS {
+        let why = "behind a bot's name there is room for 256 characters";
+        return (StatusCode::BAD_REQUEST, why).into_response();
+    }
+    let (_, query_id) = Handle::new(shared).inline_query_from(PAGE_USER, &typed.text, "");
+    Json(json!({"query_id": query_id})).into_response()
+}
+
+#[derive(Deserialize)]
+struct Picked {
+    query_id: String,
+    result_id: String,
+}
+
+async fn pick(Extension(shared): Extension<Arc<Shared>>, Json(picked): Json<Picked>) -> Response {
+    match Handle::new(shared).pick_of(PAGE_USER, &picked.query_id, &picked.result_id) {
+        Some(_) => StatusCode::NO_CONTENT.into_response(),
+        None => (StatusCode::NOT_FOUND, "that is offered no more").into_response(),
+    }
 }
 
 async fn file(Extension(shared): Extension<Arc<Shared>>, Path(file_id): Path<String>) -> Response {
@@ -232,6 +264,9 @@ fn shown(state: &State, event: PageEvent) -> Option<Value> {
         }
         PageEvent::Answered { chat_id: PAGE_USER, answer } => {
             Some(json!({"kind": "answered", "answer": answer}))
+        }
+        PageEvent::Offered { user_id: PAGE_USER, answer } => {
+            Some(json!({"kind": "offered", "answer": answer}))
         }
         _ => None,
     }

@@ -9,7 +9,7 @@ use teloxide::utils::command::BotCommands;
 use super::care::Watered;
 use super::filter::Filter;
 use super::history::Quarter;
-use super::lookup::{Found, Listed};
+use super::lookup::{Found, Listed, PlantRow};
 use super::rules::forecast::Forecast;
 use super::sensors::{Mapped, Overview};
 use crate::kernel::chat::{Draft, Incoming, Snapshot};
@@ -24,6 +24,7 @@ mod choice;
 mod delete;
 pub mod dialog;
 pub mod fields;
+pub mod inline;
 pub mod mapping;
 pub mod past;
 pub mod picture;
@@ -73,6 +74,11 @@ pub enum Ask {
     List(String),
     /// `/plant`, with what was typed.
     Show(String),
+    /// What is typed behind our name in some chat, and how many plants were given for it before.
+    Inline {
+        typed: String,
+        given: u32,
+    },
     History(Span),
     /// `/export`, with what was typed.
     Export(String),
@@ -92,6 +98,11 @@ pub enum Known {
     Nothing,
     Plants(Listed),
     Plant(Found, Option<PlantCard>),
+    /// A page of plants that are called so, and whether it is the last.
+    Called {
+        plants: Vec<(PlantRow, PlantCard)>,
+        is_last: bool,
+    },
     /// Which plant was meant, and its past if it is one.
     Past(Found, Option<Past>),
     /// Which plant was meant, and when somebody said before that it was watered, newest first.
@@ -153,6 +164,11 @@ impl Chat for PlantChat {
             (Ask::Show(_), _) => vec![Effect::Say(Say::new(Text::of(
                 "Which plant? Send /plant and its id or name, such as /plant cyril.",
             )))],
+            (Ask::Inline { given, .. }, Known::Called { plants, is_last }) => {
+                inline::answer(*given, &plants, is_last, incoming, snapshot)
+            }
+            // Nothing can be said in a chat that we are not told.
+            (Ask::Inline { .. }, _) => Vec::new(),
             (Ask::History(span), Known::Past(found, past)) => {
                 vec![Effect::Say(past::history(span, &found, past.as_ref(), snapshot))]
             }

@@ -31,6 +31,7 @@ pub fn routes() -> Routes {
         .branch(dptree::filter_map(asked).endpoint(take))
         .branch(dptree::filter_map(card_command).endpoint(take))
         .branch(dptree::filter_map(button).endpoint(take))
+        .branch(dptree::filter_map(inline).endpoint(take))
 }
 
 /// Answers inside a conversation of this room.
@@ -65,6 +66,11 @@ fn card_command(incoming: Arc<Incoming>) -> Option<Ask> {
     };
     let plant_id: i32 = plant_id.parse().ok()?;
     Some(Ask::Show(plant_id.to_string()))
+}
+
+fn inline(incoming: Arc<Incoming>) -> Option<Ask> {
+    let query = incoming.inline()?;
+    Some(Ask::Inline { typed: query.typed.trim().to_owned(), given: query.given() })
 }
 
 fn button(incoming: Arc<Incoming>) -> Option<Ask> {

@@ -72,13 +72,18 @@ pub fn list(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Sa
 }
 
 fn line(row: &PlantRow, snapshot: &Snapshot) -> Text {
-    let (mark, words) = match (row.moisture, row.event_ms) {
-        (Some(moisture), Some(event_ms)) => reading_words(row, moisture, event_ms, snapshot),
-        _ => ("⚪", "no reading yet".to_owned()),
-    };
+    let (mark, words) = stands(row, snapshot);
     Text::of(format!("{mark} "))
         .bold(&row.given_name)
         .plain(format!(" · {words} · /plant_{}", row.plant_id))
+}
+
+/// How a plant stands: a mark, and a few words.
+pub(super) fn stands(row: &PlantRow, snapshot: &Snapshot) -> (&'static str, String) {
+    match (row.moisture, row.event_ms) {
+        (Some(moisture), Some(event_ms)) => reading_words(row, moisture, event_ms, snapshot),
+        _ => ("⚪", "no reading yet".to_owned()),
+    }
 }
 
 fn reading_words(
@@ -101,6 +106,12 @@ fn reading_words(
 
 /// A plant's card.
 pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
+    let text = card_words(row, card, snapshot);
+    Say::new(text).with(edit_row(row, snapshot)).showing(picture::of(row, card, snapshot))
+}
+
+/// What a plant's card says.
+pub(super) fn card_words(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Text {
     let mut text = Text::of("🪴 ")
         .bold(&row.given_name)
         .plain(" the ")
@@ -124,8 +135,7 @@ pub fn card(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> Say {
     if let Some(newest) = card.waterings.last() {
         text = text.below(watering_line(newest, snapshot));
     }
-    text = text.below(sensor_line(&card.sensors, snapshot));
-    Say::new(text).with(edit_row(row, snapshot)).showing(picture::of(row, card, snapshot))
+    text.below(sensor_line(&card.sensors, snapshot))
 }
 
 /// A value against its band, as a chat reads it.
