@@ -43,7 +43,8 @@ pub fn message(content: &Text, as_of_ms: i64) -> Text {
     heading.below(content.clone())
 }
 
-/// What the message says last, when it is kept up to date no more.
+/// What the message says last, when it is kept up to date no more; nothing but that where it is to
+/// show nothing.
 pub fn last_message(content: &Text, ended_ms: i64) -> Text {
     let heading = Text::of("⏹ ").bold("Household board").plain(", not kept up to date since ");
     heading.moment(ended_ms).below(content.clone())

@@ -61,7 +61,8 @@ pub type Status =
     for<'a> fn(&'a mut SqliteConnection) -> BoxFuture<'a, Result<Option<Text>, StoreError>>;
 
 /// Reads how a room's things are, at a moment of the pipelines' clock.
-pub type Telling<T> = for<'a> fn(&'a mut SqliteConnection, i64) -> BoxFuture<'a, Result<T, StoreError>>;
+pub type Telling<T> =
+    for<'a> fn(&'a mut SqliteConnection, i64) -> BoxFuture<'a, Result<T, StoreError>>;
 
 /// Every room: the one list.
 pub fn all() -> [Room; 2] {

@@ -324,10 +324,7 @@ pub async fn lasting(
 }
 
 /// The cards of what lasts now, urgent and older ones first; and how many there are.
-pub async fn open(
-    db: &mut SqliteConnection,
-    limit: i64,
-) -> Result<(i64, Vec<Stored>), StoreError> {
+pub async fn open(db: &mut SqliteConnection, limit: i64) -> Result<(i64, Vec<Stored>), StoreError> {
     let count = sqlx::query_scalar("select count(*) from card").fetch_one(&mut *db).await?;
     let rows: Vec<Row> =
         sqlx::query_as(&format!("{ROW} order by urgent desc, event_ms, about limit ?"))

@@ -13,13 +13,18 @@ pub mod daily;
 
 const TABLES: [&str; 2] = ["daily", "board"];
 
-/// A chat is let in no more: it has asked for nothing.
-pub async fn forget_chat(db: &mut SqliteConnection, chat_id: i64) -> Result<(), StoreError> {
-    for table in TABLES {
-        let delete = format!("delete from {table} where chat_id = ?");
-        sqlx::query(&delete).bind(chat_id).execute(&mut *db).await?;
-    }
-    Ok(())
+/// A chat is let in no more: it has asked for nothing, and its board shows nothing.
+pub async fn forget_chat(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    daily::end(db, chat_id).await?;
+    sqlx::query("update board set content = null where chat_id = ?")
+        .bind(chat_id)
+        .execute(&mut *db)
+        .await?;
+    board::end(db, chat_id, now_ms).await
 }
 
 /// A chat is out of reach, or within reach again.
@@ -40,11 +45,7 @@ pub async fn leave_thread(db: &mut SqliteConnection, place: Place) -> Result<(),
     for table in TABLES {
         let update =
             format!("update {table} set thread_id = null where chat_id = ? and thread_id = ?");
-        sqlx::query(&update)
-            .bind(place.chat_id)
-            .bind(place.thread_id)
-            .execute(&mut *db)
-            .await?;
+        sqlx::query(&update).bind(place.chat_id).bind(place.thread_id).execute(&mut *db).await?;
     }
     Ok(())
 }

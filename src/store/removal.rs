@@ -50,8 +50,8 @@ async fn silence(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result
         .bind(chat_id)
         .execute(&mut *db)
         .await?;
-    regular::forget_chat(db, chat_id).await?;
     cards::forget_chat(db, chat_id).await?;
     outbox::drop_chat(db, chat_id, access::REVOKED, now_ms).await?;
-    Ok(())
+    // The one thing that is still said there: that its board has ended.
+    regular::forget_chat(db, chat_id, now_ms).await
 }

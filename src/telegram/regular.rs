@@ -24,9 +24,7 @@ use crate::kernel::time::HOUR_MS;
 use crate::rooms;
 use crate::store::outbox::{self, Target};
 use crate::store::regular::{board, daily};
-use crate::store::{
-    Store, StoreError, Urgency, cards, clock as clock_facts, positions, settings,
-};
+use crate::store::{Store, StoreError, Urgency, cards, clock as clock_facts, positions, settings};
 
 /// Alerts that the digest names; a line counts the rest.
 const ALERTS_NAMED: i64 = 20;
@@ -66,7 +64,7 @@ struct News {
     digest: Text,
     board: Board,
     /// What both have to say of their age.
-    stale: Option<Text>,
+    age: Option<Text>,
 }
 
 impl Regular {
@@ -96,7 +94,7 @@ impl Regular {
         let pipeline_now_ms = self.clock.now_ms();
         let Some(news) = self.news(pipeline_now_ms, now_ms).await? else { return Ok(Some(HELD)) };
         for (chat_id, issue) in due.digests {
-            let text = with_age(news.digest.clone(), news.stale.as_ref());
+            let text = with_age(news.digest.clone(), news.age.as_ref());
             self.tell_digest(chat_id, issue, text, now_ms).await?;
         }
         for chat_id in due.boards {
@@ -106,11 +104,7 @@ impl Regular {
     }
 
     /// How things are now. `None`: it is too early to say, or the clock is in doubt.
-    async fn news(
-        &self,
-        pipeline_now_ms: i64,
-        now_ms: i64,
-    ) -> Result<Option<News>, StoreError> {
+    async fn news(&self, pipeline_now_ms: i64, now_ms: i64) -> Result<Option<News>, StoreError> {
         let began_ms = (self.began.elapsed() < CATCH_UP).then_some(self.began_ms);
         let phases = self.phases.clone();
         self.store
@@ -119,13 +113,13 @@ impl Regular {
                     if is_clock_in_doubt(db, now_ms).await? || is_behind(db, began_ms).await? {
                         return Ok(None);
                     }
-                    let mut stale = None;
+                    let mut age = None;
                     for room in rooms::told_regularly() {
-                        stale = stale.or(stale::of_room(db, &phases, room).await?);
+                        age = age.or(stale::of_room(db, &phases, room).await?);
                     }
                     let digest = digest(db, pipeline_now_ms).await?;
                     let board = rooms::board(db, pipeline_now_ms).await?;
-                    Ok(Some(News { digest, board, stale }))
+                    Ok(Some(News { digest, board, age }))
                 })
             })
             .await
@@ -169,13 +163,13 @@ impl Regular {
         news: &News,
         (as_of_ms, now_ms): (i64, i64),
     ) -> Result<(), StoreError> {
-        let (time_zone, board, stale) = (self.time_zone, news.board.clone(), news.stale.clone());
+        let (time_zone, whole, age) = (self.time_zone, news.board.clone(), news.age.clone());
         crash::point(crash::REGULAR_POINTS[0]);
         self.store
             .write(Urgency::People, move |db| {
                 Box::pin(async move {
                     let settings = settings::of(db, chat_id).await?;
-                    let content = with_age(board.content(&settings, time_zone), stale.as_ref());
+                    let content = with_age(whole.content(&settings, time_zone), age.as_ref());
                     board::show(db, chat_id, &content, (as_of_ms, now_ms)).await
                 })
             })
@@ -185,8 +179,8 @@ impl Regular {
     }
 }
 
-fn with_age(text: Text, stale: Option<&Text>) -> Text {
-    match stale {
+fn with_age(text: Text, age: Option<&Text>) -> Text {
+    match age {
         Some(line) => text.line().below(line.clone()),
         None => text,
     }
@@ -234,7 +228,8 @@ async fn due(
 /// Do the pipelines not go by the machine's clock just now?
 async fn is_clock_in_doubt(db: &mut SqliteConnection, now_ms: i64) -> Result<bool, StoreError> {
     let facts = clock_facts::load(db).await?;
-    let is_jump_doubted = facts.jump_ms.is_some() && facts.believed_at.is_some_and(|at| now_ms < at);
+    let is_jump_doubted =
+        facts.jump_ms.is_some() && facts.believed_at.is_some_and(|at| now_ms < at);
     Ok(facts.paused_at.is_some() || is_jump_doubted)
 }
 

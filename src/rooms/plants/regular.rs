@@ -104,8 +104,7 @@ async fn day(db: &mut SqliteConnection, now_ms: i64) -> Result<Day, StoreError> 
     .fetch_one(&mut *db)
     .await?;
     let outside = format!("{FRESH} and not ({WITHIN}) and not {ALERTED}");
-    let unknown =
-        format!("(l.event_ms is null or l.event_ms < ?1) and not {ALERTED_SILENT}");
+    let unknown = format!("(l.event_ms is null or l.event_ms < ?1) and not {ALERTED_SILENT}");
     let soon = outlook::soon(db, now_ms, now_ms + AHEAD_MS).await?;
     let watered = care::watered_since(db, now_ms - BEHIND_MS, COUNTED).await?;
     let silent = sensors::fallen_silent(db, since_ms, COUNTED).await?;

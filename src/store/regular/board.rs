@@ -94,10 +94,7 @@ pub async fn of(db: &mut SqliteConnection, chat_id: i64) -> Result<Option<Stored
 }
 
 /// When a board is to be looked at next, after those that are due.
-pub async fn next_after(
-    db: &mut SqliteConnection,
-    now_ms: i64,
-) -> Result<Option<i64>, StoreError> {
+pub async fn next_after(db: &mut SqliteConnection, now_ms: i64) -> Result<Option<i64>, StoreError> {
     Ok(sqlx::query_scalar("select min(next_at) from board where next_at > ? and not is_away")
         .bind(now_ms)
         .fetch_one(db)
@@ -125,11 +122,7 @@ pub async fn wait_at_most(db: &mut SqliteConnection, now_ms: i64) -> Result<(), 
 
 /// A place wants the chat's board. One that is there stays where it is: it is changed at once
 /// whatever it says, and pinned anew.
-pub async fn want(
-    db: &mut SqliteConnection,
-    place: Place,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub async fn want(db: &mut SqliteConnection, place: Place, now_ms: i64) -> Result<(), StoreError> {
     sqlx::query(
         "insert into board (chat_id, thread_id, next_at, pin) values (?, ?, ?, 'wanted')
          on conflict (chat_id) do update set
@@ -144,11 +137,7 @@ pub async fn want(
 }
 
 /// The chat wants no board any more: its message says so, and is pinned no longer.
-pub async fn end(
-    db: &mut SqliteConnection,
-    chat_id: i64,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub async fn end(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result<(), StoreError> {
     let Some(stored) = of(db, chat_id).await? else { return Ok(()) };
     sqlx::query("delete from board where chat_id = ?").bind(chat_id).execute(&mut *db).await?;
     let target = match (stored.message_id, stored.outbox_row) {
@@ -192,8 +181,7 @@ pub async fn show(
     let target = stored.message_id.map_or(Target::New, Target::Message);
     let say = Say { silent: true, ..Say::new(board::message(content, as_of_ms)) };
     let expires_at = now_ms + EVERY_MS;
-    let row_id =
-        outbox::tell_until(db, stored.place, target, &say, (expires_at, now_ms)).await?;
+    let row_id = outbox::tell_until(db, stored.place, target, &say, (expires_at, now_ms)).await?;
     sqlx::query("update board set outbox_row = ?, content = ?, next_at = ? where chat_id = ?")
         .bind(row_id)
         .bind(serde_json::to_string(content)?)

@@ -31,11 +31,8 @@ impl Row {
             day.parse::<NaiveDate>()
                 .map_err(|_| StoreError::Unexpected(format!("in daily: a day {day:?}")))
         });
-        let daily = Daily {
-            minute: self.minute,
-            since_ms: self.since_at,
-            told_on: told_on.transpose()?,
-        };
+        let daily =
+            Daily { minute: self.minute, since_ms: self.since_at, told_on: told_on.transpose()? };
         Ok(Wanted { place: Place { chat_id: self.chat_id, thread_id: self.thread_id }, daily })
     }
 }
@@ -51,9 +48,8 @@ pub async fn of(db: &mut SqliteConnection, chat_id: i64) -> Result<Option<Wanted
 
 /// Every chat that wants one and is within reach.
 pub async fn all(db: &mut SqliteConnection) -> Result<Vec<Wanted>, StoreError> {
-    let rows: Vec<Row> = sqlx::query_as(&format!("{ROW} where not is_away order by chat_id"))
-        .fetch_all(db)
-        .await?;
+    let rows: Vec<Row> =
+        sqlx::query_as(&format!("{ROW} where not is_away order by chat_id")).fetch_all(db).await?;
     rows.into_iter().map(Row::parse).collect()
 }
 

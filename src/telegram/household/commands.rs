@@ -20,9 +20,9 @@ pub enum Command {
     Alerts(String),
     #[command(description = "this chat's time zone, °C or °F, and quiet hours")]
     Settings(String),
-    #[command(description = "how things are, once a day, such as digest 8:00; off ends it")]
+    #[command(description = "how things are; with a time such as 8:00 every day, with off no more")]
     Digest(String),
-    #[command(description = "a pinned message with all plants, kept up to date; off ends it")]
+    #[command(description = "a pinned message with all plants, kept up to date; with off no more")]
     Board(String),
     #[command(description = "how the pipelines and the outbox are doing")]
     Status,

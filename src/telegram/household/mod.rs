@@ -148,9 +148,7 @@ fn decide(ask: &Ask, known: Known, incoming: &Incoming, snapshot: &Snapshot) -> 
             alerts::decide(*wish, &overview, incoming, snapshot)
         }
         (Ask::Settings(wish), _) => settings::decide(wish, incoming, snapshot),
-        (Ask::Daily(wish), Known::Daily(state)) => {
-            daily::decide(wish, *state, incoming, snapshot)
-        }
+        (Ask::Daily(wish), Known::Daily(state)) => daily::decide(wish, *state, incoming, snapshot),
         (Ask::Board(wish), Known::Board(is_there)) => board::decide(*wish, is_there, snapshot),
         (Ask::Card(tap), Known::Cards(found)) => cards::decide(tap, &found, incoming, snapshot),
         (Ask::Status, Known::Status(facts)) => vec![say(facts.text(snapshot))],

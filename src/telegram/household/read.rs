@@ -41,9 +41,7 @@ impl Answers for Household {
                     wanted: store_daily::of(db, asker.place.chat_id).await?,
                     text: regular::digest(db, asker.pipeline_now_ms).await?,
                 })),
-                Ask::Board(_) => {
-                    Known::Board(board::of(db, asker.place.chat_id).await?.is_some())
-                }
+                Ask::Board(_) => Known::Board(board::of(db, asker.place.chat_id).await?.is_some()),
                 Ask::Card(tap) => {
                     let (chat_id, message_id) = (asker.place.chat_id, asker.message_id);
                     Known::Cards(cards::tapped(db, chat_id, message_id, tap).await?)

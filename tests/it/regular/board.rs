@@ -82,7 +82,9 @@ async fn whatever_kills_the_bot_a_chat_has_one_pinned_board() {
     // Both menus are sent first, then the answer, the board, and its pin.
     let sends = [3, 4, 5].map(|visit| ("after-send", visit));
     for (point, visit) in REGULAR_POINTS.map(|point| (point, 1)).into_iter().chain(sends) {
-        let mut house = House::of(Bot::new().await).await;
+        let mut house = House::living().await;
+        house.bot.answers(OWNER, "/help", "What I can do").await;
+        house.bot.stop().await;
         house.bot.crash_at(point, visit);
         house.bot.started().await;
         house.bot.is_quiet().await;

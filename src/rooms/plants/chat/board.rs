@@ -21,22 +21,19 @@ pub fn line(row: &PlantRow, now_ms: i64) -> Text {
     };
     let band = format!("{}\u{a0}% of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
     if event_ms < now_ms - SILENT_MS {
-        return name("⚫")
-            .plain("silent since ")
-            .moment(event_ms)
-            .plain(format!(", then {band}"));
+        return name("⚫").plain("silent since ").moment(event_ms).plain(format!(", then {band}"));
     }
     let (wet_mark, wet_words) = match state(moisture, row.moisture_low, row.moisture_high) {
         State::Low => (Some("🟠"), ", dry"),
         State::High => (Some("🔵"), ", wet"),
         State::Fine => (None, ""),
     };
-    let (warm_mark, warm_words) = match state(temperature, row.temperature_low, row.temperature_high)
-    {
-        State::Low => (Some("🥶"), ", cold"),
-        State::High => (Some("🔥"), ", hot"),
-        State::Fine => (None, ""),
-    };
+    let (warm_mark, warm_words) =
+        match state(temperature, row.temperature_low, row.temperature_high) {
+            State::Low => (Some("🥶"), ", cold"),
+            State::High => (Some("🔥"), ", hot"),
+            State::Fine => (None, ""),
+        };
     name(wet_mark.or(warm_mark).unwrap_or("🟢"))
         .plain(format!("{band}{wet_words} · "))
         .degrees(temperature)

@@ -59,8 +59,7 @@ impl World {
         &self,
         work: impl for<'a> FnOnce(
             &'a mut SqliteConnection,
-        )
-            -> futures_util::future::BoxFuture<'a, Result<T, StoreError>>
+        ) -> futures_util::future::BoxFuture<'a, Result<T, StoreError>>
         + Send
         + 'static,
     ) -> T {
@@ -293,4 +292,19 @@ async fn what_may_not_be_pinned_is_told_once_and_a_moved_group_gets_a_board_anew
         .await;
     assert_eq!(moved.0, None);
     assert_eq!((moved.1.message_id, moved.1.pin, moved.2), (None, Pin::Wanted, vec![-1009]));
+}
+
+#[tokio::test]
+async fn a_chat_that_is_let_in_no_more_keeps_a_board_that_shows_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let mut world = World::begin(&store).await;
+    world.take(Step::Want).await;
+    world.settle().await;
+    assert!(world.shown[&1].ends_with("things are 0"), "{:?}", world.shown);
+    world.write(|db| Box::pin(crate::store::removal::remove_chat(db, -9, HOUR_MS))).await;
+    world.settle().await;
+    assert!(world.shown[&1].contains("not kept up to date since"), "{:?}", world.shown);
+    assert!(!world.shown[&1].contains("things are"), "{:?}", world.shown);
+    assert_eq!((world.shown.len(), world.pinned.len()), (1, 0));
 }
