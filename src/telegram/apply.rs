@@ -214,7 +214,10 @@ pub(super) async fn change_alerts(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     match change {
-        AlertsChange::Subscribe(place) => access::subscribe(db, place, now_ms).await,
+        AlertsChange::Subscribe(place) => {
+            regular::set_away(db, place.chat_id, false).await?;
+            access::subscribe(db, place, now_ms).await
+        }
         AlertsChange::Greeted(place) => {
             regular::set_away(db, place.chat_id, false).await?;
             access::subscribe_unless_off(db, place, now_ms).await

@@ -59,14 +59,6 @@ struct Due {
     next_ms: Option<i64>,
 }
 
-/// How things are.
-struct News {
-    digest: Text,
-    board: Board,
-    /// What both have to say of their age.
-    age: Option<Text>,
-}
-
 impl Regular {
     pub fn new(
         store: Store,
@@ -91,20 +83,33 @@ impl Regular {
             let wait_ms = due.next_ms.map(|next_ms| next_ms.saturating_sub(now_ms));
             return Ok(wait_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))));
         }
-        let pipeline_now_ms = self.clock.now_ms();
-        let Some(news) = self.news(pipeline_now_ms, now_ms).await? else { return Ok(Some(HELD)) };
-        for (chat_id, issue) in due.digests {
-            let text = with_age(news.digest.clone(), news.age.as_ref());
-            self.tell_digest(chat_id, issue, text, now_ms).await?;
+        let Some(age) = self.age(now_ms).await? else { return Ok(Some(HELD)) };
+        let as_of_ms = self.clock.now_ms();
+        if !due.digests.is_empty() {
+            let text = self
+                .store
+                .read(move |db| Box::pin(async move { digest(db, as_of_ms).await }))
+                .await?;
+            let text = with_age(text, &age);
+            for (chat_id, issue) in due.digests {
+                self.tell_digest(chat_id, issue, text.clone(), now_ms).await?;
+            }
         }
-        for chat_id in due.boards {
-            self.show_board(chat_id, &news, (pipeline_now_ms, now_ms)).await?;
+        if !due.boards.is_empty() {
+            let board = self
+                .store
+                .read(move |db| Box::pin(async move { rooms::board(db, as_of_ms).await }))
+                .await?;
+            for chat_id in due.boards {
+                self.show_board(chat_id, board.clone(), &age, (as_of_ms, now_ms)).await?;
+            }
         }
         Ok(Some(Duration::ZERO))
     }
 
-    /// How things are now. `None`: it is too early to say, or the clock is in doubt.
-    async fn news(&self, pipeline_now_ms: i64, now_ms: i64) -> Result<Option<News>, StoreError> {
+    /// What is told now has to say this of its age; mostly nothing. `None`: it is too early to tell
+    /// anything, or the clock is in doubt.
+    async fn age(&self, now_ms: i64) -> Result<Option<Text>, StoreError> {
         let began_ms = (self.began.elapsed() < CATCH_UP).then_some(self.began_ms);
         let phases = self.phases.clone();
         self.store
@@ -113,13 +118,12 @@ impl Regular {
                     if is_clock_in_doubt(db, now_ms).await? || is_behind(db, began_ms).await? {
                         return Ok(None);
                     }
-                    let mut age = None;
                     for room in rooms::told_regularly() {
-                        age = age.or(stale::of_room(db, &phases, room).await?);
+                        if let Some(age) = stale::of_room(db, &phases, room).await? {
+                            return Ok(Some(age));
+                        }
                     }
-                    let digest = digest(db, pipeline_now_ms).await?;
-                    let board = rooms::board(db, pipeline_now_ms).await?;
-                    Ok(Some(News { digest, board, age }))
+                    Ok(Some(Text::new()))
                 })
             })
             .await
@@ -160,16 +164,17 @@ impl Regular {
     async fn show_board(
         &self,
         chat_id: i64,
-        news: &News,
+        whole: Board,
+        age: &Text,
         (as_of_ms, now_ms): (i64, i64),
     ) -> Result<(), StoreError> {
-        let (time_zone, whole, age) = (self.time_zone, news.board.clone(), news.age.clone());
+        let (time_zone, age) = (self.time_zone, age.clone());
         crash::point(crash::REGULAR_POINTS[0]);
         self.store
             .write(Urgency::People, move |db| {
                 Box::pin(async move {
                     let settings = settings::of(db, chat_id).await?;
-                    let content = with_age(whole.content(&settings, time_zone), age.as_ref());
+                    let content = with_age(whole.content(&settings, time_zone), &age);
                     board::show(db, chat_id, &content, (as_of_ms, now_ms)).await
                 })
             })
@@ -179,11 +184,8 @@ impl Regular {
     }
 }
 
-fn with_age(text: Text, age: Option<&Text>) -> Text {
-    match age {
-        Some(line) => text.line().below(line.clone()),
-        None => text,
-    }
+fn with_age(text: Text, age: &Text) -> Text {
+    if age.is_empty() { text } else { text.line().below(age.clone()) }
 }
 
 /// The digest as it would be told at this moment of the pipelines' clock.
@@ -244,4 +246,80 @@ async fn is_behind(db: &mut SqliteConnection, began_ms: Option<i64>) -> Result<b
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::kernel::chat::Place;
+    use crate::kernel::when;
+
+    const OWNER: i64 = 11;
+    const STRANGER: i64 = 12;
+
+    async fn write<T: Send + 'static>(
+        store: &Store,
+        work: impl for<'a> FnOnce(
+            &'a mut SqliteConnection,
+        ) -> futures_util::future::BoxFuture<'a, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> T {
+        store.write(Urgency::People, work).await.unwrap()
+    }
+
+    async fn told(store: &Store) -> Vec<i64> {
+        let chats = "select chat_id from outbox order by id";
+        let read = store.read(move |db| {
+            Box::pin(async move { Ok(sqlx::query_scalar(chats).fetch_all(db).await?) })
+        });
+        read.await.unwrap()
+    }
+
+    /// The plants were at the log's end then.
+    async fn caught_up(store: &Store, at_ms: i64) {
+        write(store, move |db| {
+            Box::pin(positions::advance_watermark(db, "plants", None, 0, Some(at_ms)))
+        })
+        .await;
+    }
+
+    /// F14: not by a clock that the pipelines do not go by; and not before they have read what came
+    /// while nobody was there.
+    #[tokio::test]
+    async fn it_waits_for_the_clock_and_the_log_and_tells_nobody_who_may_not_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let fixed = FixedAccess { owners: vec![OWNER], allowed_chats: Vec::new() };
+        let (zone, clock) = (chrono_tz::UTC, Arc::new(SystemClock));
+        let regular = Regular::new(store.clone(), fixed, zone, clock, Phases::default());
+        assert_eq!(regular.look().await.unwrap(), None);
+        let now_ms = clock::now_ms();
+        let minute = when::minute_of_day(now_ms, zone);
+        let ago_ms = now_ms - 3 * 60_000;
+        write(&store, move |db| {
+            Box::pin(async move {
+                for chat_id in [OWNER, STRANGER] {
+                    daily::want(db, Place::private(chat_id), minute, ago_ms).await?;
+                    board::want(db, Place::private(chat_id), now_ms).await?;
+                }
+                clock_facts::pause(db, now_ms).await
+            })
+        })
+        .await;
+        assert_eq!(regular.look().await.unwrap(), Some(HELD));
+        caught_up(&store, now_ms).await;
+        assert_eq!(regular.look().await.unwrap(), Some(HELD));
+        write(&store, |db| Box::pin(clock_facts::resume(db))).await;
+        caught_up(&store, ago_ms).await;
+        assert_eq!(regular.look().await.unwrap(), Some(HELD));
+        assert_eq!(told(&store).await, [0; 0]);
+        caught_up(&store, now_ms).await;
+        assert_eq!(regular.look().await.unwrap(), Some(Duration::ZERO));
+        assert_eq!(told(&store).await, [OWNER, OWNER]);
+        let next = regular.look().await.unwrap().unwrap();
+        assert!(next > Duration::from_secs(3000) && next <= Duration::from_secs(3600), "{next:?}");
+        assert_eq!(told(&store).await.len(), 2);
+    }
 }
