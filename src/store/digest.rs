@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use super::outbox::{self, Body, Digest};
 use super::{StoreError, cards};
 use crate::kernel::card;
-use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
+use crate::kernel::text::Text;
 
 /// More waiting alerts than this for one place become a digest.
 const MOST_SINGLE: i64 = 20;
@@ -137,16 +137,9 @@ pub(super) fn message(digest: Digest, is_live: bool) -> Body {
 /// The digest's words: as many alerts by name as one message holds.
 fn text(digest: &Digest) -> Text {
     let count = digest.named.len() + digest.unnamed;
-    let mut text = Text::new().bold(format!("{count} alerts")).plain(" at once:");
-    let mut shown = 0;
-    for alert in &digest.named {
-        let longer = text.clone().below(alert.line.clone());
-        if longer.width_utf16() + REST_UTF16 > MESSAGE_LIMIT_UTF16 {
-            break;
-        }
-        text = longer;
-        shown += 1;
-    }
+    let text = Text::new().bold(format!("{count} alerts")).plain(" at once:");
+    let lines = digest.named.iter().map(|alert| alert.line.clone());
+    let (text, shown) = text.below_while_it_fits(lines, REST_UTF16);
     match count - shown {
         0 => text,
         rest => text.below(Text::of(format!("… and {rest} more. /alerts lists the newest."))),
@@ -159,6 +152,7 @@ mod tests {
     use crate::kernel::alert::Alert;
     use crate::kernel::card::Episode;
     use crate::kernel::chat::Place;
+    use crate::kernel::text::MESSAGE_LIMIT_UTF16;
     use crate::store::outbox::Brief;
     use crate::store::{Store, Urgency};
 

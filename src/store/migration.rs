@@ -5,6 +5,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::regular::board;
 use super::{StoreError, cards};
 
 /// Everything that goes to the new id, each with what makes it the new chat's. Messages of ours
@@ -16,6 +17,8 @@ const MOVES: &[&str] = &[
     "update or replace conversation set chat_id = ?2, said_in = null where chat_id = ?1",
     "update card_message set chat_id = ?2 where chat_id = ?1",
     "update or replace chat_setting set chat_id = ?2 where chat_id = ?1",
+    "update or replace daily set chat_id = ?2 where chat_id = ?1",
+    "update or replace board set chat_id = ?2 where chat_id = ?1",
     "update edit set chat_id = ?2, confirmed_by = null where chat_id = ?1",
     "update failed_edit set chat_id = ?2 where chat_id = ?1",
     "update outbox set action = 'say', edits_message = null
@@ -35,6 +38,7 @@ pub async fn follow(
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let lasting = cards::leave_messages(db, from_chat_id, now_ms).await?;
+    board::leave_behind(db, from_chat_id, now_ms).await?;
     let mut moved = 0;
     for sql in MOVES {
         let result = sqlx::query(sql).bind(from_chat_id).bind(to_chat_id).execute(&mut *db).await?;

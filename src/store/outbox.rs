@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
+use super::regular::board;
 use super::{StoreError, cards};
 use crate::kernel::alert::Alert;
 use crate::kernel::card::Episode;
@@ -20,7 +21,7 @@ mod lane;
 
 pub use change::{
     RowState, defer, defer_no_more, digest_of, drop_alerts, drop_card_edits, drop_chat,
-    drop_waiting, leave_thread, next_deferred, overtake_edits, rewrite, state_of,
+    drop_waiting, leave_thread, make_new, next_deferred, overtake_edits, rewrite, state_of,
 };
 pub use lane::{ANSWER_INLINE, Lane, Line, answer_inline, react};
 
@@ -37,7 +38,7 @@ pub enum Class {
     /// What shows in passing: the answer to a tap or to an inline query, a reaction. Worthless
     /// after a while.
     Tap,
-    /// Command menus.
+    /// What belongs to a chat and is no message: command menus, pins.
     Menu,
 }
 
@@ -216,6 +217,19 @@ pub async fn tell(
 ) -> Result<i64, StoreError> {
     let class = Class::Reply;
     let post = Post { place, class, target, expires_at: None, among_others: None };
+    put(db, post, message, now_ms).await
+}
+
+/// The same where a later message says it better: from `expires_at` on it is not sent.
+pub async fn tell_until(
+    db: &mut SqliteConnection,
+    place: Place,
+    target: Target,
+    message: &Say,
+    (expires_at, now_ms): (i64, i64),
+) -> Result<i64, StoreError> {
+    let (class, expires_at) = (Class::Reply, Some(expires_at));
+    let post = Post { place, class, target, expires_at, among_others: None };
     put(db, post, message, now_ms).await
 }
 
@@ -432,9 +446,12 @@ pub async fn mark_sent(
     .bind(row_id)
     .execute(&mut *db)
     .await?;
-    match message_id {
-        Some(message_id) => cards::sent(db, row_id, message_id, now_ms).await,
-        None => Ok(()),
+    // Cards and boards outlive the row that they began as.
+    if let Some(message_id) = message_id {
+        cards::sent(db, row_id, message_id, now_ms).await?;
+        board::sent(db, row_id, message_id, now_ms).await?;
+    }
+    Ok(())
     }
 }
 
@@ -469,17 +486,6 @@ pub async fn try_again(
         .bind(row_id)
         .execute(db)
         .await?;
-    Ok(())
-}
-
-/// The row becomes a new message: the one it was to change is gone.
-pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "update outbox set action = 'say', edits_message = null, edits_row = null where id = ?",
-    )
-    .bind(row_id)
-    .execute(db)
-    .await?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 use sqlx::SqliteConnection;
 
 use crate::kernel::chat::Place;
-use crate::store::{StoreError, access, alerts, cards, outbox};
+use crate::store::{StoreError, access, alerts, cards, outbox, regular};
 
 /// Ends the chat's subscriptions and drops what waits for it. Says how many subscriptions ended.
 pub(super) async fn give_up(
@@ -19,6 +19,7 @@ pub(super) async fn give_up(
     let ended = access::end_subscriptions(db, chat_id, reason, now_ms).await?;
     let undelivered_since = outbox::oldest_alert(db, chat_id).await?;
     cards::forget_chat(db, chat_id).await?;
+    regular::set_away(db, chat_id, true).await?;
     outbox::drop_chat(db, chat_id, reason, now_ms).await?;
     put_on_record(db, undelivered_since).await?;
     Ok(ended)

@@ -9,6 +9,7 @@ use super::apply::CONVERSATION_MS;
 use crate::clock;
 use crate::kernel::card::SNOOZE_MS;
 use crate::kernel::time::SECOND_MS;
+use crate::store::regular::board;
 use crate::store::{StoreError, alerts, cards, conversation, outbox, publication};
 
 /// Differences below this are the clock being disciplined.
@@ -42,5 +43,6 @@ pub(super) async fn mend(db: &mut SqliteConnection, now_ms: i64) -> Result<(), S
     publication::wait_at_most(db, now_ms + publication::QUEUED_AFTER_MS).await?;
     cards::wait_at_most(db, now_ms).await?;
     alerts::snooze_at_most(db, now_ms + SNOOZE_MS).await?;
+    board::wait_at_most(db, now_ms).await?;
     outbox::defer_no_more(db, None).await
 }

@@ -43,6 +43,7 @@ mod python_bot;
 mod reactions;
 mod rebuild;
 mod registry;
+mod regular;
 mod replay;
 mod results;
 mod sensor;
