@@ -95,6 +95,12 @@ pub async fn snoozed_until(
         .await?)
 }
 
+/// What is snoozed or silenced, of what begins like this.
+pub async fn snoozed(db: &mut SqliteConnection, prefix: &str) -> Result<Vec<String>, StoreError> {
+    let within = "select about from snooze where about >= ?1 and substr(about, 1, length(?1)) = ?1";
+    Ok(sqlx::query_scalar(within).bind(prefix).fetch_all(db).await?)
+}
+
 /// Forgets snoozes that ended before `before_ms`.
 pub async fn forget_snoozes(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
     sqlx::query("delete from snooze where until_at < ?").bind(before_ms).execute(db).await?;

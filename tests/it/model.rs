@@ -16,6 +16,7 @@ mod case;
 mod culprit;
 mod edits;
 mod encoding;
+mod gone;
 mod impatient;
 mod judged;
 mod letters;

@@ -8,9 +8,10 @@ use sqlx::SqliteConnection;
 use crate::clock;
 use crate::rooms::plants::fold::{BUCKET_MS, Delta, QUARTERS, Slot};
 use crate::rooms::plants::life::{Bands, Kind, Lives, Phase, Quarter};
+use crate::rooms::plants::lookup;
 use crate::rooms::plants::rules::cards::{self, Seen};
 use crate::store::bulk::BulkStatement;
-use crate::store::{StoreError, cards as store_cards};
+use crate::store::{StoreError, alerts, cards as store_cards};
 
 static PUT_SUSPECTS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -186,7 +187,8 @@ pub(super) async fn store(
     Ok(())
 }
 
-/// Plants that are there no more have no lives, and their alerts are closed.
+/// Plants that are there no more have no lives, their alerts are closed, and what people wanted to
+/// hear of them ends: their numbers may be given to others.
 pub(in crate::rooms::plants) async fn forget_orphans(
     db: &mut SqliteConnection,
 ) -> Result<(), StoreError> {
@@ -206,3 +208,9 @@ pub(in crate::rooms::plants) async fn forget_orphans(
     }
     Ok(())
 }
+    for about in alerts::snoozed(db, cards::ABOUT).await? {
+        let Some(plant_id) = cards::plant_of(&about) else { continue };
+        if lookup::by_id(db, plant_id).await?.is_none() {
+            alerts::unsnooze(db, &about).await?;
+        }
+    }

@@ -28,9 +28,17 @@ pub struct Seen {
     pub bands: Bands,
 }
 
+/// How everything begins by which alerts about plants are known.
+pub const ABOUT: &str = "plants:";
+
 /// What an alert of this kind about this plant is known by.
 pub fn about(plant_id: i32, kind: Kind) -> String {
-    format!("plants:{plant_id}:{}", kind.word())
+    format!("{ABOUT}{plant_id}:{}", kind.word())
+}
+
+/// The plant that an alert known by this is about.
+pub fn plant_of(about: &str) -> Option<i32> {
+    about.strip_prefix(ABOUT)?.split_once(':')?.0.parse().ok()
 }
 
 /// The rule's name; `plants.dry` is the contract's.
