@@ -22,6 +22,7 @@ mod judged;
 mod letters;
 mod lives;
 mod rebuild;
+mod roll_call;
 mod scripted_log;
 mod stalls;
 mod suspect_clock;

@@ -115,11 +115,12 @@ pub(super) struct Known {
 }
 
 /// The waterings of these plants that are known at `watermark_ms`: those that readings show, behind
-/// `before_ms` alone, and all that were said, since that may be about the past. What readings show
-/// has an hour more: by then most alerts are over by the readings themselves.
+/// `before_ms` alone, and all that were said, since that may be about the past, from the time on
+/// that stands beside the plant. What readings show has an hour more: by then most alerts are over
+/// by the readings themselves.
 pub(super) async fn known_between(
     db: &mut SqliteConnection,
-    plants: &[i32],
+    plants: &[(i32, i64)],
     before_ms: i64,
     watermark_ms: i64,
 ) -> Result<Vec<Known>, StoreError> {
@@ -128,11 +129,13 @@ pub(super) async fn known_between(
     }
     let shown_ms = BUCKET_MS + AHEAD_MS + HOUR_MS;
     Ok(sqlx::query_as(
-        "with plant (id) as materialized (select value from json_each(?1))
-         select max(at_ms, ?2) as known_ms, plant_id, at_ms as watered_ms
-           from plant cross join plant_watering_said on plant_id = id where at_ms <= ?3
+        "with plant (id, from_ms) as materialized (
+            select value ->> 0, value ->> 1 from json_each(?1))
+         select max(at_ms, ?2) as known_ms, plant_id, at_ms as watered_ms, 1 as is_said
+           from plant cross join plant_watering_said on plant_id = id
+          where at_ms >= from_ms and at_ms <= ?3
          union all
-         select start_ms + ?4, plant_id, at_ms
+         select start_ms + ?4, plant_id, at_ms, 0
            from plant cross join plant_watering_found on plant_id = id
           where at_ms > ?2 - ?5 and start_ms + ?4 > ?2 and start_ms + ?4 <= ?3",
     )
@@ -174,6 +177,8 @@ fn late(delta: &Delta, judged_ms: i64) -> BTreeMap<i32, (i64, i64)> {
 }
 
 /// Looks at a plant's quarter hours that begin in `from_ms..to_ms`.
+    /// Somebody said so.
+    pub(super) is_said: bool,
 async fn judge_plant(
     db: &mut SqliteConnection,
     plant_id: i32,

@@ -32,7 +32,7 @@ const FOLDED: [(&str, &str); 4] = [
 ];
 
 /// What of them only judging needs.
-const JUDGED: [&str; 2] = ["plant_suspect", "plant_late"];
+const JUDGED: [&str; 3] = ["plant_suspect", "plant_late", "plant_roll_call"];
 
 static MERGE_WINDOWS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
