@@ -130,6 +130,7 @@ fn spawn_bot(
         routes: routes::schema(),
         access: fixed_access(config),
         time_zone: config.time_zone.get(),
+        silent_after_ms: config.plants.silent_after_ms(),
         clock: house.workshop.clock.clone(),
         me: me.clone(),
         log: house.workshop.log.clone(),

@@ -36,6 +36,8 @@ pub struct Desk {
     pub access: FixedAccess,
     /// The house's zone, for chats that have set none.
     pub time_zone: chrono_tz::Tz,
+    /// What has sent nothing for longer than this is called silent, in ms.
+    pub silent_after_ms: i64,
     /// The pipelines' clock.
     pub clock: Arc<dyn Clock>,
     pub me: Me,
@@ -140,6 +142,7 @@ impl Desk {
             pipeline_now_ms: self.clock.now_ms(),
             time_zone: settings.zone(self.time_zone),
             settings,
+            silent_after_ms: self.silent_after_ms,
         };
         Ok(Some(Read { decide, room, snapshot, stale }))
     }
