@@ -154,7 +154,8 @@ impl Views for Plants {
         }
         dry.extend(self.touched_again(db, due, delta).await?);
         if let Some(watermark_ms) = due.watermark_ms {
-            care::judge(db, watermark_ms, delta).await?;
+            forget_unheard(db, due.before_ms, watermark_ms).await?;
+            care::judge(db, watermark_ms, due.is_final, delta).await?;
         }
         let mut news = lives::judge(db, self, &due, delta, dry).await?;
         if let Some(watermark_ms) = due.watermark_ms {
