@@ -239,13 +239,12 @@ pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), Sto
 pub async fn count_by_told(
     db: &mut SqliteConnection,
 ) -> Result<Vec<(&'static str, i64)>, StoreError> {
-    let mut counts = Vec::new();
-    for told in [Told::Sent, Told::Gathered, Told::Nobody, Told::Snoozed, Told::Over] {
-        let count = sqlx::query_scalar("select count(*) from alert where told = ?")
-            .bind(told.name())
-            .fetch_one(&mut *db)
-            .await?;
-        counts.push((told.name(), count));
-    }
-    Ok(counts)
+    let counted: Vec<(String, i64)> =
+        sqlx::query_as("select told, count(*) from alert group by told").fetch_all(db).await?;
+    let count_of = |told: Told| {
+        let count = counted.iter().find(|(name, _)| name == told.name()).map(|(_, count)| *count);
+        (told.name(), count.unwrap_or(0))
+    };
+    let all = [Told::Sent, Told::Gathered, Told::Nobody, Told::Snoozed, Told::Over];
+    Ok(all.map(count_of).to_vec())
 }
