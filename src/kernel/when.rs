@@ -62,6 +62,13 @@ pub fn evening_after(ms: i64, time_zone: Tz) -> i64 {
     let evening =
         |date: NaiveDate| at(date, date.and_hms_opt(EVENING_HOUR, 0, 0)?.time(), time_zone);
     let today = date_of(ms, time_zone);
+/// The same, the last time that is not after a moment; `None` also where none is.
+pub fn last_at(date: NaiveDate, time: NaiveTime, time_zone: Tz, until_ms: i64) -> Option<i64> {
+    let shown = time_zone.from_local_datetime(&date.and_time(time));
+    let twice = [shown.latest()?, shown.earliest()?].map(|moment| moment.timestamp_millis());
+    twice.into_iter().find(|moment_ms| *moment_ms <= until_ms)
+}
+
     // No zone leaves out two evenings in a row.
     let days = today.iter_days().take(3).filter_map(evening);
     days.into_iter().find(|evening_ms| *evening_ms > ms).unwrap_or(i64::MAX)
