@@ -35,6 +35,11 @@ pub fn second(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// `2026-11-21T14:05:09+01:00` (RFC 3339), for other programs.
+pub fn with_offset(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 /// `2026-11-21`: the day in which a moment lies.
 pub fn day(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%Y-%m-%d").to_string()
@@ -57,11 +62,6 @@ pub fn at(date: NaiveDate, time: NaiveTime, time_zone: Tz) -> Option<i64> {
     Some(moment.timestamp_millis())
 }
 
-/// The next evening after a moment: six o'clock by a zone's clocks.
-pub fn evening_after(ms: i64, time_zone: Tz) -> i64 {
-    let evening =
-        |date: NaiveDate| at(date, date.and_hms_opt(EVENING_HOUR, 0, 0)?.time(), time_zone);
-    let today = date_of(ms, time_zone);
 /// The same, the last time that is not after a moment; `None` also where none is.
 pub fn last_at(date: NaiveDate, time: NaiveTime, time_zone: Tz, until_ms: i64) -> Option<i64> {
     let shown = time_zone.from_local_datetime(&date.and_time(time));
@@ -69,6 +69,11 @@ pub fn last_at(date: NaiveDate, time: NaiveTime, time_zone: Tz, until_ms: i64) -
     twice.into_iter().find(|moment_ms| *moment_ms <= until_ms)
 }
 
+/// The next evening after a moment: six o'clock by a zone's clocks.
+pub fn evening_after(ms: i64, time_zone: Tz) -> i64 {
+    let evening =
+        |date: NaiveDate| at(date, date.and_hms_opt(EVENING_HOUR, 0, 0)?.time(), time_zone);
+    let today = date_of(ms, time_zone);
     // No zone leaves out two evenings in a row.
     let days = today.iter_days().take(3).filter_map(evening);
     days.into_iter().find(|evening_ms| *evening_ms > ms).unwrap_or(i64::MAX)
