@@ -182,7 +182,7 @@ fn a_plant_whose_early_warning_is_silenced_has_no_evening() {
 /// forecast.
 #[test]
 fn what_should_be_dry_by_now_is_not_foretold() {
-    let bench = drying_until(EVENING_MS - 2 * HOUR_MS, -0.25);
+    let bench = drying_until(EVENING_MS - 2 * HOUR_MS, -1.5);
     bench.clock.pass_until(EVENING_MS + LAG_MS);
     catch_up(&bench, 1);
     assert_eq!(alerts(&bench), []);

@@ -29,7 +29,8 @@ struct Heard {
     temperature_high: f32,
 }
 
-/// Calls the roll if it is time, or goes on with the round that the last step left.
+/// Calls the roll if it is time, or goes on with the round that the last step left. What a round
+/// had not come to when the next begins is called by that.
 pub(super) async fn roll_call(
     db: &mut SqliteConnection,
     limit_ms: i64,
@@ -40,10 +41,16 @@ pub(super) async fn roll_call(
     let round = |at_ms: i64| at_ms.div_euclid(moment_ms);
     let is_time = due.before_ms.is_none_or(|before_ms| round(before_ms) != round(watermark_ms));
     let unheard_ms = watermark_ms - limit_ms + moment_ms;
-    if is_time {
-        notice(db, watermark_ms, unheard_ms).await?;
-    }
-    let Some(mut after) = left(db).await?.or(is_time.then_some(-1)) else { return Ok(Vec::new()) };
+    let mut after = match is_time {
+        true => {
+            notice(db, watermark_ms, unheard_ms).await?;
+            -1
+        }
+        false => match left(db).await? {
+            Some(after) => after,
+            None => return Ok(Vec::new()),
+        },
+    };
     let mut happened = Vec::new();
     loop {
         let page = called(db, after, unheard_ms).await?;
