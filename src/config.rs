@@ -26,6 +26,7 @@ pub use value::{
     BotUrl, NetworkName, RegistryUrl, Secret, SsidEncoding, TimeZone, TopicFormat, WebhookUrl,
 };
 
+use crate::kernel::time::MINUTE_MS;
 use crate::sensor::calibration::Calibration;
 use value::{address, ids, network_names, optional_path, optional_text, path, text, truth};
 
@@ -240,22 +241,24 @@ section! {
         /// A plant is too hot or too cold when its temperature is beyond its limit for so many
         /// minutes: a ray of sun or an open window is shorter.
         pub temperature_minutes: u32,
-        /// What was told is over when the value has been well for so many minutes.
+        /// What was told is over when the value has been well for so many minutes. What is not told
+        /// yet begins anew after as long without a reading that shows it.
         pub over_minutes: u32,
         /// Well is so many per cent of moisture inside the limit, so that a value that swings
         /// around it is one alert; a quarter of a narrow band at most.
         pub moisture_margin: u32,
         /// The same in degrees Celsius.
         pub temperature_margin: u32,
-        /// A sensor is silent when no reading comes for so many minutes (it sends one every 30
-        /// seconds); 0 never is.
+        /// A plant is silent when no reading comes for so many minutes (a sensor sends one every 30
+        /// seconds), 3 at least; 0 tells nobody.
         pub silent_minutes: u32,
         /// A sensor is stuck when the means of its quarters of an hour do not change beyond its
         /// noise for so many hours; 0 never is. In a day even a slow pot loses more than that.
         pub stuck_hours: u32,
         /// A sensor's noise in moisture, in hundredths of a per cent.
         pub noise_hundredths: u32,
-        /// What lasts and nobody has seen to is told again after so many hours; 0 tells it once.
+        /// What lasts and nobody has seen to is told again after so many hours; 0 tells it once. A
+        /// plant that stays dry is told of by each window of six hours.
         pub repeat_hours: u32,
     }
 }
@@ -416,6 +419,19 @@ impl Default for Http {
             token: None,
             token_file: None,
         }
+    }
+}
+
+impl Plants {
+    /// After how long without a reading a plant is told to be silent, in ms; `None`: never.
+    pub fn silence_told_after_ms(&self) -> Option<i64> {
+        (self.silent_minutes > 0).then_some(i64::from(self.silent_minutes) * MINUTE_MS)
+    }
+
+    /// The same for whoever looks at plants: an old reading is never shown as if it were new.
+    pub fn silent_after_ms(&self) -> i64 {
+        let usual_ms = i64::from(Plants::default().silent_minutes) * MINUTE_MS;
+        self.silence_told_after_ms().unwrap_or(usual_ms)
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) async fn ask(config: &Config, options: &Ask) -> Result<Exit, Failure>
         routes: routes::schema(),
         access: fixed,
         time_zone: config.time_zone.get(),
+        silent_after_ms: config.plants.silent_after_ms(),
         clock: house::clock_of(&log, config).await?,
         me: Me::default(),
         topics,

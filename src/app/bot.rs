@@ -131,6 +131,7 @@ fn spawn_bot(
         routes: routes::schema(),
         access: fixed_access(config),
         time_zone: config.time_zone.get(),
+        silent_after_ms: config.plants.silent_after_ms(),
         clock: house.workshop.clock.clone(),
         me: me.clone(),
         log: house.workshop.log.clone(),
@@ -144,6 +145,7 @@ fn spawn_bot(
         config.time_zone.get(),
         house.workshop.clock.clone(),
         desk.phases.clone(),
+        desk.silent_after_ms,
     );
     let home = Home { time_zone: config.time_zone.get(), username: me.username.clone() };
     source.spawn(tasks, store, config, api, me.username);

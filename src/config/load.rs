@@ -30,6 +30,8 @@ const CHECK_EVERY_SECONDS: RangeInclusive<u32> = 1..=120;
 
 /// More often wears out an SD card; more seldom, and every plant's sensor counts as silent.
 const SENSOR_EVERY_SECONDS: RangeInclusive<u32> = 1..=600;
+/// Fewer minutes than this without a reading are no silence: one may come late, or be lost.
+const SILENT_MINUTES_LEAST: u32 = 3;
 /// The longest token of `http.token`.
 const TOKEN_CHARS: usize = 1024;
 
@@ -104,6 +106,7 @@ impl Config {
         check_topics(&figment, &config)?;
         check_http(&figment, &config)?;
         check_sensor(&figment, &config)?;
+        check_plants(&figment, &config)?;
         config.origins = super::key_paths()
             .into_iter()
             .filter_map(|key| Some((key.clone(), origin_of(&figment, &key)?)))
@@ -216,6 +219,20 @@ fn check_http(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
     let origin = origin_of(figment, key).unwrap_or_default();
     let reason = format!("expected 1 to {TOKEN_CHARS} visible ASCII characters without blanks");
     Err(ConfigError::Refused { origin, key: key.to_owned(), reason })
+}
+
+fn check_plants(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
+    let minutes = config.plants.silent_minutes;
+    if minutes == 0 || minutes >= SILENT_MINUTES_LEAST {
+        return Ok(());
+    }
+    let key = "plants.silent_minutes".to_owned();
+    let origin = origin_of(figment, &key).unwrap_or_default();
+    let reason = format!(
+        "{minutes}, expected {SILENT_MINUTES_LEAST} or more, or 0 to be told of no silence: a \
+         sensor sends a reading every 30 seconds"
+    );
+    Err(ConfigError::Refused { origin, key, reason })
 }
 
 fn check_sensor(figment: &Figment, config: &Config) -> Result<(), ConfigError> {

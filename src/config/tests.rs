@@ -144,6 +144,13 @@ fn an_unknown_key_is_refused_with_the_nearest_known() {
 #[test]
 fn a_wrong_value_is_refused_with_what_was_expected() {
     refused("[plants]\nlow_readings_limit = -1", &[], "to -1, expected a whole number from 0");
+    refused(
+        "[plants]\nsilent_minutes = 2",
+        &[],
+        "sets plants.silent_minutes: 2, expected 3 or more",
+    );
+    assert_eq!(load("[plants]\nsilent_minutes = 3", &[]).unwrap().plants.silent_minutes, 3);
+    assert_eq!(load("[plants]\nsilent_minutes = 0", &[]).unwrap().plants.silent_minutes, 0);
     refused("time_zone = 'Berlin'", &[], "\"Berlin\", expected a name such as Europe/Berlin");
     let variables = [("WINDOWSILL_PLANTS__LOW_READINGS_LIMIT", "many")];
     refused("", &variables, "WINDOWSILL_PLANTS__LOW_READINGS_LIMIT sets");

@@ -199,6 +199,15 @@ pub struct Snapshot {
     pub time_zone: chrono_tz::Tz,
     /// What the chat has set.
     pub settings: Settings,
+    /// What has sent nothing for longer than this is called silent, in ms.
+    pub silent_after_ms: i64,
+}
+
+impl Snapshot {
+    /// Is what was last heard then silent by now?
+    pub fn is_silent(&self, heard_ms: i64) -> bool {
+        self.pipeline_now_ms - heard_ms > self.silent_after_ms
+    }
 }
 
 /// An inline button.

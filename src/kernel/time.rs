@@ -192,6 +192,21 @@ impl SteadyClock {
     }
 }
 
+/// A moment of the pipelines' clock, for whoever looks at what they know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sight {
+    pub now_ms: i64,
+    /// What has sent nothing for longer than this is silent.
+    pub silent_after_ms: i64,
+}
+
+impl Sight {
+    /// What was heard before this is silent.
+    pub fn silent_before_ms(self) -> i64 {
+        self.now_ms - self.silent_after_ms
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,11 @@ pub fn second(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// `2026-11-21T14:05:09+01:00` (RFC 3339), for other programs.
+pub fn with_offset(ms: i64, time_zone: Tz) -> String {
+    local(ms, time_zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 /// `2026-11-21`: the day in which a moment lies.
 pub fn day(ms: i64, time_zone: Tz) -> String {
     local(ms, time_zone).format("%Y-%m-%d").to_string()
@@ -57,6 +62,13 @@ pub fn date_of(ms: i64, time_zone: Tz) -> NaiveDate {
 pub fn at(date: NaiveDate, time: NaiveTime, time_zone: Tz) -> Option<i64> {
     let moment = time_zone.from_local_datetime(&date.and_time(time)).earliest()?;
     Some(moment.timestamp_millis())
+}
+
+/// The same, the last time that is not after a moment; `None` also where none is.
+pub fn last_at(date: NaiveDate, time: NaiveTime, time_zone: Tz, until_ms: i64) -> Option<i64> {
+    let shown = time_zone.from_local_datetime(&date.and_time(time));
+    let twice = [shown.latest()?, shown.earliest()?].map(|moment| moment.timestamp_millis());
+    twice.into_iter().find(|moment_ms| *moment_ms <= until_ms)
 }
 
 /// The next evening after a moment: six o'clock by a zone's clocks.

@@ -20,6 +20,7 @@ use crate::kernel::effect::Say;
 use crate::kernel::record::RecordRef;
 use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
+use crate::kernel::time::Sight;
 use crate::kernel::topic::TopicSpec;
 use crate::log::dead_letters;
 use crate::store::StoreError;
@@ -62,7 +63,7 @@ pub type Status =
 
 /// Reads how a room's things are, at a moment of the pipelines' clock.
 pub type Telling<T> =
-    for<'a> fn(&'a mut SqliteConnection, i64) -> BoxFuture<'a, Result<T, StoreError>>;
+    for<'a> fn(&'a mut SqliteConnection, Sight) -> BoxFuture<'a, Result<T, StoreError>>;
 
 /// Every room: the one list.
 pub fn all() -> [Room; 2] {
@@ -99,19 +100,19 @@ pub async fn status(pipeline: &str, db: &mut SqliteConnection) -> Result<Option<
 }
 
 /// The rooms' parts of the daily digest.
-pub async fn daily(db: &mut SqliteConnection, now_ms: i64) -> Result<Vec<Text>, StoreError> {
+pub async fn daily(db: &mut SqliteConnection, sight: Sight) -> Result<Vec<Text>, StoreError> {
     let mut parts = Vec::new();
     for daily in all().into_iter().filter_map(|room| room.daily) {
-        parts.push(daily(db, now_ms).await?);
+        parts.push(daily(db, sight).await?);
     }
     Ok(parts)
 }
 
 /// The household board, of all rooms.
-pub async fn board(db: &mut SqliteConnection, now_ms: i64) -> Result<Board, StoreError> {
+pub async fn board(db: &mut SqliteConnection, sight: Sight) -> Result<Board, StoreError> {
     let mut whole = Board::default();
     for board in all().into_iter().filter_map(|room| room.board) {
-        whole.absorb(board(db, now_ms).await?);
+        whole.absorb(board(db, sight).await?);
     }
     Ok(whole)
 }

@@ -11,6 +11,7 @@ use crate::kernel::chat::{Incoming, Place, Snapshot};
 use crate::kernel::conversation::{Asked, Chat};
 use crate::kernel::effect::Effect;
 use crate::kernel::settings::Settings;
+use crate::kernel::time::Sight;
 use crate::store::StoreError;
 
 /// Who asks, and where, and what was seen of the world outside the store.
@@ -25,10 +26,18 @@ pub struct Asker {
     pub message_id: i32,
     /// The pipelines' clock.
     pub pipeline_now_ms: i64,
+    /// What has sent nothing for longer than this is called silent, in ms.
+    pub silent_after_ms: i64,
     /// Where the log ends, if that was asked for and told.
     pub log_ends: Option<LogEnds>,
     /// Pipelines of which some records wait for something outside, with the reason of each.
     pub waiting: BTreeMap<&'static str, String>,
+}
+
+impl Asker {
+    pub fn sight(&self) -> Sight {
+        Sight { now_ms: self.pipeline_now_ms, silent_after_ms: self.silent_after_ms }
+    }
 }
 
 /// The reading half of a room's chat.

@@ -141,6 +141,12 @@ pub async fn snooze_at_most(db: &mut SqliteConnection, until_ms: i64) -> Result<
     Ok(())
 }
 
+/// What is snoozed or silenced, of what begins like this.
+pub async fn snoozed(db: &mut SqliteConnection, prefix: &str) -> Result<Vec<String>, StoreError> {
+    let within = "select about from snooze where about >= ?1 and substr(about, 1, length(?1)) = ?1";
+    Ok(sqlx::query_scalar(within).bind(prefix).fetch_all(db).await?)
+}
+
 /// Forgets snoozes that ended before `before_ms`.
 pub async fn forget_snoozes(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
     sqlx::query("delete from snooze where until_at < ?").bind(before_ms).execute(db).await?;
@@ -279,13 +285,12 @@ pub async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), Sto
 pub async fn count_by_told(
     db: &mut SqliteConnection,
 ) -> Result<Vec<(&'static str, i64)>, StoreError> {
-    let mut counts = Vec::new();
-    for told in [Told::Sent, Told::Gathered, Told::Nobody, Told::Snoozed, Told::Over] {
-        let count = sqlx::query_scalar("select count(*) from alert where told = ?")
-            .bind(told.name())
-            .fetch_one(&mut *db)
-            .await?;
-        counts.push((told.name(), count));
-    }
-    Ok(counts)
+    let counted: Vec<(String, i64)> =
+        sqlx::query_as("select told, count(*) from alert group by told").fetch_all(db).await?;
+    let count_of = |told: Told| {
+        let count = counted.iter().find(|(name, _)| name == told.name()).map(|(_, count)| *count);
+        (told.name(), count.unwrap_or(0))
+    };
+    let all = [Told::Sent, Told::Gathered, Told::Nobody, Told::Snoozed, Told::Over];
+    Ok(all.map(count_of).to_vec())
 }

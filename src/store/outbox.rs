@@ -452,7 +452,6 @@ pub async fn mark_sent(
         board::sent(db, row_id, message_id, now_ms).await?;
     }
     Ok(())
-    }
 }
 
 /// The row will not be sent; the note says why.

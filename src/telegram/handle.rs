@@ -38,6 +38,8 @@ pub struct Desk {
     pub access: FixedAccess,
     /// The house's zone, for chats that have set none.
     pub time_zone: chrono_tz::Tz,
+    /// What has sent nothing for longer than this is called silent, in ms.
+    pub silent_after_ms: i64,
     /// The pipelines' clock.
     pub clock: Arc<dyn Clock>,
     pub me: Me,
@@ -135,6 +137,7 @@ impl Desk {
             settings,
             message_id,
             pipeline_now_ms,
+            silent_after_ms: self.silent_after_ms,
             log_ends,
             waiting,
         };
@@ -154,6 +157,7 @@ impl Desk {
             pipeline_now_ms,
             time_zone: settings.zone(self.time_zone),
             settings,
+            silent_after_ms: self.silent_after_ms,
         };
         let tables = publication::marks(db).await?;
         Ok(Some(Read { decide, room, snapshot, tables, stale }))

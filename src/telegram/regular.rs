@@ -20,7 +20,7 @@ use crate::kernel::board::Board;
 use crate::kernel::daily::Issue;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
-use crate::kernel::time::HOUR_MS;
+use crate::kernel::time::{HOUR_MS, Sight};
 use crate::rooms;
 use crate::store::outbox::{self, Target};
 use crate::store::regular::{board, daily};
@@ -47,6 +47,8 @@ pub struct Regular {
     /// When this process began.
     began: Instant,
     began_ms: i64,
+    /// What has sent nothing for longer than this is called silent, in ms.
+    silent_after_ms: i64,
 }
 
 /// What is due.
@@ -66,9 +68,10 @@ impl Regular {
         time_zone: chrono_tz::Tz,
         clock: Arc<dyn Clock>,
         phases: Phases,
+        silent_after_ms: i64,
     ) -> Regular {
         let (began, began_ms) = (Instant::now(), clock::now_ms());
-        Regular { store, fixed, time_zone, clock, phases, began, began_ms }
+        Regular { store, fixed, time_zone, clock, phases, began, began_ms, silent_after_ms }
     }
 
     /// Tells what is due, and says how long nothing else is. `None`: nothing is to come.
@@ -85,11 +88,10 @@ impl Regular {
         }
         let Some(age) = self.age(now_ms).await? else { return Ok(Some(HELD)) };
         let as_of_ms = self.clock.now_ms();
+        let sight = Sight { now_ms: as_of_ms, silent_after_ms: self.silent_after_ms };
         if !due.digests.is_empty() {
-            let text = self
-                .store
-                .read(move |db| Box::pin(async move { digest(db, as_of_ms).await }))
-                .await?;
+            let text =
+                self.store.read(move |db| Box::pin(async move { digest(db, sight).await })).await?;
             let text = with_age(text, &age);
             for (chat_id, issue) in due.digests {
                 self.tell_digest(chat_id, issue, text.clone(), now_ms).await?;
@@ -98,7 +100,7 @@ impl Regular {
         if !due.boards.is_empty() {
             let board = self
                 .store
-                .read(move |db| Box::pin(async move { rooms::board(db, as_of_ms).await }))
+                .read(move |db| Box::pin(async move { rooms::board(db, sight).await }))
                 .await?;
             for chat_id in due.boards {
                 self.show_board(chat_id, board.clone(), &age, (as_of_ms, now_ms)).await?;
@@ -189,13 +191,10 @@ fn with_age(text: Text, age: &Text) -> Text {
 }
 
 /// The digest as it would be told at this moment of the pipelines' clock.
-pub(super) async fn digest(
-    db: &mut SqliteConnection,
-    pipeline_now_ms: i64,
-) -> Result<Text, StoreError> {
+pub(super) async fn digest(db: &mut SqliteConnection, sight: Sight) -> Result<Text, StoreError> {
     let lasting = cards::open(db, ALERTS_NAMED).await?;
-    let parts = rooms::daily(db, pipeline_now_ms).await?;
-    Ok(household::digest(pipeline_now_ms, &lasting, parts))
+    let parts = rooms::daily(db, sight).await?;
+    Ok(household::digest(sight.now_ms, &lasting, parts))
 }
 
 async fn due(
@@ -293,7 +292,7 @@ mod tests {
         let store = Store::open(dir.path()).await.unwrap();
         let fixed = FixedAccess { owners: vec![OWNER], allowed_chats: Vec::new() };
         let (zone, clock) = (chrono_tz::UTC, Arc::new(SystemClock));
-        let regular = Regular::new(store.clone(), fixed, zone, clock, Phases::default());
+        let regular = Regular::new(store.clone(), fixed, zone, clock, Phases::default(), 600_000);
         assert_eq!(regular.look().await.unwrap(), None);
         let now_ms = clock::now_ms();
         let minute = when::minute_of_day(now_ms, zone);

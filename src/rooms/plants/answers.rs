@@ -122,7 +122,7 @@ async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, 
         }
         Opening::Mapping(typed) => {
             let sensors = sensors::offers(db).await?;
-            let (sensor, plant) = mapping::split(typed);
+            let (sensor, plant) = mapping::split(typed, &sensors);
             let situation = situation(db, sensor, &sensors, plant).await?;
             Opened::Mapping(sensors, lookup::offers(db).await?, situation)
         }

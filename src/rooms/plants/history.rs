@@ -73,7 +73,7 @@ pub async fn week(
 }
 
 /// The first quarter hour that begins at this time or after it.
-fn first_start(from_ms: i64) -> i64 {
+pub(super) fn first_start(from_ms: i64) -> i64 {
     (from_ms + BUCKET_MS - 1).div_euclid(BUCKET_MS) * BUCKET_MS
 }
 

@@ -61,10 +61,18 @@ impl Kind {
 /// Where one kind's life stands; that all is well has no phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Bad since then, and not yet for long enough.
-    Pending { since_ms: i64 },
+    /// Bad since then, and not yet for long enough; found so until `bad_ms`.
+    Pending { since_ms: i64, bad_ms: i64 },
     /// Told; well again since `better_ms`, and not yet for long enough.
     Firing { since_ms: i64, better_ms: Option<i64> },
+}
+
+impl Phase {
+    pub fn since_ms(self) -> i64 {
+        match self {
+            Phase::Pending { since_ms, .. } | Phase::Firing { since_ms, .. } => since_ms,
+        }
+    }
 }
 
 /// How a value stands.
@@ -194,12 +202,22 @@ impl Lives {
         matches!(self.phase(kind), Some(Phase::Firing { .. }))
     }
 
-    /// A quarter of an hour is over and had readings.
-    pub fn quarter(&mut self, quarter: &Quarter, bands: &Bands, rules: &Rules) -> Vec<News> {
+    /// A quarter of an hour is over and had readings. `watered_ms` is the newest watering that is
+    /// known: a quarter that began before it says nothing of a dryness after it.
+    pub fn quarter(
+        &mut self,
+        quarter: &Quarter,
+        watered_ms: Option<i64>,
+        bands: &Bands,
+        rules: &Rules,
+    ) -> Vec<News> {
         let low = |value: i64, band, margin| verdict(band_low(band, margin), value);
         let high = |value: i64, band, margin| verdict(band_high(band, margin), -value);
         let (moisture, temperature) = (bands.moisture, bands.temperature);
-        let too_dry = low(quarter.moisture, moisture, rules.moisture_margin);
+        let mut too_dry = low(quarter.moisture, moisture, rules.moisture_margin);
+        if too_dry == Verdict::Bad && watered_ms.is_some_and(|at_ms| quarter.from_ms <= at_ms) {
+            too_dry = Verdict::Between;
+        }
         let too_wet = high(quarter.moisture, moisture, rules.moisture_margin);
         let too_cold = low(quarter.temperature, temperature, rules.temperature_margin);
         let too_hot = high(quarter.temperature, temperature, rules.temperature_margin);
@@ -241,13 +259,21 @@ impl Lives {
         news
     }
 
-    /// It was watered: what had been told of its dryness by then is settled. If it stays dry all the
+    /// It was watered: the dryness that had begun by then is settled. If it stays dry all the
     /// same, that begins anew and has to last again. The same watering again is nothing.
-    pub fn watered(&mut self, watered_ms: i64, rules: &Rules) -> Vec<News> {
+    ///
+    /// What readings alone show is known late: an early warning that fired after it stands.
+    pub fn watered(&mut self, watered_ms: i64, is_said: bool, rules: &Rules) -> Vec<News> {
         let mut news = Vec::new();
-        for (kind, fire_ms) in [(Kind::Dry, 0), (Kind::Drying, rules.drying_ms)] {
+        if matches!(self.phase(Kind::Drying),
+            Some(Phase::Pending { since_ms, .. }) if since_ms <= watered_ms)
+        {
+            self.set(Kind::Drying, None);
+        }
+        let lasted_ms = if is_said { 0 } else { rules.drying_ms };
+        for (kind, lasted_ms) in [(Kind::Dry, 0), (Kind::Drying, lasted_ms)] {
             let Some(Phase::Firing { since_ms, .. }) = self.phase(kind) else { continue };
-            if watered_ms >= since_ms.saturating_add(fire_ms) {
+            if watered_ms >= since_ms.saturating_add(lasted_ms) {
                 let turn = Turn::Over { since_ms, at_ms: watered_ms, why: Why::Watered };
                 news.push(News { kind, turn });
                 self.set(kind, None);
@@ -293,7 +319,15 @@ impl Lives {
     ) -> Option<News> {
         let (next, turn) = match (self.phase(kind), verdict) {
             (None, Verdict::Bad) => begun(from_ms, to_ms, patience),
-            (Some(Phase::Pending { since_ms }), Verdict::Bad) => begun(since_ms, to_ms, patience),
+            // A pause as long as would end it, and nobody knows what was in between: it begins anew.
+            (Some(Phase::Pending { bad_ms, .. }), Verdict::Bad)
+                if from_ms - bad_ms > patience.clear_ms =>
+            {
+                begun(from_ms, to_ms, patience)
+            }
+            (Some(Phase::Pending { since_ms, .. }), Verdict::Bad) => {
+                begun(since_ms, to_ms, patience)
+            }
             (Some(Phase::Pending { .. }), Verdict::Fine) => (None, None),
             (Some(Phase::Firing { since_ms, .. }), Verdict::Bad) => {
                 (Some(Phase::Firing { since_ms, better_ms: None }), None)
@@ -315,14 +349,16 @@ impl Lives {
 
 fn begun(since_ms: i64, to_ms: i64, patience: Patience) -> (Option<Phase>, Option<Turn>) {
     if to_ms - since_ms < patience.fire_ms {
-        return (Some(Phase::Pending { since_ms }), None);
+        return (Some(Phase::Pending { since_ms, bad_ms: to_ms }), None);
     }
     let firing = Phase::Firing { since_ms, better_ms: None };
     (Some(firing), Some(Turn::Fired { since_ms, at_ms: to_ms }))
 }
 
 /// How long before its limit a silence is noticed, and how often the clock is looked at for it: a
-/// tenth of the limit, but at least a few readings' time (contract: one every 30 s).
+/// tenth of the limit, but at least a few readings' time (contract: one every 30 s). A limit is
+/// three minutes at least, as the configuration sees to: what is noticed has lacked more than two
+/// readings.
 pub fn silence_moment_ms(limit_ms: i64) -> i64 {
     (limit_ms / 10).max(MINUTE_MS).min(limit_ms)
 }

@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 use super::Plants;
 use super::care::{self, Known};
 use super::fold::{BUCKET_MS, Delta, QUARTERS, WINDOWS};
-use super::life::{Lives, News as Change, Quarter, Turn};
+use super::life::{Kind, Lives, News as Change, Phase, Quarter, Turn};
 use super::rules::DryWindow;
 use super::rules::cards::Seen;
 use crate::engine::{Due, News};
@@ -66,14 +66,15 @@ pub(super) async fn judge(
         suspects.extend(fresh);
         let mut book = Book::open(db, suspects, &dry).await?;
         let quarters = rows::quarters(db, &book.plants(), first_ms, end_ms).await?;
-        let waterings = care::known_between(db, &book.plants(), before_ms, watermark_ms).await?;
+        let troubles = book.troubles(first_ms, &dry);
+        let waterings = care::known_between(db, &troubles, before_ms, watermark_ms).await?;
         for event in in_order(quarters, dry, waterings, &still) {
             happened.extend(book.take(db, plants, event).await?);
         }
         book.close(db).await?;
     }
     if let Some(limit_ms) = plants.lives.silent_ms {
-        happened.extend(silence::roll_call(db, limit_ms, due.before_ms, watermark_ms).await?);
+        happened.extend(silence::roll_call(db, limit_ms, due, watermark_ms).await?);
     }
     telling::news(db, plants, happened).await
 }
@@ -88,10 +89,7 @@ enum Event {
         is_doubted: bool,
     },
     Window(DryWindow),
-    Watered {
-        plant_id: i32,
-        watered_ms: i64,
-    },
+    Watered(Known),
 }
 
 /// Quarters and windows by the watermark that closes them, waterings by that at which they are
@@ -106,8 +104,8 @@ fn in_order(
     for window in dry {
         events.push(((WINDOWS.closes_at(window.start_ms), window.plant_id), Event::Window(window)));
     }
-    for Known { known_ms, plant_id, watered_ms } in waterings {
-        events.push(((known_ms, plant_id), Event::Watered { plant_id, watered_ms }));
+    for known in waterings {
+        events.push(((known.known_ms, known.plant_id), Event::Watered(known)));
     }
     for (plant_id, quarter, seen) in quarters {
         let is_doubted = still.contains(&(quarter.from_ms, plant_id));
@@ -124,6 +122,8 @@ struct Book {
     lives: BTreeMap<i32, Lives>,
     /// As they were stored.
     known: BTreeMap<i32, Lives>,
+    /// The newest watering of each plant that the step has come to.
+    watered: BTreeMap<i32, i64>,
 }
 
 impl Book {
@@ -137,11 +137,24 @@ impl Book {
         for plant_id in suspects.into_iter().chain(dry.iter().map(|window| window.plant_id)) {
             lives.entry(plant_id).or_default();
         }
-        Ok(Book { lives, known })
+        Ok(Book { lives, known, watered: BTreeMap::new() })
     }
 
     fn plants(&self) -> Vec<i32> {
         self.lives.keys().copied().collect()
+    }
+
+    /// Each plant, and since when a watering may settle something of it or be in a quarter that the
+    /// step judges from `first_ms` on.
+    fn troubles(&self, first_ms: i64, dry: &[DryWindow]) -> Vec<(i32, i64)> {
+        let of_plant = |(plant_id, lives): (&i32, &Lives)| {
+            let begun = [Kind::Dry, Kind::Drying].into_iter().filter_map(|kind| lives.phase(kind));
+            let windows = dry.iter().filter(|window| window.plant_id == *plant_id);
+            let ends_ms = windows.map(|window| window.end_ms);
+            let since_ms = begun.map(Phase::since_ms).chain(ends_ms).fold(first_ms, i64::min);
+            (*plant_id, since_ms)
+        };
+        self.lives.iter().map(of_plant).collect()
     }
 
     async fn take(
@@ -162,17 +175,20 @@ impl Book {
                 };
                 Ok(news.into_iter().map(of_window).collect())
             }
-            Event::Watered { plant_id, watered_ms } => {
+            Event::Watered(Known { plant_id, watered_ms, is_said, .. }) => {
+                let newest_ms = self.watered.entry(plant_id).or_insert(watered_ms);
+                *newest_ms = watered_ms.max(*newest_ms);
                 let lives = self.lives.entry(plant_id).or_default();
-                let news = lives.watered(watered_ms, &plants.lives);
+                let news = lives.watered(watered_ms, is_said, &plants.lives);
                 let of_watering = |change| Happening { plant_id, change, seen: None, window: None };
                 Ok(news.into_iter().map(of_watering).collect())
             }
             Event::Quarter { plant_id, quarter, seen, is_doubted } => {
                 let lives = self.lives.entry(plant_id).or_default();
-                let mut news = lives.quarter(&quarter, &seen.bands, &plants.lives);
+                let watered_ms = self.watered.get(&plant_id).copied();
+                let mut news = lives.quarter(&quarter, watered_ms, &seen.bands, &plants.lives);
                 if let Some(stillness) = plants.lives.stuck
-                    && (is_doubted || lives.is_firing(super::life::Kind::Stuck))
+                    && (is_doubted || lives.is_firing(Kind::Stuck))
                     && let Some(is_still) =
                         stuck::is_still(db, plant_id, quarter.from_ms, stillness).await?
                 {

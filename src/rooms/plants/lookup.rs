@@ -257,7 +257,8 @@ pub async fn list(
     Ok(Listed { rows, total, neediest })
 }
 
-/// A few plants to choose from, and the smallest id that is free.
+/// A few plants to choose from, and the smallest id that is free: no plant's, and none whose past
+/// would be taken for the new plant's.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Offers {
     pub plants: Vec<(i32, String)>,
@@ -268,13 +269,18 @@ pub async fn offers(db: &mut SqliteConnection) -> Result<Offers, StoreError> {
     let plants = sqlx::query_as("select plant_id, given_name from plant order by plant_id limit 6")
         .fetch_all(&mut *db)
         .await?;
-    let free_id: Option<i32> = sqlx::query_scalar(
-        "select min(candidate) from (
-            select 0 as candidate
-            union all select plant_id + 1 from plant where plant_id < 2147483647)
-          where candidate not in (select plant_id from plant)",
+    let free_id = sqlx::query_scalar(
+        "with recursive candidate (id) as (
+            select 0
+            union all
+            select id + 1 from candidate
+             where id < 2147483647
+               and (exists (select 1 from plant where plant_id = id)
+                    or exists (select 1 from plant_latest where plant_id = id)
+                    or exists (select 1 from plant_watering_said where plant_id = id)))
+         select max(id) from candidate",
     )
     .fetch_one(db)
     .await?;
-    Ok(Offers { plants, free_id: free_id.unwrap_or(0) })
+    Ok(Offers { plants, free_id })
 }

@@ -131,7 +131,7 @@ pub struct Plants {
     pub low_readings_limit: i64,
     /// What is not well, and for how long it has to be so.
     pub lives: life::Rules,
-    /// The zone in which an alert names its window.
+    /// The zone of the house: by its clocks evenings come, in which forecasts are told.
     pub time_zone: chrono_tz::Tz,
 }
 
@@ -239,7 +239,7 @@ fn life_rules(set: &config::Plants) -> life::Rules {
         wet_ms: hours(set.too_wet_hours),
         temperature_ms: minutes(set.temperature_minutes),
         clear_ms: minutes(set.over_minutes),
-        silent_ms: unless_0(minutes(set.silent_minutes)),
+        silent_ms: set.silence_told_after_ms(),
         stuck: unless_0(hours(set.stuck_hours)).map(|span_ms| life::Stillness { span_ms, band }),
         repeat_ms: unless_0(hours(set.repeat_hours)),
     }

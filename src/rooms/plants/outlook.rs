@@ -8,16 +8,19 @@
 use sqlx::SqliteConnection;
 
 use super::care::{self, Watered};
+use super::fold::BUCKET_MS;
 use super::history::{self, Quarter};
+use super::life::Kind;
 use super::rules::forecast::{self, Forecast, PAST_MS, SETTLES_MS};
 use super::rules::watering::Mean;
-use super::rules::{self, Drying};
+use super::rules::{self, Drying, cards};
 use super::types::thousandths;
+use crate::clock;
 use crate::engine::Due;
 use crate::kernel::alert::Alert;
 use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::kernel::when;
-use crate::store::StoreError;
+use crate::store::{StoreError, alerts as store_alerts};
 
 /// Plants that one step looks at: each takes some hundred look-ups and a few fits.
 const PLANTS_A_STEP: usize = 100;
@@ -70,9 +73,11 @@ pub(super) async fn ring(
             break;
         }
         let plants = near(db, evening_ms, after).await?;
+        let mut soon = Vec::new();
         for plant in &plants {
-            alerts.extend(tell(db, plant, evening_ms, time_zone).await?);
+            soon.extend(soon_dry(db, plant, evening_ms, time_zone).await?);
         }
+        alerts.extend(rules::evening(&soon));
         match plants.last().filter(|_| plants.len() == PLANTS_A_STEP) {
             Some(last) => after = last.plant_id,
             None => {
@@ -125,38 +130,56 @@ struct Near {
     moisture_low: f32,
 }
 
-/// The next plants in order that are not dry, may become so, and were not told of lately.
+/// The next plants in order that were not dry in their last quarter hour before the evening, may
+/// become so, and were not told of lately: neither by a forecast nor by an alert that lasts.
 async fn near(
     db: &mut SqliteConnection,
     evening_ms: i64,
     after_plant_id: i32,
 ) -> Result<Vec<Near>, StoreError> {
     Ok(sqlx::query_as(&format!(
-        "select p.plant_id, p.given_name, p.moisture_low
-           from plant p join plant_latest l using (plant_id)
-          where p.plant_id > ? and l.event_ms >= ?
-            and l.moisture - p.moisture_low * 1000 between 0 and {DRIES_AT_MOST}
+        "with recursive recent (start_ms) as (
+            select ?2 union all select start_ms + ?3 from recent where start_ms + ?3 < ?4)
+         select p.plant_id, p.given_name, p.moisture_low
+           from plant p
+          where p.plant_id > ?1
+            and (select b.moisture_sum / b.reading_count
+                   from recent cross join plant_bucket b
+                  where b.start_ms = recent.start_ms and b.plant_id = p.plant_id
+                  order by b.start_ms desc limit 1)
+                - p.moisture_low * 1000 between 0 and {DRIES_AT_MOST}
             and not exists (select 1 from forecast_told t
-                             where t.plant_id = p.plant_id and t.evening_ms > ?)
+                             where t.plant_id = p.plant_id and t.evening_ms > ?5)
+            and not exists (select 1 from plant_life f
+                             where f.plant_id = p.plant_id and f.kind in ('dry', 'drying')
+                               and f.phase = 'firing')
           order by p.plant_id limit {PLANTS_A_STEP}"
     ))
     .bind(after_plant_id)
-    .bind(evening_ms - FRESH_MS)
+    .bind(history::first_start(evening_ms - FRESH_MS))
+    .bind(BUCKET_MS)
+    .bind(evening_ms)
     .bind(evening_ms - TOLD_MS)
     .fetch_all(db)
     .await?)
 }
 
-/// The alert of a plant that will be dry by the end of the next day.
-async fn tell(
+/// A plant that will be dry by the end of the next day, unless nobody wants to hear that it dries
+/// out.
+async fn soon_dry(
     db: &mut SqliteConnection,
     plant: &Near,
     evening_ms: i64,
     time_zone: chrono_tz::Tz,
-) -> Result<Option<Alert>, StoreError> {
+) -> Result<Option<Drying>, StoreError> {
+    let about = cards::about(plant.plant_id, Kind::Drying);
+    if store_alerts::snoozed_until(db, &about, clock::now_ms()).await?.is_some() {
+        return Ok(None);
+    }
     let until_ms = when::day_end(when::day_end(evening_ms, time_zone), time_zone);
     let forecast = seen_from(db, plant, evening_ms).await?;
-    let Some(forecast) = forecast.filter(|it| it.likely_ms < until_ms) else { return Ok(None) };
+    let is_told = |it: &Forecast| (evening_ms..until_ms).contains(&it.likely_ms);
+    let Some(forecast) = forecast.filter(is_told) else { return Ok(None) };
     sqlx::query(
         "insert into forecast_told (plant_id, evening_ms) values (?, ?)
          on conflict (plant_id) do update set evening_ms = excluded.evening_ms",
@@ -165,14 +188,13 @@ async fn tell(
     .bind(evening_ms)
     .execute(db)
     .await?;
-    let drying = Drying {
+    Ok(Some(Drying {
         plant_id: plant.plant_id,
-        given_name: &plant.given_name,
+        given_name: plant.given_name.clone(),
         moisture_low: plant.moisture_low,
         evening_ms,
         forecast,
-    };
-    Ok(Some(rules::drying(&drying)))
+    }))
 }
 
 /// When a plant will be dry, by its readings before a moment; `None` where they are not fresh then.

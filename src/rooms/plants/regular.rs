@@ -5,13 +5,13 @@ use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 use super::care::{self, Watered};
-use super::chat::{board as lines, daily as words, show::SILENT_MS};
+use super::chat::{board as lines, daily as words};
 use super::lookup::{PLANT_ROW, PlantRow};
 use super::outlook::{self, Soon};
 use super::sensors::{self, Mapped, Portion};
 use crate::kernel::board::Board;
 use crate::kernel::text::Text;
-use crate::kernel::time::DAY_MS;
+use crate::kernel::time::{DAY_MS, Sight};
 use crate::store::StoreError;
 
 /// How far the digest looks ahead.
@@ -29,7 +29,7 @@ const LINES_MAX: i64 = 200;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Counts {
     pub total: i64,
-    /// Read in the last ten minutes.
+    /// Not silent.
     pub fresh: i64,
     /// Of those, within their bands and with no alert about them.
     pub well: i64,
@@ -38,7 +38,7 @@ pub struct Counts {
 /// What is known of the plants, at a moment of the pipelines' clock.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Day {
-    pub now_ms: i64,
+    pub sight: Sight,
     pub counts: Counts,
     /// Out of a band just now, where no alert tells of the plant.
     pub outside: Portion<PlantRow>,
@@ -62,15 +62,15 @@ const ALERTED_SILENT: &str = "exists (select 1 from plant_life f
 /// The plants' part of the daily digest.
 pub(super) fn daily(
     db: &mut SqliteConnection,
-    now_ms: i64,
+    sight: Sight,
 ) -> BoxFuture<'_, Result<Text, StoreError>> {
-    Box::pin(async move { Ok(words::text(&day(db, now_ms).await?)) })
+    Box::pin(async move { Ok(words::text(&day(db, sight).await?)) })
 }
 
 /// The plants on the board.
 pub(super) fn board(
     db: &mut SqliteConnection,
-    now_ms: i64,
+    sight: Sight,
 ) -> BoxFuture<'_, Result<Board, StoreError>> {
     Box::pin(async move {
         let total = sqlx::query_scalar("select count(*) from plant").fetch_one(&mut *db).await?;
@@ -86,15 +86,15 @@ pub(super) fn board(
                        p.plant_id
               limit {LINES_MAX}"
         ))
-        .bind(now_ms - SILENT_MS)
+        .bind(sight.silent_before_ms())
         .fetch_all(db)
         .await?;
-        Ok(Board { lines: rows.iter().map(|row| lines::line(row, now_ms)).collect(), total })
+        Ok(Board { lines: rows.iter().map(|row| lines::line(row, sight)).collect(), total })
     })
 }
 
-async fn day(db: &mut SqliteConnection, now_ms: i64) -> Result<Day, StoreError> {
-    let since_ms = now_ms - SILENT_MS;
+async fn day(db: &mut SqliteConnection, sight: Sight) -> Result<Day, StoreError> {
+    let (now_ms, since_ms) = (sight.now_ms, sight.silent_before_ms());
     let counts = sqlx::query_as(&format!(
         "select count(*) as total, count(*) filter (where {FRESH}) as fresh,
                 count(*) filter (where {FRESH} and {WITHIN} and not {ALERTED}) as well
@@ -109,7 +109,7 @@ async fn day(db: &mut SqliteConnection, now_ms: i64) -> Result<Day, StoreError> 
     let watered = care::watered_since(db, now_ms - BEHIND_MS, COUNTED).await?;
     let silent = sensors::fallen_silent(db, since_ms, COUNTED).await?;
     Ok(Day {
-        now_ms,
+        sight,
         counts,
         outside: plants(db, &outside, since_ms).await?,
         unknown: plants(db, &unknown, since_ms).await?,

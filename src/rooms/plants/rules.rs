@@ -2,6 +2,7 @@
 //! evening, what will be dry by the end of the next day is one, too.
 
 use crate::kernel::alert::Alert;
+use crate::kernel::card::GROUP_MIN;
 use crate::kernel::text::Text;
 use crate::kernel::time::HOUR_MS;
 use crate::kernel::when;
@@ -52,19 +53,40 @@ pub fn dry(window: &DryWindow, limit: i64) -> Option<Alert> {
 pub const FORECAST: &str = "plants.forecast";
 
 /// A plant that will be dry soon, as it looks in the evening.
-#[derive(Debug, Clone, Copy)]
-pub struct Drying<'a> {
+#[derive(Debug, Clone)]
+pub struct Drying {
     pub plant_id: i32,
-    pub given_name: &'a str,
+    pub given_name: String,
     pub moisture_low: f32,
     pub evening_ms: i64,
     pub forecast: Forecast,
 }
 
+/// The messages of an evening: one for each plant, or one for all where they are many.
+pub fn evening(soon: &[Drying]) -> Vec<Alert> {
+    match soon {
+        [first, ..] if soon.len() >= GROUP_MIN => vec![all_drying(first.evening_ms, soon)],
+        few => few.iter().map(drying).collect(),
+    }
+}
+
+fn all_drying(evening_ms: i64, soon: &[Drying]) -> Alert {
+    let brief = Text::of("🏜 ").bold(format!("{} plants", soon.len())).plain(" will be dry soon");
+    let line = |text: Text, plant: &Drying| {
+        let name = Text::new().bold(&plant.given_name);
+        text.below(name.plain(" about ").moment(likely_ms(&plant.forecast)))
+    };
+    let text = soon.iter().fold(brief.clone().plain(":"), line);
+    let ids: Vec<String> = soon.iter().map(|plant| plant.plant_id.to_string()).collect();
+    let mut alert = Alert::new(FORECAST, ids.join(","), evening_ms, text, brief);
+    alert.silent = true;
+    alert
+}
+
 /// The message of the evening before.
-pub fn drying(plant: &Drying<'_>) -> Alert {
+fn drying(plant: &Drying) -> Alert {
     let brief = Text::of("🏜 ")
-        .bold(plant.given_name)
+        .bold(&plant.given_name)
         .plain(" will be dry about ")
         .moment(likely_ms(&plant.forecast));
     let (from_ms, to_ms) = interval_ms(&plant.forecast);
@@ -151,8 +173,13 @@ mod tests {
             likely_ms: evening_ms + 14 * HOUR_MS - 60_000,
             to_ms: evening_ms + 20 * HOUR_MS - 1,
         };
-        let plant =
-            Drying { plant_id: 7, given_name: "<Fern>", moisture_low: 30.0, evening_ms, forecast };
+        let plant = Drying {
+            plant_id: 7,
+            given_name: "<Fern>".to_owned(),
+            moisture_low: 30.0,
+            evening_ms,
+            forecast,
+        };
         let alert = drying(&plant);
         let expected = "🏜 <Fern> will be dry about Sun 29 Nov 08:00: below 30 % moisture.\n\
                         Four times in five it is Sun 29 Nov 04:00–14:00.";
@@ -161,6 +188,28 @@ mod tests {
         let data: Vec<_> =
             alert.keyboard.concat().iter().map(|it| it.data().map(str::to_owned)).collect();
         assert_eq!(data, [Some("plant:show:7".to_owned()), Some("plant:watered:7".to_owned())]);
+    }
+
+    #[test]
+    fn four_plants_of_an_evening_are_one_message() {
+        let evening_ms = 1_795_888_800_000;
+        let plant = |plant_id: i32| {
+            let likely_ms = evening_ms + i64::from(plant_id) * HOUR_MS;
+            let forecast = Forecast { from_ms: likely_ms, likely_ms, to_ms: likely_ms };
+            let given_name = format!("Fern {plant_id}");
+            Drying { plant_id, given_name, moisture_low: 30.0, evening_ms, forecast }
+        };
+        let three: Vec<Drying> = (1..=3).map(plant).collect();
+        assert_eq!(evening(&three).len(), 3);
+        let four: Vec<Drying> = (1..=4).map(plant).collect();
+        let alerts = evening(&four);
+        assert_eq!(alerts.len(), 1);
+        let expected = "🏜 4 plants will be dry soon:\nFern 1 about Sat 28 Nov 19:00\n\
+                        Fern 2 about Sat 28 Nov 20:00\nFern 3 about Sat 28 Nov 21:00\n\
+                        Fern 4 about Sat 28 Nov 22:00";
+        assert_eq!(alerts[0].text.to_plain(), expected);
+        assert_eq!((alerts[0].subject.as_str(), alerts[0].event_ms), ("1,2,3,4", evening_ms));
+        assert_eq!(evening(&[]), []);
     }
 
     #[test]

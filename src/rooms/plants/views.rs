@@ -13,14 +13,15 @@ use super::types::{PlantId, SensorId};
 use super::{Plants, Row};
 use super::{care, lives, outlook, tables};
 use crate::engine::{Closed, Due, News, Span, TableRow, Version, Views};
-use crate::kernel::time::DAY_MS;
+use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
 
 /// How long windows and buckets are kept behind the watermark (contract: windows 7 days).
 const WINDOW_RETENTION_MS: i64 = 7 * DAY_MS;
 const BUCKET_RETENTION_MS: i64 = 90 * DAY_MS;
-/// A sensor that is silent for so long is forgotten; its mapping stays.
+/// A sensor that is silent for so long is forgotten; its mapping stays. So are the readings of a
+/// plant that nobody has described.
 const HEARD_RETENTION_MS: i64 = 90 * DAY_MS;
 
 /// The views that are folded from readings, and their columns of event time.
@@ -32,7 +33,7 @@ const FOLDED: [(&str, &str); 4] = [
 ];
 
 /// What of them only judging needs.
-const JUDGED: [&str; 2] = ["plant_suspect", "plant_late"];
+const JUDGED: [&str; 3] = ["plant_suspect", "plant_late", "plant_roll_call"];
 
 static MERGE_WINDOWS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -154,7 +155,8 @@ impl Views for Plants {
         }
         dry.extend(self.touched_again(db, due, delta).await?);
         if let Some(watermark_ms) = due.watermark_ms {
-            care::judge(db, watermark_ms, delta).await?;
+            forget_unheard(db, due.before_ms, watermark_ms).await?;
+            care::judge(db, watermark_ms, due.is_final, delta).await?;
         }
         let mut news = lives::judge(db, self, &due, delta, dry).await?;
         if let Some(watermark_ms) = due.watermark_ms {
@@ -231,13 +233,30 @@ impl Views for Plants {
                 .execute(&mut *db)
                 .await?;
         }
-        care::prune(db, oldest_ms).await?;
-        sqlx::query("delete from plant_sensor where heard_ms < ?")
-            .bind(watermark_ms - HEARD_RETENTION_MS)
-            .execute(db)
-            .await?;
-        Ok(())
+        care::prune(db, oldest_ms).await
     }
+}
+
+/// Forgets who has not been heard for long. That reads every sensor and plant, so it is done once
+/// an hour of the watermark.
+async fn forget_unheard(
+    db: &mut SqliteConnection,
+    before_ms: Option<i64>,
+    watermark_ms: i64,
+) -> Result<(), StoreError> {
+    let hour = |ms: i64| ms.div_euclid(HOUR_MS);
+    if before_ms.is_some_and(|before_ms| hour(before_ms) == hour(watermark_ms)) {
+        return Ok(());
+    }
+    let oldest_ms = hour(watermark_ms) * HOUR_MS - HEARD_RETENTION_MS;
+    for unheard in [
+        "delete from plant_sensor where heard_ms < ?",
+        "delete from plant_latest
+          where event_ms < ? and plant_id not in (select plant_id from plant)",
+    ] {
+        sqlx::query(unheard).bind(oldest_ms).execute(&mut *db).await?;
+    }
+    Ok(())
 }
 
 impl Plants {

@@ -228,19 +228,6 @@ pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), Stor
     Ok(())
 }
 
-/// What waits for a forum topic goes to the chat itself: the topic is gone.
-pub async fn leave_thread(db: &mut SqliteConnection, place: Place) -> Result<(), StoreError> {
-    sqlx::query(
-        "update outbox set thread_id = null
-          where chat_id = ? and thread_id = ? and state = 'waiting'",
-    )
-    .bind(place.chat_id)
-    .bind(place.thread_id)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Puts off every alert for a chat that can wait.
 pub async fn defer(
     db: &mut SqliteConnection,

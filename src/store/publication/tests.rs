@@ -63,7 +63,7 @@ async fn go_on(store: &Store, steps: &[Step]) {
                         };
                         positions::advance(db, "plants", &passed).await?;
                         let place = Placed { partition: 0, offset: id };
-                        mark_placed(db, &[(id, place)], SLOW_MS).await
+                        mark_placed(db, "log", &[(id, place)], SLOW_MS).await
                     }
                 }
             })

@@ -40,7 +40,7 @@ impl Answers for Household {
                 }
                 Ask::Daily(_) => Known::Daily(Box::new(State {
                     wanted: store_daily::of(db, asker.place.chat_id).await?,
-                    text: regular::digest(db, asker.pipeline_now_ms).await?,
+                    text: regular::digest(db, asker.sight()).await?,
                 })),
                 Ask::Board(_) => Known::Board(board::of(db, asker.place.chat_id).await?.is_some()),
                 Ask::Card(tap) => {

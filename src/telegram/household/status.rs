@@ -215,6 +215,7 @@ mod tests {
             pipeline_now_ms: NOW_MS,
             time_zone: chrono_tz::UTC,
             settings: crate::kernel::settings::Settings::default(),
+            silent_after_ms: 10 * MINUTE_MS,
         }
     }
 

@@ -4,7 +4,8 @@ use windowsill::engine::Runner;
 use windowsill::kernel::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 use super::bench::{
-    BASE_MS, Bench, LAG_MS, METADATA, PLANTS, READINGS, one_life, outcome, plant, reading, rows,
+    BASE_MS, Bench, LAG_MS, METADATA, PLANTS, READINGS, execute, one_life, outcome, plant, reading,
+    rows,
 };
 use super::lives::catch_up;
 use super::rebuild::begin_rebuild;
@@ -107,10 +108,15 @@ const EVENING_MS: i64 = BASE_MS + 3 * DAY_MS + 18 * HOUR_MS;
 
 /// Plant 0 dries by five per cent a day, and will be below 30 % in so many hours after the evening.
 fn drying(hours_left: f64) -> Bench {
+    drying_until(EVENING_MS, hours_left)
+}
+
+/// The same, and nothing is read from this time on.
+fn drying_until(end_ms: i64, hours_left: f64) -> Bench {
     let bench = fresh();
     bench.clock.jump(EVENING_MS - HOUR_MS - (BASE_MS + DAYS * DAY_MS));
     let mut lines = Vec::new();
-    for step in 0..(3 * DAY_MS + 18 * HOUR_MS) / (5 * MINUTE_MS) {
+    for step in 0..(end_ms - BASE_MS) / (5 * MINUTE_MS) {
         let ts_ms = BASE_MS + step * 5 * MINUTE_MS;
         let left = (EVENING_MS - ts_ms) as f64 / HOUR_MS as f64 + hours_left;
         lines.push((0, reading(0, (30.0 + left * 5.0 / 24.0) as f32, ts_ms)));
@@ -155,4 +161,41 @@ fn what_will_be_dry_later_or_an_evening_long_ago_is_not_told() {
     missed.clock.pass_until(EVENING_MS + 7 * HOUR_MS);
     catch_up(&missed, 1);
     assert_eq!(alerts(&missed), []);
+}
+
+/// Whoever wants to hear nothing of its drying wants no forecast of it.
+#[test]
+fn a_plant_whose_early_warning_is_silenced_has_no_evening() {
+    let bench = drying(14.0);
+    one_life(async {
+        let store = bench.workshop().await.store;
+        let silenced = "insert into snooze (about, until_at)
+            values ('plants:0:drying', 253402300799999)";
+        execute(&store, silenced).await;
+    });
+    bench.clock.pass_until(EVENING_MS + LAG_MS);
+    catch_up(&bench, 1);
+    assert_eq!(alerts(&bench), []);
+}
+
+/// A sensor that fell silent in the afternoon: what its curve reaches before the evening is no
+/// forecast.
+#[test]
+fn what_should_be_dry_by_now_is_not_foretold() {
+    let bench = drying_until(EVENING_MS - 2 * HOUR_MS, -1.5);
+    bench.clock.pass_until(EVENING_MS + LAG_MS);
+    catch_up(&bench, 1);
+    assert_eq!(alerts(&bench), []);
+}
+
+/// The evening looks at what was read before it, also where the log holds more by then.
+#[test]
+fn an_evening_is_the_same_when_it_is_told_late() {
+    let bench = drying(14.0);
+    for minutes in (5..90).step_by(5) {
+        bench.log.append(READINGS, 0, reading(0, 80.0, EVENING_MS + minutes * MINUTE_MS));
+    }
+    bench.clock.pass_until(EVENING_MS + 2 * HOUR_MS);
+    catch_up(&bench, 1);
+    assert_eq!(alerts(&bench), [("plants.forecast".to_owned(), "0".to_owned(), EVENING_MS)]);
 }

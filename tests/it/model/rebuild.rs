@@ -316,8 +316,10 @@ fn every_view_of_the_plants_is_emptied_or_swapped_in_anew() {
         "plant_sensor",
         "plant_watering_found",
         "plant_watering_judged",
+        "plant_watering_doubt",
         "plant_suspect",
         "plant_late",
+        "plant_roll_call",
     ];
     /// Facts: what was told must not be told again.
     const LEFT: &[&str] = &["plant_life", "plant_watering_fresh"];

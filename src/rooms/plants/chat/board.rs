@@ -1,7 +1,8 @@
 //! The plants on the household board: a line for each, against its bands.
 
-use super::show::{SILENT_MS, State, state};
+use super::show::{State, state};
 use crate::kernel::text::Text;
+use crate::kernel::time::Sight;
 use crate::rooms::plants::lookup::PlantRow;
 use crate::rooms::plants::types::tenths;
 
@@ -12,7 +13,7 @@ pub fn none() -> Text {
 
 /// A plant's line at a moment of the pipelines' clock. It says since when, never how long ago: what
 /// has not changed reads the same.
-pub fn line(row: &PlantRow, now_ms: i64) -> Text {
+pub fn line(row: &PlantRow, sight: Sight) -> Text {
     let name = |mark: &str| Text::of(format!("{mark} ")).bold(&row.given_name).plain(" · ");
     let (Some(event_ms), Some(moisture), Some(temperature)) =
         (row.event_ms, row.moisture, row.temperature)
@@ -20,7 +21,7 @@ pub fn line(row: &PlantRow, now_ms: i64) -> Text {
         return name("⚪").plain("no reading yet");
     };
     let band = format!("{}\u{a0}% of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
-    if event_ms < now_ms - SILENT_MS {
+    if event_ms < sight.silent_before_ms() {
         return name("⚫").plain("silent since ").moment(event_ms).plain(format!(", then {band}"));
     }
     let (wet_mark, wet_words) = match state(moisture, row.moisture_low, row.moisture_high) {
@@ -47,6 +48,7 @@ mod tests {
 
     /// 2026-11-28 14:20 UTC.
     const NOW_MS: i64 = 1_795_875_600_000;
+    const SILENT_MS: i64 = 10 * MINUTE_MS;
 
     fn row(moisture: i64, temperature: i64) -> PlantRow {
         PlantRow {
@@ -65,7 +67,7 @@ mod tests {
     }
 
     fn words(row: &PlantRow, now_ms: i64) -> String {
-        line(row, now_ms).to_plain().replace('\u{a0}', " ")
+        line(row, Sight { now_ms, silent_after_ms: SILENT_MS }).to_plain().replace('\u{a0}', " ")
     }
 
     #[test]

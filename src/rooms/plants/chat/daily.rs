@@ -5,6 +5,7 @@
 
 use super::board;
 use crate::kernel::text::Text;
+use crate::kernel::when;
 use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::lookup::PlantRow;
 use crate::rooms::plants::outlook::Soon;
@@ -19,17 +20,18 @@ pub fn text(day: &Day) -> Text {
     if total == 0 {
         return board::none();
     }
-    let by_line = |row: &PlantRow| board::line(row, day.now_ms);
+    let by_line = |row: &PlantRow| board::line(row, day.sight);
     parts.extend(section("Out of their bands just now:", &day.outside, by_line));
     parts.extend(section("Dry within two days:", &day.soon, soon));
     parts.extend(section("Watered in the last 24 h:", &day.watered, watered));
     parts.extend(section("Nobody knows how these are:", &day.unknown, by_line));
     parts.extend(section("Silent sensors:", &day.sensors, sensor));
     parts.extend(match fresh {
-        0 => Some(Text::of(
-            "⚪ No plant was read in the last 10 min, so nothing is known of how they are now.",
-        )),
-        _ => well(day.counts),
+        0 => Some(Text::of(format!(
+            "⚪ No plant was read in the last {}, so nothing is known of how they are now.",
+            when::length(day.sight.silent_after_ms)
+        ))),
+        _ => well(day.counts, day.sight.silent_after_ms),
     });
     let mut parts = parts.into_iter();
     let first = parts.next().unwrap_or_default();
@@ -71,7 +73,7 @@ fn sensor(sensor: &Mapped) -> Text {
     }
 }
 
-fn well(counts: Counts) -> Option<Text> {
+fn well(counts: Counts, silent_after_ms: i64) -> Option<Text> {
     let Counts { total, well, .. } = counts;
     let (who, are) = match (well, total) {
         (0, _) => return None,
@@ -82,25 +84,27 @@ fn well(counts: Counts) -> Option<Text> {
     };
     let have = if well == 1 { "has" } else { "have" };
     Some(Text::of(format!(
-        "🟢 {who} {have} been read in the last 10 min and {are} within the bands."
+        "🟢 {who} {have} been read in the last {} and {are} within the bands.",
+        when::length(silent_after_ms)
     )))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::time::HOUR_MS;
+    use crate::kernel::time::{HOUR_MS, MINUTE_MS, Sight};
     use crate::rooms::plants::rules::forecast::Forecast;
 
     /// 2026-11-28 14:20 UTC.
     const NOW_MS: i64 = 1_795_875_600_000;
+    const SIGHT: Sight = Sight { now_ms: NOW_MS, silent_after_ms: 10 * MINUTE_MS };
 
     fn told(day: &Day) -> String {
         text(day).to_plain()
     }
 
     fn day(total: i64, fresh: i64, well: i64) -> Day {
-        Day { now_ms: NOW_MS, counts: Counts { total, fresh, well }, ..Day::default() }
+        Day { sight: SIGHT, counts: Counts { total, fresh, well }, ..Day::default() }
     }
 
     fn portion<T>(shown: Vec<T>) -> Portion<T> {

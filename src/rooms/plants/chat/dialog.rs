@@ -121,7 +121,7 @@ impl Forms for Form {
                 PlantForm::open(typed, offers, found)
             }
             (Opening::Mapping(typed), Opened::Mapping(sensors, plants, situation)) => {
-                let (sensor, plant) = mapping::split(typed);
+                let (sensor, plant) = mapping::split(typed, &sensors);
                 MappingForm::open(sensor, plant, sensors, plants, situation)
             }
             (Opening::Sensor(sensor), Opened::Mapping(sensors, plants, situation)) => {

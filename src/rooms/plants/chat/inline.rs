@@ -4,7 +4,7 @@
 //! us can do: no buttons, and no command.
 
 use super::PlantCard;
-use super::show::{SILENT_MS, card_words, stands};
+use super::show::{card_words, stands};
 use crate::kernel::chat::{Incoming, Snapshot, Standing};
 use crate::kernel::effect::Effect;
 use crate::kernel::inline::{InlinePage, InlineResult};
@@ -39,7 +39,7 @@ fn result(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> InlineResult
     }
     let now_ms = snapshot.pipeline_now_ms;
     // Of a silent plant the words say it already.
-    if let Some(event_ms) = row.event_ms.filter(|event_ms| now_ms - event_ms <= SILENT_MS) {
+    if let Some(event_ms) = row.event_ms.filter(|event_ms| !snapshot.is_silent(*event_ms)) {
         words = format!("{words} · {}", when::ago(event_ms, now_ms));
     }
     let name = Text::of(format!("{mark} ")).data(&row.given_name);

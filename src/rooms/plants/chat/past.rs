@@ -130,36 +130,41 @@ fn enclosed(plant: &PlantRow, past: &Past, snapshot: &Snapshot) -> Say {
     let quarters = &past.quarters;
     let from_ms = quarters.first().map_or(0, |quarter| quarter.start_ms);
     let to_ms = quarters.last().map_or(0, |quarter| quarter.start_ms);
+    let (zone, unit) = (snapshot.time_zone, snapshot.settings.unit);
     let text = Text::new().bold(&plant.given_name).plain(format!(
-        ": {} quarter hours from {} to {}. In the file times are UTC, moisture is per cent and \
-         temperature °C.",
+        ": {} quarter hours from {} to {}. In the file times are by the clocks of {}, moisture is \
+         per cent and temperature {}.",
         quarters.len(),
-        when::date(from_ms, snapshot.time_zone),
-        when::date(to_ms, snapshot.time_zone)
+        when::date(from_ms, zone),
+        when::date(to_ms, zone),
+        zone.name(),
+        unit.symbol(),
     ));
     let name = format!("plant-{}.csv", plant.plant_id);
-    Say::new(text).enclosing(File { name, csv: csv(quarters) })
+    Say::new(text).enclosing(File { name, csv: csv(quarters, zone, unit) })
 }
 
-/// A line for each quarter hour (RFC 4180). No field needs quotes: all are numbers and times.
-fn csv(quarters: &[Quarter]) -> String {
-    let mut csv = String::from(
-        "begin,readings,moisture_min,moisture_mean,moisture_max,temperature_min,temperature_mean,\
-         temperature_max\r\n",
+/// A line for each quarter hour (RFC 4180), its time with how far the zone is from UTC. No field
+/// needs quotes: all are numbers, times and names of zones.
+fn csv(quarters: &[Quarter], zone: chrono_tz::Tz, unit: Unit) -> String {
+    let degrees = unit.symbol();
+    let mut csv = format!(
+        "begin ({}),readings,moisture_min (%),moisture_mean (%),moisture_max (%),\
+         temperature_min ({degrees}),temperature_mean ({degrees}),temperature_max ({degrees})\r\n",
+        zone.name()
     );
     for quarter in quarters {
         let values = [
             quarter.moisture_min,
             quarter.moisture_mean(),
             quarter.moisture_max,
-            quarter.temperature_min,
-            quarter.temperature_mean(),
-            quarter.temperature_max,
+            unit.of_thousandths(quarter.temperature_min),
+            unit.of_thousandths(quarter.temperature_mean()),
+            unit.of_thousandths(quarter.temperature_max),
         ];
-        let begin = chrono::DateTime::from_timestamp_millis(quarter.start_ms).unwrap_or_default();
-        let begin = begin.format("%Y-%m-%dT%H:%M:%SZ");
         // Writing into a text does not fail.
-        let _ = write!(csv, "{begin},{}", quarter.reading_count);
+        let _ =
+            write!(csv, "{},{}", when::with_offset(quarter.start_ms, zone), quarter.reading_count);
         for value in values {
             let sign = if value < 0 { "-" } else { "" };
             let whole = value.unsigned_abs();
@@ -203,10 +208,17 @@ mod tests {
             temperature_min: -900,
             temperature_max: -101,
         };
-        let text = csv(&[quarter]);
+        let text = csv(&[quarter], chrono_tz::UTC, Unit::Celsius);
         let lines: Vec<&str> = text.split("\r\n").collect();
-        assert_eq!(lines[1], "2026-11-28T14:20:00Z,2,29.990,30.000,30.011,-0.900,-0.500,-0.101");
+        let numbers = "2,29.990,30.000,30.011,-0.900,-0.500,-0.101";
+        assert_eq!(lines[1], format!("2026-11-28T14:20:00+00:00,{numbers}"));
         assert_eq!((lines.len(), lines[2]), (3, ""));
         assert_eq!(lines[0].split(',').count(), lines[1].split(',').count());
+        let text = csv(&[quarter], chrono_tz::Europe::Berlin, Unit::Fahrenheit);
+        let lines: Vec<&str> = text.split("\r\n").collect();
+        assert!(lines[0].starts_with("begin (Europe/Berlin),readings,moisture_min (%),"), "{text}");
+        assert!(lines[0].ends_with(",temperature_max (°F)"), "{text}");
+        let numbers = "2,29.990,30.000,30.011,30.380,31.100,31.819";
+        assert_eq!(lines[1], format!("2026-11-28T15:20:00+01:00,{numbers}"));
     }
 }

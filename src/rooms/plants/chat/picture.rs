@@ -2,7 +2,6 @@
 
 use super::PlantCard;
 use super::past::Past;
-use super::show::SILENT_MS;
 use crate::kernel::chat::Snapshot;
 use crate::kernel::picture::{Drawing, Gauge, Measure, Overview, Picture, Series, Tick, Title};
 use crate::kernel::settings::Unit;
@@ -194,13 +193,12 @@ fn counts(rows: &[PlantRow], snapshot: &Snapshot) -> String {
 }
 
 fn gauge(row: &PlantRow, snapshot: &Snapshot) -> Gauge {
-    let is_silent = |event_ms: i64| snapshot.pipeline_now_ms - event_ms > SILENT_MS;
     Gauge {
         title: Title::new(&row.given_name, &format!("Plant {}", row.plant_id)),
         value: row.moisture,
         low: thousandths(row.moisture_low),
         high: thousandths(row.moisture_high),
-        is_old: row.event_ms.is_none_or(is_silent),
+        is_old: row.event_ms.is_none_or(|event_ms| snapshot.is_silent(event_ms)),
     }
 }
 
@@ -241,6 +239,7 @@ mod tests {
             pipeline_now_ms: NOW_MS,
             time_zone: chrono_tz::UTC,
             settings: crate::kernel::settings::Settings::default(),
+            silent_after_ms: 10 * MINUTE_MS,
         }
     }
 

@@ -1,7 +1,6 @@
 //! `/sensors`: which feed a plant, which are silent, and who sends readings without being known.
 
 use super::button;
-use super::show::SILENT_MS;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
@@ -72,7 +71,7 @@ fn undescribed_line(plant: &Undescribed, snapshot: &Snapshot) -> Text {
 fn heard(at_ms: i64, lively: &'static str, snapshot: &Snapshot) -> (&'static str, String) {
     let now_ms = snapshot.pipeline_now_ms;
     let age = when::ago(at_ms, now_ms);
-    if now_ms - at_ms <= SILENT_MS {
+    if !snapshot.is_silent(at_ms) {
         return (lively, format!("heard {age}"));
     }
     let moment = when::moment(at_ms, snapshot.time_zone);

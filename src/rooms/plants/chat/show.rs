@@ -18,9 +18,6 @@ use crate::rooms::plants::rules::{self, forecast::Forecast};
 use crate::rooms::plants::sensors::Mapped;
 use crate::rooms::plants::types::tenths;
 
-/// After this long without a reading a plant is called silent.
-pub const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
-
 /// How a value stands against its band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -93,7 +90,7 @@ fn reading_words(
     snapshot: &Snapshot,
 ) -> (&'static str, String) {
     let band = format!("{}\u{a0}% of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
-    if snapshot.pipeline_now_ms - event_ms > SILENT_MS {
+    if snapshot.is_silent(event_ms) {
         let age = when::ago(event_ms, snapshot.pipeline_now_ms);
         return ("⚫", format!("silent, {band} {age}"));
     }
@@ -165,7 +162,7 @@ fn last_reading(row: &PlantRow, snapshot: &Snapshot) -> Text {
     let Some(event_ms) = row.event_ms else { return Text::of("No reading yet.") };
     let now_ms = snapshot.pipeline_now_ms;
     let silent =
-        if now_ms - event_ms > SILENT_MS { "⚫ Silent: last reading" } else { "Last reading" };
+        if snapshot.is_silent(event_ms) { "⚫ Silent: last reading" } else { "Last reading" };
     Text::of(format!(
         "{silent} {} ({})",
         when::ago(event_ms, now_ms),
@@ -260,8 +257,9 @@ pub fn not_one(typed: &str, found: &Found, snapshot: &Snapshot) -> Say {
             true => text.plain(format!(" /update_plant {} does.", typed.trim())),
             false => text,
         };
-        debug_assert!(event_ms >= 0, "event times are after 1970");
-        return Say::new(text);
+        let age = when::ago(event_ms, snapshot.pipeline_now_ms);
+        let moment = when::moment(event_ms, snapshot.time_zone);
+        return Say::new(text.line().plain(format!("The newest came {age} ({moment}).")));
     }
     if !found.matches.is_empty() {
         let rows = found.matches.iter().map(|row| {

@@ -115,9 +115,9 @@ impl When {
             When::Day(days, time) => {
                 when::at(today.checked_sub_days(chrono::Days::new(days))?, time, zone)?
             }
-            When::Clock(time) => match when::at(today, time, zone) {
-                Some(at_ms) if at_ms <= now_ms => at_ms,
-                _ => when::at(today.pred_opt()?, time, zone)?,
+            When::Clock(time) => match when::last_at(today, time, zone, now_ms) {
+                Some(at_ms) => at_ms,
+                None => when::last_at(today.pred_opt()?, time, zone, now_ms)?,
             },
         };
         Some(exact_ms.div_euclid(MINUTE_MS) * MINUTE_MS)
@@ -207,7 +207,8 @@ fn take_back(
     };
     let saved = Text::of("Taken back: nobody says any more that ")
         .bold(&plant.given_name)
-        .plain(format!(" was watered {}.", when::moment(*at_ms, snapshot.time_zone)));
+        .plain(format!(" was watered {}. ", when::moment(*at_ms, snapshot.time_zone)))
+        .plain("What that had settled is told anew if it lasts.");
     let watering = Watering { plant_id, watered_at: *at_ms };
     Ok(publish(plant, watering, None, saved))
 }
@@ -273,5 +274,12 @@ mod tests {
         // F14: two o'clock is left out on 28 March 2027.
         let date = NaiveDate::from_ymd_opt(2027, 3, 28).unwrap();
         assert_eq!(When::Date(date, clock(2, 30)).ms(NOW_MS, berlin), None);
+        // It is shown twice on 31 October 2027, from 00:00 and from 01:00 UTC on.
+        let first_ms = 1_824_942_600_000;
+        let half_past_two = |now_ms| When::Clock(clock(2, 30)).ms(now_ms, berlin);
+        for (now_ms, at_ms) in [(0, 0), (59, 0), (60, 60), (300, 60)] {
+            let at_ms = first_ms + at_ms * MINUTE_MS;
+            assert_eq!(half_past_two(first_ms + now_ms * MINUTE_MS), Some(at_ms), "{now_ms} min");
+        }
     }
 }

@@ -41,7 +41,16 @@ impl Plant {
         let from_ms = self.quarters * QUARTER_MS;
         self.quarters += 1;
         let quarter = Quarter { from_ms, to_ms: from_ms + QUARTER_MS, moisture, temperature };
-        self.lives.quarter(&quarter, &bands(), &rules())
+        self.lives.quarter(&quarter, None, &bands(), &rules())
+    }
+
+    /// A quarter of this moisture, after a watering is known.
+    fn quarter_watered(&mut self, watered_ms: i64, moisture: i64) -> Vec<News> {
+        let from_ms = self.quarters * QUARTER_MS;
+        self.quarters += 1;
+        let to_ms = from_ms + QUARTER_MS;
+        let quarter = Quarter { from_ms, to_ms, moisture, temperature: 20_000 };
+        self.lives.quarter(&quarter, Some(watered_ms), &bands(), &rules())
     }
 
     /// The kinds that fired and those that were over, quarter by quarter.
@@ -111,13 +120,65 @@ fn a_watering_settles_what_is_told_of_dryness_and_dryness_that_lasts_is_told_ane
     plant.quarters(24, 20_000, 20_000);
     let end_ms = 6 * HOUR_MS;
     plant.lives.dry_window(end_ms);
-    assert_eq!(plant.lives.watered(end_ms - 1, &rules()), [], "it was dry after that");
+    assert_eq!(plant.lives.watered(end_ms - 1, true, &rules()), [], "it was dry after that");
     let over = Turn::Over { since_ms: end_ms, at_ms: end_ms + 1, why: Why::Watered };
-    assert_eq!(plant.lives.watered(end_ms + 1, &rules()), [News { kind: Kind::Dry, turn: over }]);
+    let settled = plant.lives.watered(end_ms + 1, true, &rules());
+    assert_eq!(settled, [News { kind: Kind::Dry, turn: over }]);
     assert_eq!(plant.lives, Lives::default());
     assert_eq!(plant.quarters(3, 20_000, 20_000), []);
     assert_eq!(plant.quarters(1, 20_000, 20_000), [(Kind::Drying, true)]);
-    assert_eq!(plant.lives.watered(end_ms + 1, &rules()), [], "this one is known");
+    assert_eq!(plant.lives.watered(end_ms - 1, true, &rules()), [], "it began anew after that");
+}
+
+#[test]
+fn a_watering_in_time_is_no_early_warning_and_the_quarter_of_it_counts_no_more() {
+    let mut plant = Plant::new();
+    assert_eq!(plant.quarters(3, 25_000, 20_000), []);
+    let watered_ms = 3 * QUARTER_MS + MINUTE_MS;
+    assert_eq!(plant.lives.watered(watered_ms, true, &rules()), []);
+    assert_eq!(plant.lives, Lives::default());
+    // Told or not, the quarter in which it was watered began before it.
+    assert_eq!(plant.quarter_watered(watered_ms, 25_000), []);
+    assert_eq!(plant.lives, Lives::default());
+    for _ in 0..3 {
+        assert_eq!(plant.quarter_watered(watered_ms, 25_000), []);
+    }
+    let fired = Turn::Fired { since_ms: 4 * QUARTER_MS, at_ms: 8 * QUARTER_MS };
+    let news = [News { kind: Kind::Drying, turn: fired }];
+    assert_eq!(plant.quarter_watered(watered_ms, 25_000), news);
+}
+
+/// Whoever says late that they watered has seen to it; what readings show late is no news where it
+/// is dry all the same.
+#[test]
+fn a_watering_that_is_told_after_the_early_warning_settles_it() {
+    let mut plant = Plant::new();
+    assert_eq!(plant.quarters(4, 25_000, 20_000), [(Kind::Drying, true)]);
+    let watered_ms = QUARTER_MS;
+    assert_eq!(plant.lives.watered(watered_ms, false, &rules()), []);
+    let over = Turn::Over { since_ms: 0, at_ms: watered_ms, why: Why::Watered };
+    let settled = plant.lives.watered(watered_ms, true, &rules());
+    assert_eq!(settled, [News { kind: Kind::Drying, turn: over }]);
+}
+
+/// Two quarters alone, with a pause in which it was better or nothing is known.
+#[test]
+fn what_is_not_told_yet_begins_anew_after_a_pause() {
+    for pause in [Some(31_000), None] {
+        let mut plant = Plant::new();
+        assert_eq!(plant.quarters(1, 29_900, 20_000), []);
+        match pause {
+            Some(moisture) => assert_eq!(plant.quarters(2 * 96, moisture, 20_000), []),
+            None => plant.quarters += 2 * 96,
+        }
+        assert_eq!(plant.quarters(3, 29_900, 20_000), [], "{pause:?}");
+        assert_eq!(plant.quarters(1, 29_900, 20_000), [(Kind::Drying, true)], "{pause:?}");
+    }
+    let mut plant = Plant::new();
+    plant.quarters(1, 40_000, 30_100);
+    plant.quarters += 80;
+    assert_eq!(plant.quarters(1, 40_000, 30_100), [], "twenty hours later");
+    assert_eq!(plant.quarters(1, 40_000, 30_100), [(Kind::Hot, true)]);
 }
 
 /// F15: from the reading before it, and only if it goes on for a moment after it was noticed.
@@ -158,7 +219,7 @@ fn in_a_narrow_band_something_is_fine() {
         let from_ms = i64::try_from(index).unwrap() * QUARTER_MS;
         let to_ms = from_ms + QUARTER_MS;
         let quarter = Quarter { from_ms, to_ms, moisture: *moisture, temperature: 20_000 };
-        news.extend(lives.quarter(&quarter, &bands, &rules()));
+        news.extend(lives.quarter(&quarter, None, &bands, &rules()));
     }
     assert_eq!(news.len(), 2, "{news:?}");
 }
@@ -168,7 +229,7 @@ fn in_a_narrow_band_something_is_fine() {
 enum Event {
     Quarter { moisture: i64, temperature: i64 },
     DryWindow,
-    Watered,
+    Watered { is_said: bool },
     Heard { ago_ms: i64 },
     Still(bool),
 }
@@ -178,7 +239,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (25_000i64..66_000, 13_000i64..33_000)
             .prop_map(|(moisture, temperature)| Event::Quarter { moisture, temperature }),
         1 => Just(Event::DryWindow),
-        1 => Just(Event::Watered),
+        1 => any::<bool>().prop_map(|is_said| Event::Watered { is_said }),
         2 => (0i64..20 * MINUTE_MS).prop_map(|ago_ms| Event::Heard { ago_ms }),
         1 => any::<bool>().prop_map(Event::Still),
     ]
@@ -197,7 +258,7 @@ proptest! {
             let news = match event {
                 Event::Quarter { moisture, temperature } => plant.quarter(moisture, temperature),
                 Event::DryWindow => plant.lives.dry_window(now_ms),
-                Event::Watered => plant.lives.watered(now_ms, &rules()),
+                Event::Watered { is_said } => plant.lives.watered(now_ms, is_said, &rules()),
                 Event::Heard { ago_ms } => {
                     plant.lives.heard(now_ms - ago_ms, now_ms, LIMIT_MS).into_iter().collect()
                 }

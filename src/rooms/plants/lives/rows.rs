@@ -8,9 +8,10 @@ use sqlx::SqliteConnection;
 use crate::clock;
 use crate::rooms::plants::fold::{BUCKET_MS, Delta, QUARTERS, Slot};
 use crate::rooms::plants::life::{Bands, Kind, Lives, Phase, Quarter};
+use crate::rooms::plants::lookup;
 use crate::rooms::plants::rules::cards::{self, Seen};
 use crate::store::bulk::BulkStatement;
-use crate::store::{StoreError, cards as store_cards};
+use crate::store::{StoreError, alerts, cards as store_cards};
 
 static PUT_SUSPECTS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -111,6 +112,7 @@ pub(super) struct Row {
     phase: String,
     since_ms: i64,
     better_ms: Option<i64>,
+    bad_ms: Option<i64>,
 }
 
 impl Row {
@@ -121,7 +123,8 @@ impl Row {
             .ok_or_else(|| unexpected(format!("a kind {:?}", self.kind)))?;
         let (since_ms, better_ms) = (self.since_ms, self.better_ms);
         let phase = match self.phase.as_str() {
-            "pending" => Phase::Pending { since_ms },
+            // A row of a version that did not note it was bad when it began at least.
+            "pending" => Phase::Pending { since_ms, bad_ms: self.bad_ms.unwrap_or(since_ms) },
             "firing" => Phase::Firing { since_ms, better_ms },
             other => return Err(unexpected(format!("a phase {other:?}"))),
         };
@@ -133,7 +136,7 @@ impl Row {
 /// Every life that quarters are judged for; silence has its own roll-call.
 pub(super) async fn load(db: &mut SqliteConnection) -> Result<BTreeMap<i32, Lives>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select plant_id, kind, phase, since_ms, better_ms from plant_life
+        "select plant_id, kind, phase, since_ms, better_ms, bad_ms from plant_life
           where kind <> 'silent'",
     )
     .fetch_all(db)
@@ -156,9 +159,9 @@ pub(super) async fn store(
         if known.phase(kind) == lives.phase(kind) {
             continue;
         }
-        let (phase, since_ms, better_ms) = match lives.phase(kind) {
-            Some(Phase::Pending { since_ms }) => ("pending", since_ms, None),
-            Some(Phase::Firing { since_ms, better_ms }) => ("firing", since_ms, better_ms),
+        let (phase, since_ms, better_ms, bad_ms) = match lives.phase(kind) {
+            Some(Phase::Pending { since_ms, bad_ms }) => ("pending", since_ms, None, Some(bad_ms)),
+            Some(Phase::Firing { since_ms, better_ms }) => ("firing", since_ms, better_ms, None),
             None => {
                 sqlx::query("delete from plant_life where plant_id = ? and kind = ?")
                     .bind(plant_id)
@@ -169,24 +172,26 @@ pub(super) async fn store(
             }
         };
         sqlx::query(
-            "insert into plant_life (plant_id, kind, phase, since_ms, better_ms)
-             values (?, ?, ?, ?, ?)
+            "insert into plant_life (plant_id, kind, phase, since_ms, better_ms, bad_ms)
+             values (?, ?, ?, ?, ?, ?)
              on conflict (plant_id, kind) do update set
                 phase = excluded.phase, since_ms = excluded.since_ms,
-                better_ms = excluded.better_ms",
+                better_ms = excluded.better_ms, bad_ms = excluded.bad_ms",
         )
         .bind(plant_id)
         .bind(kind.word())
         .bind(phase)
         .bind(since_ms)
         .bind(better_ms)
+        .bind(bad_ms)
         .execute(&mut *db)
         .await?;
     }
     Ok(())
 }
 
-/// Plants that are there no more have no lives, and their alerts are closed.
+/// Plants that are there no more have no lives, their alerts are closed, and what people wanted to
+/// hear of them ends: their numbers may be given to others.
 pub(in crate::rooms::plants) async fn forget_orphans(
     db: &mut SqliteConnection,
 ) -> Result<(), StoreError> {
@@ -203,6 +208,12 @@ pub(in crate::rooms::plants) async fn forget_orphans(
         let ending = cards::closed(plant_id, kind, since_ms);
         let overs = store_cards::end(db, &ending, now_ms).await?;
         store_cards::tell_over(db, overs, now_ms).await?;
+    }
+    for about in alerts::snoozed(db, cards::ABOUT).await? {
+        let Some(plant_id) = cards::plant_of(&about) else { continue };
+        if lookup::by_id(db, plant_id).await?.is_none() {
+            alerts::unsnooze(db, &about).await?;
+        }
     }
     Ok(())
 }

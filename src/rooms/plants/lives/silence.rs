@@ -1,120 +1,161 @@
 //! Who has fallen silent: a roll-call by the watermark, every tenth of the limit.
 //!
 //! It tells what is the case at a roll-call: a silence that began and ended between two (while
-//! catching up) is not told. Every other moment costs nothing.
+//! catching up) is not told. Every other moment costs nothing. A round that is too much for one
+//! step is gone on with by the next, in the order of plants.
 
 use sqlx::SqliteConnection;
 
 use super::{Happening, rows};
+use crate::engine::Due;
 use crate::rooms::plants::life::{Bands, Lives, silence_moment_ms};
 use crate::rooms::plants::rules::cards::Seen;
 use crate::store::StoreError;
 
-/// Silences told in one step: people wait for the writer.
-const STEP_SILENCES: usize = 500;
+/// Plants of which something is new that one step looks at: people wait for the writer.
+const PLANTS_A_STEP: usize = 500;
 
 #[derive(sqlx::FromRow)]
 struct Heard {
     #[sqlx(flatten)]
     life: rows::Row,
-    event_ms: i64,
-    moisture: i64,
-    temperature: i64,
+    /// The newest reading's time; that of its sensor's mapping where there was none yet.
+    heard_ms: i64,
+    moisture: Option<i64>,
+    temperature: Option<i64>,
     moisture_low: f32,
     moisture_high: f32,
     temperature_low: f32,
     temperature_high: f32,
 }
 
-/// Calls the roll if it is time, or goes on with what the last step left.
+/// Calls the roll if it is time, or goes on with the round that the last step left. What a round
+/// had not come to when the next begins is called by that.
 pub(super) async fn roll_call(
     db: &mut SqliteConnection,
     limit_ms: i64,
-    before_ms: Option<i64>,
+    due: &Due,
     watermark_ms: i64,
 ) -> Result<Vec<Happening>, StoreError> {
     let moment_ms = silence_moment_ms(limit_ms);
     let round = |at_ms: i64| at_ms.div_euclid(moment_ms);
-    let is_time = before_ms.is_none_or(|before_ms| round(before_ms) != round(watermark_ms));
-    if !is_time && !is_left(db, limit_ms, watermark_ms).await? {
-        return Ok(Vec::new());
-    }
-    if is_time {
-        notice(db, watermark_ms, watermark_ms - limit_ms + moment_ms).await?;
-    }
+    let is_time = due.before_ms.is_none_or(|before_ms| round(before_ms) != round(watermark_ms));
+    let unheard_ms = watermark_ms - limit_ms + moment_ms;
+    let mut after = match is_time {
+        true => {
+            notice(db, watermark_ms, unheard_ms).await?;
+            -1
+        }
+        false => match left(db).await? {
+            Some(after) => after,
+            None => return Ok(Vec::new()),
+        },
+    };
     let mut happened = Vec::new();
-    let mut told = 0;
-    for heard in called(db).await? {
-        let mut known = Lives::default();
-        heard.life.enter(&mut known)?;
-        let mut lives = known;
-        let news = lives.heard(heard.event_ms, watermark_ms, limit_ms);
-        if let Some(change) = news {
-            // What is too much for one step stays as it was and is left for the next.
-            if told == STEP_SILENCES {
-                continue;
-            }
-            told += 1;
-            let plant_id = heard.life.plant_id;
-            let seen = Some(heard.seen());
-            happened.push(Happening { plant_id, change, seen, window: None });
+    loop {
+        let page = called(db, after, unheard_ms).await?;
+        for heard in &page {
+            happened.extend(call(db, heard, watermark_ms, limit_ms).await?);
         }
-        if lives != known {
-            rows::store(db, heard.life.plant_id, &known, &lives).await?;
+        match page.last().filter(|_| page.len() == PLANTS_A_STEP) {
+            Some(last) => after = last.life.plant_id,
+            None => {
+                sqlx::query("delete from plant_roll_call").execute(db).await?;
+                return Ok(happened);
+            }
+        }
+        if !due.is_final {
+            leave(db, after).await?;
+            return Ok(happened);
         }
     }
-    Ok(happened)
+}
+
+/// Is a plant silent, or does it talk again?
+async fn call(
+    db: &mut SqliteConnection,
+    heard: &Heard,
+    watermark_ms: i64,
+    limit_ms: i64,
+) -> Result<Option<Happening>, StoreError> {
+    let plant_id = heard.life.plant_id;
+    let mut known = Lives::default();
+    heard.life.enter(&mut known)?;
+    let mut lives = known;
+    let news = lives.heard(heard.heard_ms, watermark_ms, limit_ms);
+    if lives != known {
+        rows::store(db, plant_id, &known, &lives).await?;
+    }
+    Ok(news.map(|change| Happening { plant_id, change, seen: heard.seen(), window: None }))
 }
 
 /// Whoever was not heard since then is noticed at this watermark: their silence begins to count.
+/// Who was never heard is silent since a sensor was mapped to the plant.
 async fn notice(
     db: &mut SqliteConnection,
     watermark_ms: i64,
-    since_ms: i64,
+    unheard_ms: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into plant_life (plant_id, kind, phase, since_ms)
-         select plant_id, 'silent', 'pending', ? from plant_latest join plant using (plant_id)
-          where event_ms <= ?
+        "insert into plant_life (plant_id, kind, phase, since_ms, bad_ms)
+         select plant_id, 'silent', 'pending', ?1, ?1 from plant_latest join plant using (plant_id)
+          where event_ms <= ?2
+         union all
+         select plant_id, 'silent', 'pending', ?1, ?1
+           from plant_sensor_mapping m join plant using (plant_id)
+          where not exists (select 1 from plant_latest n where n.plant_id = m.plant_id)
+          group by plant_id having min(m.record_ts_ms) <= ?2
          on conflict (plant_id, kind) do nothing",
     )
     .bind(watermark_ms)
-    .bind(since_ms)
+    .bind(unheard_ms)
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Everybody who was noticed, with the newest reading.
-async fn called(db: &mut SqliteConnection) -> Result<Vec<Heard>, StoreError> {
-    Ok(sqlx::query_as(
-        "select l.plant_id, l.kind, l.phase, l.since_ms, l.better_ms,
-                n.event_ms, n.moisture, n.temperature, p.moisture_low, p.moisture_high,
-                p.temperature_low, p.temperature_high
-           from plant_life l cross join plant_latest n using (plant_id)
-           cross join plant p using (plant_id)
-          where l.kind = 'silent' order by l.plant_id",
-    )
+/// The next plants that were noticed, but for those that are known to be silent and still are.
+async fn called(
+    db: &mut SqliteConnection,
+    after_plant_id: i32,
+    unheard_ms: i64,
+) -> Result<Vec<Heard>, StoreError> {
+    Ok(sqlx::query_as(&format!(
+        "select * from (
+            select l.plant_id, l.kind, l.phase, l.since_ms, l.better_ms, l.bad_ms,
+                   coalesce(n.event_ms,
+                            (select min(m.record_ts_ms) from plant_sensor_mapping m
+                              where m.plant_id = l.plant_id),
+                            l.since_ms) as heard_ms,
+                   n.moisture, n.temperature, p.moisture_low, p.moisture_high,
+                   p.temperature_low, p.temperature_high
+              from plant_life l
+              cross join plant p on p.plant_id = l.plant_id
+              left join plant_latest n on n.plant_id = l.plant_id
+             where l.kind = 'silent' and l.plant_id > ?1)
+          where phase = 'pending' or better_ms is not null or heard_ms > ?2
+          order by plant_id limit {PLANTS_A_STEP}"
+    ))
+    .bind(after_plant_id)
+    .bind(unheard_ms)
     .fetch_all(db)
     .await?)
 }
 
-/// Is a silence due that was too much for the last step?
-async fn is_left(
-    db: &mut SqliteConnection,
-    limit_ms: i64,
-    watermark_ms: i64,
-) -> Result<bool, StoreError> {
-    let due_ms = watermark_ms - silence_moment_ms(limit_ms);
-    let left: Option<i64> = sqlx::query_scalar(
-        "select 1 from plant_life where kind = 'silent' and phase = 'pending' and since_ms <= ?
-            and exists (select 1 from plant_latest n where n.plant_id = plant_life.plant_id)
-          limit 1",
+/// The plant behind which a round that is not over goes on.
+async fn left(db: &mut SqliteConnection) -> Result<Option<i32>, StoreError> {
+    Ok(sqlx::query_scalar("select after_plant_id from plant_roll_call").fetch_optional(db).await?)
+}
+
+async fn leave(db: &mut SqliteConnection, after_plant_id: i32) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into plant_roll_call (id, after_plant_id) values (1, ?)
+         on conflict (id) do update set after_plant_id = excluded.after_plant_id",
     )
-    .bind(due_ms)
-    .fetch_optional(db)
+    .bind(after_plant_id)
+    .execute(db)
     .await?;
-    Ok(left.is_some())
+    Ok(())
 }
 
 /// The watermark of the next roll-call; none while there is nobody to call.
@@ -123,19 +164,23 @@ pub(in crate::rooms::plants) async fn next_due(
     limit_ms: i64,
     watermark_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
-    if is_left(db, limit_ms, watermark_ms).await? {
+    if left(db).await?.is_some() {
         return Ok(Some(watermark_ms));
     }
-    let anybody: Option<i64> =
-        sqlx::query_scalar("select 1 from plant_latest limit 1").fetch_optional(db).await?;
+    let anybody: Option<i64> = sqlx::query_scalar(
+        "select 1 from plant_latest union all select 1 from plant_sensor_mapping limit 1",
+    )
+    .fetch_optional(db)
+    .await?;
     let moment_ms = silence_moment_ms(limit_ms);
     Ok(anybody.map(|_| (watermark_ms.div_euclid(moment_ms) + 1) * moment_ms))
 }
 
 impl Heard {
-    fn seen(&self) -> Seen {
+    /// What the newest reading said; nothing where there was none yet.
+    fn seen(&self) -> Option<Seen> {
         let moisture = (self.moisture_low, self.moisture_high);
         let bands = Bands::of(moisture, (self.temperature_low, self.temperature_high));
-        Seen { moisture: self.moisture, temperature: self.temperature, bands }
+        Some(Seen { moisture: self.moisture?, temperature: self.temperature?, bands })
     }
 }

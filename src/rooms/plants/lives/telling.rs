@@ -64,7 +64,11 @@ fn raised(plants: &Plants, happening: &Happening, who: &Named) -> Option<Alert> 
         return Some(cards::lasting(alert, kind, who.plant_id, began));
     }
     let began = Began { since_ms, at_ms, repeat_ms: plants.lives.repeat_ms };
-    Some(cards::raised(kind, who, happening.seen.as_ref()?, began))
+    match (&happening.seen, kind) {
+        (Some(seen), _) => Some(cards::raised(kind, who, seen, began)),
+        (None, Kind::Silent) => Some(cards::unheard(who, began)),
+        (None, _) => None,
+    }
 }
 
 /// The names of these plants as they are now.

@@ -28,9 +28,17 @@ pub struct Seen {
     pub bands: Bands,
 }
 
+/// How everything begins by which alerts about plants are known.
+pub const ABOUT: &str = "plants:";
+
 /// What an alert of this kind about this plant is known by.
 pub fn about(plant_id: i32, kind: Kind) -> String {
-    format!("plants:{plant_id}:{}", kind.word())
+    format!("{ABOUT}{plant_id}:{}", kind.word())
+}
+
+/// The plant that an alert known by this is about.
+pub fn plant_of(about: &str) -> Option<i32> {
+    about.strip_prefix(ABOUT)?.split_once(':')?.0.parse().ok()
 }
 
 /// The rule's name; `plants.dry` is the contract's.
@@ -57,7 +65,21 @@ pub struct Began {
 
 /// The alert of what began to fire.
 pub fn raised(kind: Kind, who: &Named, seen: &Seen, began: Began) -> Alert {
-    let (text, brief) = words(kind, who, seen, began);
+    told(kind, who, words(kind, who, seen, began), began)
+}
+
+/// The alert of a plant that has a sensor and never sent a reading.
+pub fn unheard(who: &Named, began: Began) -> Alert {
+    let text = Text::of("🔇 ").bold(&who.given_name).plain(" the ").data(&who.common_name);
+    let text = text
+        .plain(" is silent: no reading since its sensor was mapped on ")
+        .moment(began.since_ms)
+        .plain(". Look at the sensor.");
+    let brief = Text::of("🔇 ").bold(&who.given_name).plain(" has sent no reading yet");
+    told(Kind::Silent, who, (text, brief), began)
+}
+
+fn told(kind: Kind, who: &Named, (text, brief): (Text, Text), began: Began) -> Alert {
     let subject = who.plant_id.to_string();
     let alert = Alert::new(rule(kind), subject, began.at_ms, text, brief);
     lasting(alert, kind, who.plant_id, began)

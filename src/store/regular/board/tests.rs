@@ -117,8 +117,8 @@ impl World {
                 let message_id = match target {
                     Target::Message(message_id) => Some(*message_id),
                     Target::Row(of) => {
-                        let of = *of;
-                        self.write(move |db| Box::pin(outbox::message_of(db, of))).await
+                        let (of, chat_id) = (*of, row.place.chat_id);
+                        self.write(move |db| Box::pin(outbox::message_of(db, chat_id, of))).await
                     }
                     Target::New => None,
                 };

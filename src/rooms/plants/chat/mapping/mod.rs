@@ -48,9 +48,16 @@ pub struct MappingForm {
     missing: Option<i32>,
 }
 
-/// `0x36 4` as the sensor and the plant.
-pub fn split(typed: &str) -> (&str, &str) {
-    let (sensor, plant) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
+/// `0x36 4` as the sensor and the plant. A sensor's id may have blanks in it: what begins like one
+/// that is known is that one, and the longest of such.
+pub fn split<'a>(typed: &'a str, known: &[SensorOffer]) -> (&'a str, &'a str) {
+    let typed = typed.trim();
+    let is_end = |rest: &str| rest.is_empty() || rest.starts_with(char::is_whitespace);
+    let begins =
+        |offer: &SensorOffer| typed.strip_prefix(offer.sensor_id.as_str()).is_some_and(is_end);
+    let known_bytes = known.iter().filter(|offer| begins(offer)).map(|offer| offer.sensor_id.len());
+    let first_bytes = || typed.find(char::is_whitespace).unwrap_or(typed.len());
+    let (sensor, plant) = typed.split_at(known_bytes.max().unwrap_or_else(first_bytes));
     (sensor, plant.trim())
 }
 
@@ -227,5 +234,31 @@ impl MappingForm {
             .plain(" feeds ")
             .bold(plant)
             .plain(" as before; nothing was changed.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sensor_with_blanks_in_its_id_is_told_from_the_plant_behind_it() {
+        let offer = |sensor_id: &str| SensorOffer { sensor_id: sensor_id.to_owned(), note: None };
+        let known = ["0x36", "Greenhouse", "Greenhouse 2"].map(offer);
+        let cases = [
+            ("0x36 4", ("0x36", "4")),
+            ("0x36  the fern ", ("0x36", "the fern")),
+            ("0x36", ("0x36", "")),
+            ("0x361 4", ("0x361", "4")),
+            ("Greenhouse 2", ("Greenhouse 2", "")),
+            ("Greenhouse 2 4", ("Greenhouse 2", "4")),
+            ("Greenhouse 21", ("Greenhouse", "21")),
+            ("Greenhouse  2", ("Greenhouse", "2")),
+            ("new 4", ("new", "4")),
+            ("", ("", "")),
+        ];
+        for (typed, apart) in cases {
+            assert_eq!(split(typed, &known), apart, "{typed:?}");
+        }
     }
 }
