@@ -211,7 +211,7 @@ impl Broker {
         assert!(Command::new("kill").args([signal, process_id]).status().unwrap().success());
     }
 
-    fn runs(&self) -> bool {
+    pub(super) fn runs(&self) -> bool {
         let life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(life) = &*life else { return false };
         tool::works(Command::new("kill").args(["-0", &life.process_id]))

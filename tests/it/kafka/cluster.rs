@@ -33,8 +33,8 @@ pub(super) struct Led {
     pub(super) in_sync: usize,
 }
 
-/// The cluster, for one test after the other; each leaves all of its brokers running. Topics get one
-/// replica unless whoever creates them says otherwise. `None`: it had to be left out.
+/// The cluster with all of its brokers, for one test after the other. Topics get one replica unless
+/// whoever creates them says otherwise. `None`: it had to be left out.
 pub(super) async fn in_turn(test: &str) -> Option<MutexGuard<'static, Cluster>> {
     static CLUSTER: OnceCell<Option<Mutex<Cluster>>> = OnceCell::const_new();
     let started = CLUSTER.get_or_init(async || Cluster::start(test).map(Mutex::new)).await;
@@ -42,7 +42,13 @@ pub(super) async fn in_turn(test: &str) -> Option<MutexGuard<'static, Cluster>> 
         tool::leave_out(test, REMEDY);
         return None;
     };
-    Some(cluster.lock().await)
+    let cluster = cluster.lock().await;
+    // The test before may have left some dead.
+    for broker in cluster.brokers.iter().filter(|broker| !broker.runs()) {
+        broker.start_again();
+    }
+    assert!(cluster.brokers.iter().all(Broker::is_ready));
+    Some(cluster)
 }
 
 impl Cluster {
