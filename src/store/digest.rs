@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 
-use super::outbox::{self, Body, Digest};
+use super::outbox::{self, Body, Brief, Digest};
 use super::{StoreError, cards};
 use crate::kernel::card;
 use crate::kernel::text::Text;
@@ -114,17 +114,20 @@ fn take_in(digest: &mut Digest, body: Body) {
     }
 }
 
-/// Urgent ones first, and no more by name than are kept. What was told again while it waited counts
-/// once, as it was told last.
-fn cut(mut digest: Digest) -> Digest {
+/// Urgent ones first, and no more by name than are kept. What a card told last stands for it and
+/// changes with it; what it told before that stays as it was said, and comes behind.
+fn cut(digest: Digest) -> Digest {
     let mut known = BTreeSet::new();
-    digest.named.reverse();
-    digest.named.retain(|brief| brief.of.is_none() || known.insert(brief.of.clone()));
-    digest.named.reverse();
-    digest.named.sort_by_key(|brief| !brief.urgent);
-    digest.unnamed += digest.named.len().saturating_sub(NAMED);
-    digest.named.truncate(NAMED);
-    digest
+    let mut named: Vec<(bool, Brief)> = Vec::new();
+    for mut brief in digest.named.into_iter().rev() {
+        let earlier = brief.of.take_if(|episode| !known.insert(episode.clone()));
+        named.push((earlier.is_some(), brief));
+    }
+    named.reverse();
+    named.sort_by_key(|(is_earlier, brief)| (!brief.urgent, *is_earlier));
+    let unnamed = digest.unnamed + named.len().saturating_sub(NAMED);
+    named.truncate(NAMED);
+    Digest { named: named.into_iter().map(|(_, brief)| brief).collect(), unnamed }
 }
 
 /// The message of a digest, with buttons if some of its alerts last.
@@ -153,7 +156,6 @@ mod tests {
     use crate::kernel::card::Episode;
     use crate::kernel::chat::Place;
     use crate::kernel::text::MESSAGE_LIMIT_UTF16;
-    use crate::store::outbox::Brief;
     use crate::store::{Store, Urgency};
 
     fn brief(line: &str, urgent: bool) -> Brief {
@@ -178,15 +180,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_again_while_it_waited_counts_once() {
+    fn what_a_card_told_last_stands_for_it() {
         let mut digest = Digest::default();
         for (about, line) in [("hot", "30 °C"), ("dry", "20 %"), ("hot", "35 °C")] {
             let of = Some(Episode { about: about.to_owned(), since_ms: 1 });
             let brief = Brief { of, ..brief(line, false) };
             take_in(&mut digest, Body { brief: Some(brief), ..Body::plain(Text::of(line)) });
         }
-        let words = text(&cut(digest)).to_plain();
-        assert_eq!(words, "2 alerts at once:\n20 %\n35 °C");
+        let digest = cut(digest);
+        assert_eq!(text(&digest).to_plain(), "3 alerts at once:\n20 %\n35 °C\n30 °C");
+        let stands: Vec<bool> = digest.named.iter().map(|brief| brief.of.is_some()).collect();
+        assert_eq!(stands, [true, true, false]);
     }
 
     #[test]

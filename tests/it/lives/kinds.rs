@@ -50,7 +50,7 @@ async fn each_kind_of_trouble_has_its_card() {
 #[tokio::test]
 async fn a_dry_window_has_its_card_and_each_further_one_is_told() {
     let mut house = House::of(1).await;
-    // The first of the two may have ended thirteen hours ago.
+    // In the hour after a window's end the first of the two lies 13 hours back.
     house.bot.set("WINDOWSILL_ALERT_MAX_AGE_HOURS", 24);
     let end_ms = (house.now_ms - HOUR_MS) / WINDOW_MS * WINDOW_MS;
     let until_end = (end_ms - house.now_ms) / MINUTE_MS;
