@@ -26,7 +26,7 @@ create table board (
     content text,
     -- When it is looked at again (people's clock).
     next_at integer not null,
-    -- wanted: the message is to be pinned when it is sent next; asked: Telegram was asked to;
+    -- wanted: the message is to be pinned once it is sent; asked: Telegram was asked to;
     -- refused: we may not, and the chat knows.
     pin text not null check (pin in ('wanted', 'asked', 'refused')),
     is_away integer not null default 0

@@ -37,7 +37,7 @@ pub struct Stored {
 /// How it is with a board's place at the top of the chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pin {
-    /// The message is to be pinned when it is sent or changed next.
+    /// The message is to be pinned once it is sent.
     Wanted,
     Asked,
     /// We may not, and the chat knows.
@@ -123,17 +123,23 @@ pub async fn wait_at_most(db: &mut SqliteConnection, now_ms: i64) -> Result<(), 
 /// A place wants the chat's board. One that is there stays where it is: it is changed at once
 /// whatever it says, and pinned anew.
 pub async fn want(db: &mut SqliteConnection, place: Place, now_ms: i64) -> Result<(), StoreError> {
+    let known = of(db, place.chat_id).await?;
     sqlx::query(
         "insert into board (chat_id, thread_id, next_at, pin) values (?, ?, ?, 'wanted')
          on conflict (chat_id) do update set
-            content = null, next_at = excluded.next_at, pin = 'wanted', is_away = 0",
+            content = null, next_at = excluded.next_at, is_away = 0,
+            pin = case when message_id is null then 'wanted' else 'asked' end",
     )
     .bind(place.chat_id)
     .bind(place.thread_id)
     .bind(now_ms)
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    // Not when it is changed: it may say so already, and then nothing is.
+    match known.and_then(|known| Some((known.place, known.message_id?))) {
+        Some((place, message_id)) => call(db, place, PIN, message_id, now_ms).await,
+        None => Ok(()),
+    }
 }
 
 /// The chat wants no board any more: its message says so, and is pinned no longer.
