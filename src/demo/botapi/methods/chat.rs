@@ -6,7 +6,7 @@ use super::target_chat;
 use crate::demo::botapi::error::ApiError;
 use crate::demo::botapi::model::{Change, Chat, ChatKind, Message};
 use crate::demo::botapi::params::Params;
-use crate::demo::botapi::shared::{PageEvent, State};
+use crate::demo::botapi::shared::{PageEvent, State, now_s};
 
 /// Emoji a bot may react with, as the documentation of ReactionTypeEmoji lists them.
 const REACTIONS: &str = "❤ 👍 👎 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤‍🔥 🌚 🌭 💯 🤣 \
@@ -137,17 +137,39 @@ pub(super) fn set_reaction(state: &mut State, params: &Params) -> Result<Value, 
 
 pub(super) fn pin_message(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let (chat, message) = existing(state, params, "message to pin not found")?;
-    let mut message_ids = chat.pinned;
+    let mut message_ids = chat.pinned.clone();
+    let is_news = message_ids.last() != Some(&message.id());
     message_ids.retain(|id| *id != message.id());
     message_ids.push(message.id());
+    if is_news {
+        tell_pinned(state, &chat, &message);
+    }
     state.record(Change::Pinned { chat_id: chat.id, message_ids });
     Ok(json!(true))
+}
+
+/// A pin is a message of its own (Bot API, `Message.pinned_message`), of which bots hear like
+/// everybody, also of their own. The page shows the pin instead.
+fn tell_pinned(state: &mut State, chat: &Chat, message: &Message) {
+    let notice = json!({
+        "message_id": chat.next_message_id,
+        "from": state.bot,
+        "chat": chat.object(),
+        "date": now_s(),
+        "pinned_message": message.object(),
+    });
+    let next_message_id = chat.next_message_id + 1;
+    state.record(Change::Chat(Chat { next_message_id, ..chat.clone() }));
+    state.queue("message", &notice);
 }
 
 pub(super) fn unpin_message(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let chat = target_chat(state, params)?;
     let mut message_ids = chat.pinned;
     match params.integer("message_id") {
+        Some(message_id) if state.world.message(chat.id, message_id).is_none() => {
+            return Err(ApiError::bad_request("message to unpin not found"));
+        }
         Some(message_id) => message_ids.retain(|id| *id != message_id),
         None => {
             message_ids.pop();
