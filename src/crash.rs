@@ -16,6 +16,9 @@ pub const POINTS: &[&str] = &[
     "after-send",
 ];
 
+/// The points of each transaction that tells what a chat wants to be told regularly.
+pub const REGULAR_POINTS: [&str; 2] = ["before-regular-commit", "after-regular-commit"];
+
 /// The points of each transaction in which the log is kept small.
 pub const UPKEEP_POINTS: &[&str] = &["before-upkeep-commit", "after-upkeep-commit"];
 

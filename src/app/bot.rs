@@ -23,6 +23,7 @@ use crate::telegram::access::{Access, FixedAccess};
 use crate::telegram::client::{BotApi, CALL_TIMEOUT, CallError};
 use crate::telegram::delivery::Home;
 use crate::telegram::handle::Desk;
+use crate::telegram::regular::Regular;
 use crate::telegram::webhook::Registration;
 use crate::telegram::{code, delivery, dispatch, leftovers, menu, routes, timers};
 
@@ -137,6 +138,13 @@ fn spawn_bot(
         phases,
         follows_conversations: true,
     };
+    let regular = Regular::new(
+        store.clone(),
+        fixed_access(config),
+        config.time_zone.get(),
+        house.workshop.clock.clone(),
+        desk.phases.clone(),
+    );
     let home = Home { time_zone: config.time_zone.get(), username: me.username.clone() };
     source.spawn(tasks, store, config, api, me.username);
     tasks.spawn("inbox", dispatch::run(store.clone(), desk, tasks.stop()));
@@ -144,7 +152,8 @@ fn spawn_bot(
         "outbox",
         delivery::run(store.clone(), api.clone(), fixed_access(config), home, tasks.stop()),
     );
-    tasks.spawn("timers", timers::run(store.clone(), fixed_access(config), tasks.stop()));
+    let timers = timers::run(store.clone(), fixed_access(config), regular, tasks.stop());
+    tasks.spawn("timers", timers);
 }
 
 /// Asks Telegram who we are, once. `None`: it is away. A refused token is the end.

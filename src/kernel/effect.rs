@@ -165,6 +165,8 @@ pub enum Effect {
     Settings(Settings),
     Access(AccessChange),
     Alerts(AlertsChange),
+    /// What the place of the update is told regularly from now on.
+    Regular(RegularChange),
     /// Alerts about this are recorded and sent to nobody until then (people's clock).
     Snooze {
         about: String,
@@ -245,6 +247,17 @@ pub enum AccessChange {
     ToldNameless {
         chat_id: i64,
     },
+}
+
+/// A change of what a chat is told regularly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegularChange {
+    /// The daily digest comes at this minute of the chat's day, 0 to 1439.
+    Daily(u16),
+    NoDaily,
+    /// The board is kept up to date; where there is one, it is looked at and pinned anew.
+    Board,
+    NoBoard,
 }
 
 /// A change of where alerts go.

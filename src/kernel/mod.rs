@@ -4,9 +4,11 @@
 //! randomness are arguments, effects are return values. A test over the `use` lines holds it.
 
 pub mod alert;
+pub mod board;
 pub mod card;
 pub mod chat;
 pub mod conversation;
+pub mod daily;
 pub mod dialog;
 pub mod effect;
 pub mod name;

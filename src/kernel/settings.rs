@@ -120,8 +120,7 @@ impl Quiet {
 /// `22:00–07:00`.
 impl fmt::Display for Quiet {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (from, to) = (self.from_minute, self.to_minute);
-        write!(out, "{:02}:{:02}–{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)
+        write!(out, "{}–{}", when::of_minute(self.from_minute), when::of_minute(self.to_minute))
     }
 }
 

@@ -215,6 +215,27 @@ impl Text {
         self
     }
 
+    /// Puts as many of these lines below as one message holds beside what is to come (`spare_utf16`).
+    /// Gives how many that are, too.
+    #[must_use]
+    pub fn below_while_it_fits(
+        mut self,
+        lines: impl IntoIterator<Item = Text>,
+        spare_utf16: usize,
+    ) -> (Text, usize) {
+        let mut used = self.width_utf16() + spare_utf16;
+        let mut count = 0;
+        for line in lines {
+            used += 1 + line.width_utf16();
+            if used > MESSAGE_LIMIT_UTF16 {
+                break;
+            }
+            self = self.below(line);
+            count += 1;
+        }
+        (self, count)
+    }
+
     fn styled(mut self, style: Style, data: impl AsRef<str>) -> Text {
         self.push(style, &shown(short(data.as_ref())));
         self

@@ -1,6 +1,8 @@
 //! Times as people read them, in their own zone.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{
+    DateTime, MappedLocalTime, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc,
+};
 use chrono_tz::Tz;
 
 use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -86,21 +88,37 @@ pub fn minute_of_day(ms: i64, time_zone: Tz) -> u16 {
     u16::try_from(time.hour() * 60 + time.minute()).unwrap_or(0)
 }
 
+/// `08:00`, from a minute of the day.
+pub fn of_minute(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
 /// The first moment after `ms` at which the zone's clocks show this minute of the day, or have
 /// left it out.
 pub fn next_clock(ms: i64, minute: u16, time_zone: Tz) -> i64 {
     let today = local(ms, time_zone).date_naive();
     let moment = |day: NaiveDate| {
-        let wanted = day.and_hms_opt(u32::from(minute / 60), u32::from(minute % 60), 0)?;
-        let shown = (0..=i64::from(MIDNIGHT_GAP_HOURS) * 60)
-            .map(|later| time_zone.from_local_datetime(&(wanted + TimeDelta::minutes(later))))
-            .find(|shown| shown.earliest().is_some())?;
+        let shown = shown(day, minute, time_zone)?;
         // The hour that is there twice shows the minute twice.
         let twice = [shown.earliest()?, shown.latest()?].map(|moment| moment.timestamp_millis());
         twice.into_iter().find(|moment_ms| *moment_ms > ms)
     };
     let days = today.iter_days().take(NEXT_CLOCK_DAYS);
     days.filter_map(moment).min().unwrap_or(i64::MAX)
+}
+
+/// When a zone's clocks show this minute of a day, the first time if they do so twice, or the first
+/// moment behind it where they leave it out. `None`: the zone leaves out all of that time.
+pub fn at_minute(day: NaiveDate, minute: u16, time_zone: Tz) -> Option<i64> {
+    Some(shown(day, minute, time_zone)?.earliest()?.timestamp_millis())
+}
+
+/// When the clocks show a minute of a day, or the first one behind it that they do show.
+fn shown(day: NaiveDate, minute: u16, time_zone: Tz) -> Option<MappedLocalTime<DateTime<Tz>>> {
+    let wanted = day.and_hms_opt(u32::from(minute / 60), u32::from(minute % 60), 0)?;
+    (0..=i64::from(MIDNIGHT_GAP_HOURS) * 60)
+        .map(|later| time_zone.from_local_datetime(&(wanted + TimeDelta::minutes(later))))
+        .find(|shown| shown.earliest().is_some())
 }
 
 /// Today, tomorrow, and one day that a zone may leave out altogether.

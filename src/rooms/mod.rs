@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::engine::rebuild::Plan;
 use crate::engine::results::ResultTable;
 use crate::engine::{EngineError, FoldSummary, PassedOver, Phase, Runner, Views, Workshop};
+use crate::kernel::board::Board;
 use crate::kernel::chat::Draft;
 use crate::kernel::conversation::{Chat, CommandSpec};
 use crate::kernel::effect::Say;
@@ -47,6 +48,10 @@ pub struct Room {
     pub chat: &'static (dyn Talk + Sync),
     /// What `/status` tells of its pipeline beside the figures, where there is something.
     pub status: Option<Status>,
+    /// Its part of the daily digest, where it has one.
+    pub daily: Option<Telling<Text>>,
+    /// Its lines of the household board, where it has any.
+    pub board: Option<Telling<Board>>,
     /// The result tables that it keeps.
     pub results: &'static [ResultTable],
 }
@@ -54,6 +59,10 @@ pub struct Room {
 /// Reads what a room has to tell of its pipeline.
 pub type Status =
     for<'a> fn(&'a mut SqliteConnection) -> BoxFuture<'a, Result<Option<Text>, StoreError>>;
+
+/// Reads how a room's things are, at a moment of the pipelines' clock.
+pub type Telling<T> =
+    for<'a> fn(&'a mut SqliteConnection, i64) -> BoxFuture<'a, Result<T, StoreError>>;
 
 /// Every room: the one list.
 pub fn all() -> [Room; 2] {
@@ -87,6 +96,30 @@ pub async fn status(pipeline: &str, db: &mut SqliteConnection) -> Result<Option<
         Some(status) => status(db).await,
         None => Ok(None),
     }
+}
+
+/// The rooms' parts of the daily digest.
+pub async fn daily(db: &mut SqliteConnection, now_ms: i64) -> Result<Vec<Text>, StoreError> {
+    let mut parts = Vec::new();
+    for daily in all().into_iter().filter_map(|room| room.daily) {
+        parts.push(daily(db, now_ms).await?);
+    }
+    Ok(parts)
+}
+
+/// The household board, of all rooms.
+pub async fn board(db: &mut SqliteConnection, now_ms: i64) -> Result<Board, StoreError> {
+    let mut whole = Board::default();
+    for board in all().into_iter().filter_map(|room| room.board) {
+        whole.absorb(board(db, now_ms).await?);
+    }
+    Ok(whole)
+}
+
+/// The pipelines that what is told regularly depends on.
+pub fn told_regularly() -> Vec<&'static str> {
+    let tells = |room: &Room| room.daily.is_some() || room.board.is_some();
+    all().into_iter().filter(tells).map(|room| room.chat.name()).collect()
 }
 
 /// What an unfinished conversation is called.

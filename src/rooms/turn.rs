@@ -23,6 +23,8 @@ pub struct Asker {
     pub settings: Settings,
     /// The message of ours that was tapped; 0 for anything else.
     pub message_id: i32,
+    /// The pipelines' clock.
+    pub pipeline_now_ms: i64,
     /// Where the log ends, if that was asked for and told.
     pub log_ends: Option<LogEnds>,
     /// Pipelines of which some records wait for something outside, with the reason of each.

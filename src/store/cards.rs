@@ -14,7 +14,7 @@ use crate::kernel::time::SECOND_MS;
 
 mod message;
 
-pub use message::{Over, forget_chat, tell_over};
+pub use message::{Over, forget_chat, sent, tell_over};
 
 /// An alert waits for so long to be told with others, if the step that raised it does not say that
 /// there are no more.
@@ -318,17 +318,20 @@ pub async fn lasting(
     db: &mut SqliteConnection,
     limit: i64,
 ) -> Result<(i64, Vec<Text>), StoreError> {
+    let (count, cards) = open(db, limit).await?;
+    let line = |card: &Stored| card.subject.face(&card.stance).line;
+    Ok((count, cards.iter().map(line).collect()))
+}
+
+/// The cards of what lasts now, urgent and older ones first; and how many there are.
+pub async fn open(db: &mut SqliteConnection, limit: i64) -> Result<(i64, Vec<Stored>), StoreError> {
     let count = sqlx::query_scalar("select count(*) from card").fetch_one(&mut *db).await?;
     let rows: Vec<Row> =
         sqlx::query_as(&format!("{ROW} order by urgent desc, event_ms, about limit ?"))
             .bind(limit)
             .fetch_all(db)
             .await?;
-    let lines = rows.into_iter().map(|row| {
-        let card = row.parse()?;
-        Ok(card.subject.face(&card.stance).line)
-    });
-    Ok((count, lines.collect::<Result<_, StoreError>>()?))
+    Ok((count, rows.into_iter().map(Row::parse).collect::<Result<_, _>>()?))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 use super::outbox::{self, Body, Digest};
-use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
+use crate::kernel::text::Text;
 
 /// More waiting alerts than this for one place become a digest.
 const MOST_SINGLE: i64 = 20;
@@ -130,16 +130,9 @@ async fn put(db: &mut SqliteConnection, row_id: i64, digest: Digest) -> Result<(
 /// The digest's words: as many alerts by name as one message holds.
 fn text(digest: &Digest) -> Text {
     let count = digest.named.len() + digest.unnamed;
-    let mut text = Text::new().bold(format!("{count} alerts")).plain(" at once:");
-    let mut shown = 0;
-    for alert in &digest.named {
-        let longer = text.clone().below(alert.line.clone());
-        if longer.width_utf16() + REST_UTF16 > MESSAGE_LIMIT_UTF16 {
-            break;
-        }
-        text = longer;
-        shown += 1;
-    }
+    let text = Text::new().bold(format!("{count} alerts")).plain(" at once:");
+    let lines = digest.named.iter().map(|alert| alert.line.clone());
+    let (text, shown) = text.below_while_it_fits(lines, REST_UTF16);
     match count - shown {
         0 => text,
         rest => text.below(Text::of(format!("… and {rest} more. /alerts lists the newest."))),
@@ -151,6 +144,7 @@ mod tests {
     use super::*;
     use crate::kernel::alert::Alert;
     use crate::kernel::chat::Place;
+    use crate::kernel::text::MESSAGE_LIMIT_UTF16;
     use crate::store::outbox::Brief;
     use crate::store::{Store, Urgency};
 

@@ -6,6 +6,7 @@
 use sqlx::SqliteConnection;
 
 use super::StoreError;
+use super::regular::board;
 
 /// Everything that goes to the new id, each with what makes it the new chat's.
 const MOVES: &[&str] = &[
@@ -14,6 +15,8 @@ const MOVES: &[&str] = &[
     "update or replace conversation set chat_id = ?2 where chat_id = ?1",
     "update card_message set chat_id = ?2 where chat_id = ?1",
     "update or replace chat_setting set chat_id = ?2 where chat_id = ?1",
+    "update or replace daily set chat_id = ?2 where chat_id = ?1",
+    "update or replace board set chat_id = ?2 where chat_id = ?1",
     "update edit set chat_id = ?2 where chat_id = ?1",
     "update failed_edit set chat_id = ?2 where chat_id = ?1",
     "update outbox set chat_id = ?2 where chat_id = ?1 and state = 'waiting'",
@@ -30,6 +33,7 @@ pub async fn follow(
     to_chat_id: i64,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
+    board::leave_behind(db, from_chat_id, now_ms).await?;
     let mut moved = 0;
     for sql in MOVES {
         let result = sqlx::query(sql).bind(from_chat_id).bind(to_chat_id).execute(&mut *db).await?;

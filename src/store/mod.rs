@@ -39,6 +39,7 @@ pub mod parks;
 pub mod past;
 pub mod positions;
 pub mod publication;
+pub mod regular;
 pub mod removal;
 pub mod results;
 pub mod schema;

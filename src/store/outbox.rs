@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::StoreError;
+use super::regular::board;
+use super::{StoreError, cards};
 use crate::kernel::alert::Alert;
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::effect::{File, Part, Say};
@@ -17,7 +18,8 @@ use crate::kernel::time::HOUR_MS;
 mod change;
 
 pub use change::{
-    RowState, defer, defer_no_more, next_deferred, overtake_edits, rewrite, state_of,
+    RowState, defer, defer_no_more, leave_thread, make_new, next_deferred, overtake_edits, rewrite,
+    state_of,
 };
 
 /// An answer that could not be sent for this long is not sent any more: what it looked up has
@@ -32,7 +34,7 @@ pub enum Class {
     Reply,
     /// The answer to a tap: worthless after a while.
     Tap,
-    /// Command menus.
+    /// What belongs to a chat and is no message: command menus, pins.
     Menu,
 }
 
@@ -208,6 +210,19 @@ pub async fn tell(
 ) -> Result<i64, StoreError> {
     let class = Class::Reply;
     let post = Post { place, class, target, expires_at: None, among_others: None };
+    put(db, post, message, now_ms).await
+}
+
+/// The same where a later message says it better: from `expires_at` on it is not sent.
+pub async fn tell_until(
+    db: &mut SqliteConnection,
+    place: Place,
+    target: Target,
+    message: &Say,
+    (expires_at, now_ms): (i64, i64),
+) -> Result<i64, StoreError> {
+    let (class, expires_at) = (Class::Reply, Some(expires_at));
+    let post = Post { place, class, target, expires_at, among_others: None };
     put(db, post, message, now_ms).await
 }
 
@@ -420,13 +435,10 @@ pub async fn mark_sent(
     .bind(row_id)
     .execute(&mut *db)
     .await?;
-    if message_id.is_some() {
-        // A card outlives the row that it began as.
-        sqlx::query("update card_message set message_id = ? where outbox_row = ?")
-            .bind(message_id)
-            .bind(row_id)
-            .execute(db)
-            .await?;
+    // Cards and boards outlive the row that they began as.
+    if let Some(message_id) = message_id {
+        cards::sent(db, row_id, message_id).await?;
+        board::sent(db, row_id, message_id, now_ms).await?;
     }
     Ok(())
 }
@@ -477,30 +489,6 @@ pub async fn try_again(
         .bind(row_id)
         .execute(db)
         .await?;
-    Ok(())
-}
-
-/// The row becomes a new message: the one it was to change is gone.
-pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "update outbox set action = 'say', edits_message = null, edits_row = null where id = ?",
-    )
-    .bind(row_id)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// What waits for a forum topic goes to the chat itself: the topic is gone.
-pub async fn leave_thread(db: &mut SqliteConnection, place: Place) -> Result<(), StoreError> {
-    sqlx::query(
-        "update outbox set thread_id = null
-          where chat_id = ? and thread_id = ? and state = 'waiting'",
-    )
-    .bind(place.chat_id)
-    .bind(place.thread_id)
-    .execute(db)
-    .await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{StoreError, access, cards, outbox};
+use super::{StoreError, access, cards, outbox, regular};
 
 /// Removes a person: their conversations wherever they are, and the alerts of their private chat.
 pub async fn remove_member(
@@ -52,5 +52,6 @@ async fn silence(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result
         .await?;
     cards::forget_chat(db, chat_id).await?;
     outbox::drop_chat(db, chat_id, access::REVOKED, now_ms).await?;
-    Ok(())
+    // The one thing that is still said there: that its board has ended.
+    regular::forget_chat(db, chat_id, now_ms).await
 }

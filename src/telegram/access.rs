@@ -44,6 +44,12 @@ impl Access {
         self.chats.contains(&chat_id)
     }
 
+    /// May what the household knows be told in this chat by itself?
+    pub fn lets_look(&self, chat_id: i64) -> bool {
+        // A private chat has its person's number, a group a negative one (Bot API, `Chat.id`).
+        self.standing((chat_id > 0).then_some(chat_id), chat_id).may_look()
+    }
+
     /// Has the bot an owner at all?
     pub fn has_owner(&self) -> bool {
         !self.owners().is_empty()

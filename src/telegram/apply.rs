@@ -5,11 +5,12 @@ use sqlx::SqliteConnection;
 
 use super::{menu, out_of_reach};
 use crate::kernel::chat::{Draft, Incoming, Place};
-use crate::kernel::effect::{AccessChange, AlertsChange, Effect, Say};
+use crate::kernel::effect::{AccessChange, AlertsChange, Effect, RegularChange, Say};
 use crate::kernel::text::Text;
 use crate::kernel::time::{HOUR_MS, MINUTE_MS};
 use crate::store::conversation::{self, Holder};
 use crate::store::outbox::{self, Call, Class, Target};
+use crate::store::regular::{self, board, daily};
 use crate::store::{
     StoreError, access, alerts, cards, group, invite, publication, removal, settings,
 };
@@ -90,6 +91,7 @@ async fn one(
         Effect::Settings(chosen) => settings::put(db, place.chat_id, chosen).await?,
         Effect::Access(change) => change_access(db, change, now_ms).await?,
         Effect::Alerts(change) => change_alerts(db, *change, now_ms).await?,
+        Effect::Regular(change) => change_regular(db, place, *change, now_ms).await?,
         Effect::React { about, reaction, by } => {
             cards::react(db, about, *reaction, by, now_ms).await?;
         }
@@ -192,16 +194,39 @@ async fn change_access(
     }
 }
 
+async fn change_regular(
+    db: &mut SqliteConnection,
+    place: Place,
+    change: RegularChange,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    match change {
+        RegularChange::Daily(minute) => daily::want(db, place, minute, now_ms).await,
+        RegularChange::NoDaily => daily::end(db, place.chat_id).await,
+        RegularChange::Board => board::want(db, place, now_ms).await,
+        RegularChange::NoBoard => board::end(db, place.chat_id, now_ms).await,
+    }
+}
+
 pub(super) async fn change_alerts(
     db: &mut SqliteConnection,
     change: AlertsChange,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     match change {
-        AlertsChange::Subscribe(place) => access::subscribe(db, place, now_ms).await,
-        AlertsChange::Greeted(place) => access::subscribe_unless_off(db, place, now_ms).await,
+        AlertsChange::Subscribe(place) => {
+            regular::set_away(db, place.chat_id, false).await?;
+            access::subscribe(db, place, now_ms).await
+        }
+        AlertsChange::Greeted(place) => {
+            regular::set_away(db, place.chat_id, false).await?;
+            access::subscribe_unless_off(db, place, now_ms).await
+        }
         AlertsChange::Unsubscribe(place) => access::unsubscribe(db, place, now_ms).await,
-        AlertsChange::Resume { chat_id } => access::resume(db, chat_id).await,
+        AlertsChange::Resume { chat_id } => {
+            regular::set_away(db, chat_id, false).await?;
+            access::resume(db, chat_id).await
+        }
         AlertsChange::Unreachable { chat_id, reason } => {
             out_of_reach::give_up(db, chat_id, reason, now_ms).await.map(drop)
         }

@@ -22,7 +22,7 @@ use crate::rooms;
 use crate::rooms::turn::{Asker, Decision, Routes};
 use crate::store::inbox::{self, Waiting};
 use crate::store::outbox::{self, Class, Target};
-use crate::store::{Store, StoreError, StoreReader, Urgency, conversation, positions, settings};
+use crate::store::{Store, StoreError, StoreReader, Urgency, conversation, settings};
 
 /// A decision is made again when its conversation moved meanwhile, at most this often.
 const MAX_DECISIONS: usize = 5;
@@ -122,12 +122,20 @@ impl Desk {
         let settings = settings::of(db, incoming.place.chat_id).await?;
         let waiting = self.phases.waiting();
         let message_id = incoming.press().map_or(0, |(_, message_id, _)| message_id);
-        let asker =
-            Asker { place: incoming.place, user_id, settings, message_id, log_ends, waiting };
+        let pipeline_now_ms = self.clock.now_ms();
+        let asker = Asker {
+            place: incoming.place,
+            user_id,
+            settings,
+            message_id,
+            pipeline_now_ms,
+            log_ends,
+            waiting,
+        };
         let decide = turn.read(&asker, db).await?;
         let room = turn.room();
         let stale = match draft {
-            None => self.stale(db, room).await?,
+            None => stale::of_room(db, &self.phases, room).await?,
             Some(_) => None,
         };
         let snapshot = Snapshot {
@@ -137,23 +145,11 @@ impl Desk {
             is_admitted,
             draft,
             now_ms: clock::now_ms(),
-            pipeline_now_ms: self.clock.now_ms(),
+            pipeline_now_ms,
             time_zone: settings.zone(self.time_zone),
             settings,
         };
         Ok(Some(Read { decide, room, snapshot, stale }))
-    }
-
-    /// What look-ups of a room say of their age. Its pipeline is called like the room.
-    async fn stale(
-        &self,
-        db: &mut SqliteConnection,
-        room: &str,
-    ) -> Result<Option<Text>, StoreError> {
-        let phase = self.phases.get(room).filter(stale::may_be);
-        let Some(phase) = phase else { return Ok(None) };
-        let (row, _) = positions::load(db, room).await?;
-        Ok(stale::line(&phase, row.caught_up_at, clock::now_ms()))
     }
 }
 

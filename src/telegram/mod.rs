@@ -19,6 +19,7 @@ pub mod meter;
 pub mod notices;
 pub mod parse;
 pub mod polling;
+pub mod regular;
 pub mod routes;
 pub mod timers;
 pub mod webhook;

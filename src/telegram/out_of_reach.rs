@@ -5,7 +5,7 @@
 
 use sqlx::SqliteConnection;
 
-use crate::store::{StoreError, access, alerts, cards, outbox};
+use crate::store::{StoreError, access, alerts, cards, outbox, regular};
 
 /// Ends the chat's subscriptions and drops what waits for it. Says how many subscriptions ended.
 pub(super) async fn give_up(
@@ -17,6 +17,7 @@ pub(super) async fn give_up(
     let ended = access::end_subscriptions(db, chat_id, reason, now_ms).await?;
     let undelivered_since = outbox::oldest_alert(db, chat_id).await?;
     cards::forget_chat(db, chat_id).await?;
+    regular::set_away(db, chat_id, true).await?;
     outbox::drop_chat(db, chat_id, reason, now_ms).await?;
     if let Some(since_ms) = undelivered_since
         && access::subscriptions(db).await?.is_empty()

@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 use super::apply::CONVERSATION_MS;
 use crate::clock;
 use crate::kernel::time::SECOND_MS;
+use crate::store::regular::board;
 use crate::store::{StoreError, cards, conversation, outbox, publication};
 
 /// Differences below this are the clock being disciplined.
@@ -40,5 +41,6 @@ pub(super) async fn mend(db: &mut SqliteConnection, now_ms: i64) -> Result<(), S
     conversation::wait_at_most(db, now_ms + CONVERSATION_MS).await?;
     publication::wait_at_most(db, now_ms + publication::QUEUED_AFTER_MS).await?;
     cards::wait_at_most(db, now_ms).await?;
+    board::wait_at_most(db, now_ms).await?;
     outbox::defer_no_more(db, None).await
 }

@@ -3,22 +3,39 @@
 //! Invariant: only an answer that changes nothing carries the line, and only while the pipeline of
 //! its room is held up: what is folded as it comes needs no word.
 
-use crate::engine::Phase;
+use sqlx::SqliteConnection;
+
+use crate::clock;
+use crate::engine::{Phase, Phases};
 use crate::kernel::effect::Effect;
 use crate::kernel::text::Text;
 use crate::kernel::time::MINUTE_MS;
 use crate::kernel::when;
+use crate::store::{StoreError, positions};
 
 /// A start reads the tables first; so long after the last life that is nothing to speak of.
 const START_MS: i64 = MINUTE_MS;
 
+/// What look-ups of a room say of their age, where there is something to say. Its pipeline is called
+/// like the room.
+pub(super) async fn of_room(
+    db: &mut SqliteConnection,
+    phases: &Phases,
+    room: &str,
+) -> Result<Option<Text>, StoreError> {
+    let phase = phases.get(room).filter(may_be);
+    let Some(phase) = phase else { return Ok(None) };
+    let (row, _) = positions::load(db, room).await?;
+    Ok(line(&phase, row.caught_up_at, clock::now_ms()))
+}
+
 /// May there be something to say? Nothing has to be read for most answers.
-pub(super) fn may_be(phase: &Phase) -> bool {
+fn may_be(phase: &Phase) -> bool {
     !matches!(phase, Phase::Folding | Phase::Rebuilding)
 }
 
 /// The line for a pipeline in this phase that was at the log's end then (the machine's clock).
-pub(super) fn line(phase: &Phase, caught_up_at: Option<i64>, now_ms: i64) -> Option<Text> {
+fn line(phase: &Phase, caught_up_at: Option<i64>, now_ms: i64) -> Option<Text> {
     let is_start = *phase == Phase::ReadingTables;
     if !may_be(phase) || is_start && caught_up_at.is_none_or(|at| now_ms - at < START_MS) {
         return None;

@@ -1,5 +1,6 @@
-//! Timers of people: conversations that ran out of time, edits that take long, notices, and old
-//! rows. Each is a column of the row it belongs to, so it survives a restart by itself.
+//! Timers of people: conversations that ran out of time, edits that take long, notices, what is
+//! told regularly, and old rows. Each is a column of the row it belongs to, so it survives a restart
+//! by itself.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 
 use super::access::FixedAccess;
 use super::notices;
+use super::regular::Regular;
 use super::set_back::{self, SetBack};
 use crate::clock;
 use crate::kernel::chat::Place;
@@ -39,6 +41,7 @@ const FAULT_PAUSE: Duration = Duration::from_secs(1);
 pub async fn run(
     store: Store,
     fixed: FixedAccess,
+    regular: Regular,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
     let mut changes = store.changes();
@@ -46,7 +49,7 @@ pub async fn run(
     let mut set_back = SetBack::new();
     while !*stop.borrow() {
         changes.mark_unchanged();
-        let sleep = match look(&store, &fixed, &mut swept, &mut set_back).await {
+        let sleep = match look(&store, &fixed, &regular, &mut swept, &mut set_back).await {
             Ok(sleep) => sleep,
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
@@ -66,6 +69,7 @@ pub async fn run(
 async fn look(
     store: &Store,
     fixed: &FixedAccess,
+    regular: &Regular,
     swept: &mut Instant,
     set_back: &mut SetBack,
 ) -> Result<Duration, StoreError> {
@@ -80,7 +84,8 @@ async fn look(
         sweep(store, clock::now_ms()).await?;
         *swept = Instant::now();
     }
-    ring_due(store, fixed).await
+    let sleep = ring_due(store, fixed).await?;
+    Ok(regular.look().await?.map_or(sleep, |next| next.min(sleep)))
 }
 
 /// Forgets what has outlived its time, so that nothing grows for ever.

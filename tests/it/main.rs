@@ -41,6 +41,7 @@ mod privacy;
 mod python_bot;
 mod rebuild;
 mod registry;
+mod regular;
 mod replay;
 mod results;
 mod sensor;

@@ -294,6 +294,29 @@ pub async fn waterings(
     Ok(all.into_iter().filter(|it| it.is_said || !is_known(it.at_ms)).collect())
 }
 
+/// The plants that were watered since a time, and when each was last; the newest first, at most
+/// `limit`.
+pub async fn watered_since(
+    db: &mut SqliteConnection,
+    from_ms: i64,
+    limit: usize,
+) -> Result<Vec<(String, Watered)>, StoreError> {
+    let plants: Vec<(i32, String)> = sqlx::query_as(
+        "select p.plant_id, p.given_name from plant p join plant_watering w using (plant_id)
+          where w.at_ms >= ? group by p.plant_id order by max(w.at_ms) desc, p.plant_id limit ?",
+    )
+    .bind(from_ms)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(&mut *db)
+    .await?;
+    let mut watered = Vec::new();
+    for (plant_id, given_name) in plants {
+        let newest = waterings(db, plant_id, from_ms).await?.pop();
+        watered.extend(newest.map(|newest| (given_name, newest)));
+    }
+    Ok(watered)
+}
+
 /// When somebody said that a plant was watered, the newest first, edits on their way included.
 pub async fn said_soon(db: &mut SqliteConnection, plant_id: i32) -> Result<Vec<i64>, StoreError> {
     let said: Vec<i64> = sqlx::query_scalar(

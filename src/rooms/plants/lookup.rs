@@ -37,7 +37,8 @@ pub struct PlantRow {
     pub temperature: Option<i64>,
 }
 
-const PLANT_ROW: &str = "select p.plant_id, p.given_name, p.common_name, p.scientific_name,
+pub(super) const PLANT_ROW: &str =
+    "select p.plant_id, p.given_name, p.common_name, p.scientific_name,
     p.temperature_low, p.temperature_high, p.moisture_low, p.moisture_high,
     l.event_ms, l.moisture, l.temperature
   from plant p left join plant_latest l using (plant_id)";

@@ -23,6 +23,7 @@ pub mod life;
 mod lives;
 pub mod lookup;
 pub mod outlook;
+mod regular;
 mod results;
 pub mod rules;
 pub mod sensors;
@@ -109,6 +110,8 @@ pub fn room() -> Room {
         free_text: None,
         chat: &chat::PlantChat,
         status: None,
+        daily: Some(regular::daily),
+        board: Some(regular::board),
         results: &[results::TABLE],
     }
 }

@@ -1,5 +1,6 @@
-//! Forecasts: of one plant for its card, and in the evening of those that will be dry by the end of
-//! the next day. Each function runs inside the step's transaction.
+//! Forecasts: of one plant for its card, in the evening of those that will be dry by the end of the
+//! next day, and for the daily digest. What tells an evening runs inside the step's transaction, the
+//! rest inside one read transaction.
 //!
 //! Invariant: an evening looks at readings before it alone, and a plant is told of once until its
 //! forecast is two evenings old.
@@ -153,12 +154,8 @@ async fn tell(
     evening_ms: i64,
     time_zone: chrono_tz::Tz,
 ) -> Result<Option<Alert>, StoreError> {
-    let from_ms = evening_ms - PAST_MS;
-    let quarters = history::quarters(db, plant.plant_id, from_ms, evening_ms - 1).await?;
-    let is_fresh = quarters.last().is_some_and(|it| it.start_ms >= evening_ms - FRESH_MS);
-    let waterings = care::waterings(db, plant.plant_id, from_ms).await?;
-    let forecast = of(&quarters, &waterings, plant.moisture_low).filter(|_| is_fresh);
     let until_ms = when::day_end(when::day_end(evening_ms, time_zone), time_zone);
+    let forecast = seen_from(db, plant, evening_ms).await?;
     let Some(forecast) = forecast.filter(|it| it.likely_ms < until_ms) else { return Ok(None) };
     sqlx::query(
         "insert into forecast_told (plant_id, evening_ms) values (?, ?)
@@ -176,6 +173,55 @@ async fn tell(
         forecast,
     };
     Ok(Some(rules::drying(&drying)))
+}
+
+/// When a plant will be dry, by its readings before a moment; `None` where they are not fresh then.
+async fn seen_from(
+    db: &mut SqliteConnection,
+    plant: &Near,
+    at_ms: i64,
+) -> Result<Option<Forecast>, StoreError> {
+    let from_ms = at_ms - PAST_MS;
+    let quarters = history::quarters(db, plant.plant_id, from_ms, at_ms - 1).await?;
+    let is_fresh = quarters.last().is_some_and(|it| it.start_ms >= at_ms - FRESH_MS);
+    let waterings = care::waterings(db, plant.plant_id, from_ms).await?;
+    Ok(of(&quarters, &waterings, plant.moisture_low).filter(|_| is_fresh))
+}
+
+/// A plant that will be dry soon.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Soon {
+    pub given_name: String,
+    pub forecast: Forecast,
+}
+
+/// The plants that are not dry and will be before `until_ms`, the first of them first. Of many those
+/// are looked at that have the least left.
+pub async fn soon(
+    db: &mut SqliteConnection,
+    now_ms: i64,
+    until_ms: i64,
+) -> Result<Vec<Soon>, StoreError> {
+    let plants: Vec<Near> = sqlx::query_as(&format!(
+        "select p.plant_id, p.given_name, p.moisture_low
+           from plant p join plant_latest l using (plant_id)
+          where l.event_ms >= ?
+            and l.moisture - p.moisture_low * 1000 between 0 and {DRIES_AT_MOST}
+          order by l.moisture - p.moisture_low * 1000, p.plant_id limit {PLANTS_A_STEP}"
+    ))
+    .bind(now_ms - FRESH_MS)
+    .fetch_all(&mut *db)
+    .await?;
+    let mut soon = Vec::new();
+    for plant in plants {
+        let forecast = seen_from(db, &plant, now_ms).await?;
+        // What has passed without coming true was wrong.
+        let in_time = forecast.filter(|it| (now_ms..until_ms).contains(&it.likely_ms));
+        let given_name = plant.given_name;
+        soon.extend(in_time.map(|forecast| Soon { given_name, forecast }));
+    }
+    soon.sort_by_key(|plant| plant.forecast.likely_ms);
+    Ok(soon)
 }
 
 async fn forget(db: &mut SqliteConnection, evening_ms: i64) -> Result<(), StoreError> {

@@ -87,7 +87,7 @@ pub fn likely(forecast: &Forecast, time_zone: chrono_tz::Tz) -> String {
     when::moment(likely_ms(forecast), time_zone)
 }
 
-fn likely_ms(forecast: &Forecast) -> i64 {
+pub(super) fn likely_ms(forecast: &Forecast) -> i64 {
     hour(forecast.likely_ms + HOUR_MS / 2)
 }
 

@@ -57,10 +57,43 @@ pub struct Undescribed {
 }
 
 /// Some of a kind, and how many there are in all.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Portion<T> {
     pub shown: Vec<T>,
     pub total: i64,
+}
+
+impl<T> Default for Portion<T> {
+    fn default() -> Portion<T> {
+        Portion { shown: Vec::new(), total: 0 }
+    }
+}
+
+impl<T> Portion<T> {
+    /// The first ones of all.
+    pub fn first(mut all: Vec<T>, limit: usize) -> Portion<T> {
+        let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
+        all.truncate(limit);
+        Portion { shown: all, total }
+    }
+}
+
+/// Sensors that were heard before `before_ms` and not since, of plants that were read since; at most
+/// `limit` of them.
+pub async fn fallen_silent(
+    db: &mut SqliteConnection,
+    before_ms: i64,
+    limit: usize,
+) -> Result<Vec<Mapped>, StoreError> {
+    let silent = format!(
+        "{MAPPED} join plant_latest l on l.plant_id = m.plant_id
+          where s.heard_ms < ?1 and l.event_ms >= ?1 order by m.sensor_id limit ?2"
+    );
+    Ok(sqlx::query_as(&silent)
+        .bind(before_ms)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(db)
+        .await?)
 }
 
 /// Everything that reads a plant.

@@ -126,6 +126,8 @@ pub fn room() -> Room {
         free_text: Some(chat::routes::free_text),
         chat: &chat::WifiChat,
         status: Some(|db| Box::pin(evidence::status(db))),
+        daily: None,
+        board: None,
         results: &[stats::TABLE],
     }
 }

@@ -290,6 +290,20 @@ async fn redraw(db: &mut SqliteConnection, row_id: i64, now_ms: i64) -> Result<b
     Ok(is_sent)
 }
 
+/// A row of the outbox became this message.
+pub async fn sent(
+    db: &mut SqliteConnection,
+    row_id: i64,
+    message_id: i32,
+) -> Result<(), StoreError> {
+    sqlx::query("update card_message set message_id = ? where outbox_row = ?")
+        .bind(message_id)
+        .bind(row_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// A chat is out of reach, or let in no more: nothing is changed there any longer.
 pub async fn forget_chat(db: &mut SqliteConnection, chat_id: i64) -> Result<(), StoreError> {
     sqlx::query("delete from card_message where chat_id = ?").bind(chat_id).execute(db).await?;

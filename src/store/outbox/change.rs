@@ -1,5 +1,5 @@
-//! Rows that change while they wait: rewritten, overtaken by a later edit, or put off until a
-//! chat's quiet hours are over.
+//! Rows that change while they wait: rewritten, overtaken by a later edit, made a new message, or
+//! put off until a chat's quiet hours are over.
 //!
 //! Invariant: a row is put off by what the chat wants when its turn comes, and for no longer; it is
 //! never dropped for it.
@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use sqlx::SqliteConnection;
 
 use super::{Action, Body, Class, Row};
+use crate::kernel::chat::Place;
 use crate::kernel::settings::Settings;
 use crate::kernel::time::MINUTE_MS;
 use crate::store::StoreError;
@@ -101,6 +102,30 @@ pub async fn overtake_edits(
     .bind(chat_id)
     .bind(row_id)
     .bind(message_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The row becomes a new message: the one it was to change is gone.
+pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set action = 'say', edits_message = null, edits_row = null where id = ?",
+    )
+    .bind(row_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What waits for a forum topic goes to the chat itself: the topic is gone.
+pub async fn leave_thread(db: &mut SqliteConnection, place: Place) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set thread_id = null
+          where chat_id = ? and thread_id = ? and state = 'waiting'",
+    )
+    .bind(place.chat_id)
+    .bind(place.thread_id)
     .execute(db)
     .await?;
     Ok(())

@@ -18,6 +18,7 @@ use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
 use crate::store::outbox::{self, Action, Class, Row, Target};
 use crate::store::parks::{self, Park};
+use crate::store::regular::{self, board};
 use crate::store::{Store, StoreError, Urgency, access, migration};
 use crate::telegram::access::FixedAccess;
 use crate::telegram::client::CallError;
@@ -50,6 +51,8 @@ pub(super) enum Outcome {
     Refused(String),
     /// The message it was to change is gone: it becomes a new one.
     MakeNew,
+    /// We may not pin a message of ours.
+    Unpinned(String),
     /// The forum topic is gone: it goes to the chat itself.
     LeaveThread(String),
     /// The chat cannot be reached any more.
@@ -104,6 +107,8 @@ fn refused(row: &Row, refusal: Refusal, description: &str, error: &CallError) ->
     let is_edit = matches!(row.action, Action::Edit(..));
     match refusal {
         Refusal::NotOurTurn => retry(row, error.to_string()),
+        // What is said of pinning says nothing of writing.
+        Refusal::Unreachable if is_pin(row) => Outcome::Unpinned(description.to_owned()),
         // A menu for somebody who never wrote to us says nothing about their alerts.
         _ if row.class == Class::Menu => Outcome::Drop(error.to_string()),
         Refusal::NotModified => Outcome::Sent(None),
@@ -119,6 +124,10 @@ fn refused(row: &Row, refusal: Refusal, description: &str, error: &CallError) ->
         _ if row.class == Class::Alert => Outcome::Refused(description.to_owned()),
         _ => Outcome::Drop(error.to_string()),
     }
+}
+
+fn is_pin(row: &Row) -> bool {
+    matches!(&row.action, Action::Call(call) if call.method == board::PIN)
 }
 
 fn retry(row: &Row, note: String) -> Outcome {
@@ -137,7 +146,7 @@ pub(super) fn count(meter: &Meter, row: &Row, outcome: &Outcome) {
         Outcome::Drop(_) | Outcome::Refused(_) | Outcome::Unreachable(_) => {
             messages.refused.add(1);
         }
-        Outcome::Moot(_) => {}
+        Outcome::Moot(_) | Outcome::Unpinned(_) => {}
         Outcome::Retry { .. }
         | Outcome::MakeNew
         | Outcome::LeaveThread(_)
@@ -195,6 +204,10 @@ async fn follow(
             notices::tell_refused(db, fixed, chat_id, &reason, now_ms).await
         }
         Outcome::MakeNew => outbox::make_new(db, row_id).await,
+        Outcome::Unpinned(reason) => {
+            outbox::drop_row(db, row_id, &reason, now_ms).await?;
+            tell_unpinned(db, chat_id, now_ms).await
+        }
         Outcome::LeaveThread(reason) => leave_thread(db, place, &reason, now_ms).await,
         Outcome::Unreachable(reason) => {
             if out_of_reach::give_up(db, chat_id, &reason, now_ms).await? > 0 {
@@ -209,6 +222,20 @@ async fn follow(
     }
 }
 
+/// The board of a chat goes on where it is, and its people are told why, once.
+async fn tell_unpinned(
+    db: &mut SqliteConnection,
+    chat_id: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let Some(place) = board::refuse_pin(db, chat_id).await? else { return Ok(()) };
+    let words = "I may not pin messages here, so the board stays where it is and is kept up to \
+                 date there. An admin can let me pin messages; /board pins it then.";
+    let say = Say { silent: true, ..Say::new(Text::of(words)) };
+    outbox::tell(db, place, Target::New, &say, now_ms).await?;
+    Ok(())
+}
+
 /// Alerts of a forum topic that is gone go to the chat itself, and the people there are told.
 async fn leave_thread(
     db: &mut SqliteConnection,
@@ -217,6 +244,7 @@ async fn leave_thread(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     outbox::leave_thread(db, place).await?;
+    regular::leave_thread(db, place).await?;
     if !access::leave_thread(db, place, reason, now_ms).await? {
         return Ok(());
     }
@@ -243,6 +271,9 @@ fn log(row: &Row, outcome: &Outcome) {
             tracing::debug!(row_id, chat_id, note, "a card could not be changed");
         }
         Outcome::Drop(note) => tracing::error!(row_id, chat_id, note, "a message was dropped"),
+        Outcome::Unpinned(reason) => {
+            tracing::info!(chat_id, reason, "the board cannot be pinned; it goes on unpinned");
+        }
         Outcome::Refused(reason) => {
             tracing::error!(row_id, chat_id, reason, "telegram will not have an alert");
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use teloxide::utils::command::BotCommands;
 
-use super::{Ask, alerts, people, settings};
+use super::{Ask, alerts, board, daily, people, settings};
 use crate::kernel::card;
 use crate::kernel::chat::{ChatKind, Incoming, Snapshot, Standing};
 use crate::kernel::conversation::{CommandSpec, Site};
@@ -20,6 +20,10 @@ pub enum Command {
     Alerts(String),
     #[command(description = "this chat's time zone, °C or °F, and quiet hours")]
     Settings(String),
+    #[command(description = "how things are; with a time such as 8:00 every day, with off no more")]
+    Digest(String),
+    #[command(description = "a pinned message with all plants, kept up to date; with off no more")]
+    Board(String),
     #[command(description = "how the pipelines and the outbox are doing")]
     Status,
     #[command(description = "records that could not be used")]
@@ -47,7 +51,8 @@ pub(super) const ADMIT: &str = "house:admit";
 fn least(name: &str) -> Standing {
     match name {
         "start" => Standing::Stranger,
-        "alerts" | "settings" | "status" | "help" | "cancel" => Standing::Viewer,
+        "alerts" | "settings" | "digest" | "status" | "help" | "cancel" => Standing::Viewer,
+        "board" => Standing::Member,
         _ => Standing::Owner,
     }
 }
@@ -82,6 +87,8 @@ pub(super) fn asked(incoming: Arc<Incoming>) -> Option<Ask> {
     Some(match command::parse(&incoming)? {
         Command::Alerts(wish) => Ask::Alerts(alerts::Wish::of(&wish)),
         Command::Settings(typed) => Ask::Settings(settings::Wish::Typed(typed)),
+        Command::Digest(typed) => Ask::Daily(daily::Wish::of(&typed)),
+        Command::Board(typed) => Ask::Board(board::Wish::of(&typed)),
         Command::Status => Ask::Status,
         Command::DeadLetters => Ask::DeadLetters(0),
         Command::Help => Ask::Help,

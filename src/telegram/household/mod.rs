@@ -16,8 +16,10 @@ use crate::rooms::turn::{Route, Routes};
 use crate::store::cards::Stored;
 
 mod alerts;
+mod board;
 mod cards;
 mod commands;
+mod daily;
 mod groups;
 mod invite;
 mod letters;
@@ -29,6 +31,7 @@ mod start;
 mod status;
 
 pub use commands::{Command, has_command, menu};
+pub use daily::digest;
 pub use groups::admission;
 pub use letters::LettersPage;
 pub use people::People;
@@ -39,6 +42,8 @@ pub use status::StatusFacts;
 pub enum Ask {
     Alerts(alerts::Wish),
     Settings(settings::Wish),
+    Daily(daily::Wish),
+    Board(board::Wish),
     /// A button of an alert that lasts.
     Card(Tap),
     Status,
@@ -81,6 +86,9 @@ pub enum Ask {
 pub enum Known {
     Nothing,
     Alerts(alerts::Overview),
+    Daily(Box<daily::State>),
+    /// The chat has a board.
+    Board(bool),
     Cards(Vec<Stored>),
     Status(Box<StatusFacts>),
     DeadLetters(LettersPage),
@@ -140,6 +148,8 @@ fn decide(ask: &Ask, known: Known, incoming: &Incoming, snapshot: &Snapshot) -> 
             alerts::decide(*wish, &overview, incoming, snapshot)
         }
         (Ask::Settings(wish), _) => settings::decide(wish, incoming, snapshot),
+        (Ask::Daily(wish), Known::Daily(state)) => daily::decide(wish, *state, incoming, snapshot),
+        (Ask::Board(wish), Known::Board(is_there)) => board::decide(*wish, is_there, snapshot),
         (Ask::Card(tap), Known::Cards(found)) => cards::decide(tap, &found, incoming, snapshot),
         (Ask::Status, Known::Status(facts)) => vec![say(facts.text(snapshot))],
         (Ask::DeadLetters(_), _) if snapshot.standing != Standing::Owner => {

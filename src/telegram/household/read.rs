@@ -4,17 +4,19 @@ use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 use super::alerts::Overview;
+use super::daily::State;
 use super::start::Door;
 use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, People, StatusFacts, invite};
 use crate::clock;
 use crate::rooms;
 use crate::rooms::turn::{Answers, Asker};
+use crate::store::regular::{board, daily as store_daily};
 use crate::store::{
     StoreError, access, alerts, cards, clock as store_clock, conversation, dead_letters, group,
     intake, invite as store_invite, outbox, parks, past, positions, standstill,
 };
-use crate::telegram::code;
+use crate::telegram::{code, regular};
 
 /// Alerts that `/alerts` lists.
 const ALERTS_SHOWN: i64 = 10;
@@ -35,6 +37,11 @@ impl Answers for Household {
                     let subscribed = places.contains(&asker.place);
                     Known::Alerts(Overview { newest, lasting, subscribed })
                 }
+                Ask::Daily(_) => Known::Daily(Box::new(State {
+                    wanted: store_daily::of(db, asker.place.chat_id).await?,
+                    text: regular::digest(db, asker.pipeline_now_ms).await?,
+                })),
+                Ask::Board(_) => Known::Board(board::of(db, asker.place.chat_id).await?.is_some()),
                 Ask::Card(tap) => {
                     let (chat_id, message_id) = (asker.place.chat_id, asker.message_id);
                     Known::Cards(cards::tapped(db, chat_id, message_id, tap).await?)

@@ -159,7 +159,7 @@ fn quiet(text: &str) -> Option<Quiet> {
 }
 
 /// `7`, `07:00`: a minute of the day.
-fn minute(text: &str) -> Option<u16> {
+pub(super) fn minute(text: &str) -> Option<u16> {
     let text = text.trim();
     let (hour, minute) = text.split_once(':').unwrap_or((text, "0"));
     let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);

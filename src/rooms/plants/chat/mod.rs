@@ -19,8 +19,10 @@ use crate::kernel::effect::{Effect, Say};
 use crate::kernel::settings::{Settings, Unit};
 use crate::kernel::text::Text;
 
+pub mod board;
 pub mod button;
 mod choice;
+pub mod daily;
 mod delete;
 pub mod dialog;
 pub mod fields;

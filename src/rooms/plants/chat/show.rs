@@ -19,17 +19,17 @@ use crate::rooms::plants::sensors::Mapped;
 use crate::rooms::plants::types::tenths;
 
 /// After this long without a reading a plant is called silent.
-pub(super) const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
+pub const SILENT_MS: i64 = 10 * crate::kernel::time::MINUTE_MS;
 
 /// How a value stands against its band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Low,
     Fine,
     High,
 }
 
-fn state(thousandths: i64, low: f32, high: f32) -> State {
+pub(super) fn state(thousandths: i64, low: f32, high: f32) -> State {
     let edge = |limit: f32| f64::from(limit) * 1000.0;
     #[expect(clippy::cast_precision_loss, reason = "a sensor's value has far fewer digits")]
     let value = thousandths as f64;
