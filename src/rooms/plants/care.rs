@@ -217,6 +217,7 @@ pub(super) async fn prune(db: &mut SqliteConnection, before_ms: i64) -> Result<(
     for outlived in [
         "delete from plant_watering_found where start_ms < ?",
         "delete from plant_watering_doubt where to_ms < ?",
+        "delete from plant_watering_settled where at_ms < ?",
     ] {
         sqlx::query(outlived).bind(before_ms).execute(&mut *db).await?;
     }

@@ -23,7 +23,7 @@ mod silence;
 mod stuck;
 mod telling;
 
-pub(super) use rows::{forget_orphans, next_quarter};
+pub(super) use rows::{forget_orphans, next_quarter, unsettle};
 pub(super) use silence::next_due as next_roll_call;
 
 /// Something that happened to a plant, and what was known then.
@@ -180,6 +180,11 @@ impl Book {
                 *newest_ms = watered_ms.max(*newest_ms);
                 let lives = self.lives.entry(plant_id).or_default();
                 let news = lives.watered(watered_ms, is_said, &plants.lives);
+                for change in &news {
+                    if let (true, Turn::Over { since_ms, .. }) = (is_said, change.turn) {
+                        rows::settle(db, plant_id, watered_ms, since_ms).await?;
+                    }
+                }
                 let of_watering = |change| Happening { plant_id, change, seen: None, window: None };
                 Ok(news.into_iter().map(of_watering).collect())
             }

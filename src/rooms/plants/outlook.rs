@@ -22,8 +22,10 @@ use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::kernel::when;
 use crate::store::{StoreError, alerts as store_alerts};
 
-/// Plants that one step looks at: each takes some hundred look-ups and a few fits.
+/// Plants of which one step makes a forecast: each takes some hundred look-ups and a few fits.
 const PLANTS_A_STEP: usize = 100;
+/// Plants that one step goes through for those: each takes a dozen look-ups.
+const LOOKED_AT_A_STEP: i64 = 10_000;
 /// An evening is told of so late at most, by the pipelines' clock, as after a pause of the machine.
 const LATE_MS: i64 = 6 * HOUR_MS;
 /// A plant that was not read for so long has no forecast.
@@ -72,14 +74,14 @@ pub(super) async fn ring(
         if evening_ms > watermark_ms {
             break;
         }
-        let plants = near(db, evening_ms, after).await?;
+        let (plants, next) = near(db, evening_ms, after).await?;
         let mut soon = Vec::new();
         for plant in &plants {
             soon.extend(soon_dry(db, plant, evening_ms, time_zone).await?);
         }
         alerts.extend(rules::evening(&soon));
-        match plants.last().filter(|_| plants.len() == PLANTS_A_STEP) {
-            Some(last) => after = last.plant_id,
+        match next {
+            Some(come_to) => after = come_to,
             None => {
                 forget(db, evening_ms).await?;
                 evening_ms = when::evening_after(evening_ms, time_zone);
@@ -131,18 +133,26 @@ struct Near {
 }
 
 /// The next plants in order that were not dry in their last quarter hour before the evening, may
-/// become so, and were not told of lately: neither by a forecast nor by an alert that lasts.
+/// become so, and were not told of lately: neither by a forecast nor by an alert that lasts. And the
+/// plant behind which to go on; `None`: these were the last.
 async fn near(
     db: &mut SqliteConnection,
     evening_ms: i64,
     after_plant_id: i32,
-) -> Result<Vec<Near>, StoreError> {
-    Ok(sqlx::query_as(&format!(
+) -> Result<(Vec<Near>, Option<i32>), StoreError> {
+    let until_plant_id: Option<i32> = sqlx::query_scalar(&format!(
+        "select plant_id from plant where plant_id > ? order by plant_id
+          limit 1 offset {LOOKED_AT_A_STEP}"
+    ))
+    .bind(after_plant_id)
+    .fetch_optional(&mut *db)
+    .await?;
+    let plants: Vec<Near> = sqlx::query_as(&format!(
         "with recursive recent (start_ms) as (
             select ?2 union all select start_ms + ?3 from recent where start_ms + ?3 < ?4)
          select p.plant_id, p.given_name, p.moisture_low
            from plant p
-          where p.plant_id > ?1
+          where p.plant_id > ?1 and p.plant_id <= ?6
             and (select b.moisture_sum / b.reading_count
                    from recent cross join plant_bucket b
                   where b.start_ms = recent.start_ms and b.plant_id = p.plant_id
@@ -160,8 +170,11 @@ async fn near(
     .bind(BUCKET_MS)
     .bind(evening_ms)
     .bind(evening_ms - TOLD_MS)
+    .bind(until_plant_id.unwrap_or(i32::MAX))
     .fetch_all(db)
-    .await?)
+    .await?;
+    let last = plants.last().filter(|_| plants.len() == PLANTS_A_STEP).map(|last| last.plant_id);
+    Ok((plants, last.or(until_plant_id)))
 }
 
 /// A plant that will be dry by the end of the next day, unless nobody wants to hear that it dries

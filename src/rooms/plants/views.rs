@@ -13,6 +13,7 @@ use super::types::{PlantId, SensorId};
 use super::{Plants, Row};
 use super::{care, lives, outlook, tables};
 use crate::engine::{Closed, Due, News, Span, TableRow, Version, Views};
+use crate::kernel::pipeline::Pipeline;
 use crate::kernel::time::{DAY_MS, HOUR_MS};
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
@@ -102,6 +103,7 @@ impl Views for Plants {
         rows: &[TableRow<Row>],
     ) -> Result<(), StoreError> {
         tables::replace(db, tables::mirror(table), rows).await?;
+        lives::unsettle(db, self.name()).await?;
         lives::forget_orphans(db).await
     }
 
@@ -115,7 +117,10 @@ impl Views for Plants {
     ) -> Result<Option<Version>, StoreError> {
         let version = tables::put(db, tables::mirror(table), key, row, version).await?;
         match row {
-            None => lives::forget_orphans(db).await?,
+            None => {
+                lives::unsettle(db, self.name()).await?;
+                lives::forget_orphans(db).await?;
+            }
             Some(Row::Watering(watering)) => {
                 care::note_fresh(db, *watering).await?;
             }

@@ -1,17 +1,21 @@
 //! Waterings that readings show, however they come; and forecasts of the evening, each once.
 
+use serde_json::json;
 use windowsill::engine::Runner;
 use windowsill::kernel::time::{DAY_MS, HOUR_MS, MINUTE_MS};
+use windowsill::rooms::plants::Plants;
+use windowsill::rooms::plants::life::Rules;
 
 use super::bench::{
     BASE_MS, Bench, LAG_MS, METADATA, PLANTS, READINGS, execute, one_life, outcome, plant, reading,
-    rows,
+    rows, topic,
 };
-use super::lives::catch_up;
+use super::lives::{Ending, catch_up, live_as};
 use super::rebuild::begin_rebuild;
 use super::scripted_log::{Line, ScriptedLog};
 
 const DAYS: i64 = 6;
+const WATERINGS: &str = "houseplant-waterings";
 
 /// Both plants dry, and get water after one day and a half, and after four days. Each has its own
 /// partition.
@@ -198,4 +202,68 @@ fn an_evening_is_the_same_when_it_is_told_late() {
     bench.clock.pass_until(EVENING_MS + 2 * HOUR_MS);
     catch_up(&bench, 1);
     assert_eq!(alerts(&bench), [("plants.forecast".to_owned(), "0".to_owned(), EVENING_MS)]);
+}
+
+/// A watering that somebody told, or with `None` that it was none.
+fn watering(at_ms: i64, plant_id: Option<i32>) -> Line {
+    let key = format!("0@{at_ms}");
+    let value = plant_id.map(|plant_id| json!({"plant_id": plant_id, "watered_at": at_ms}));
+    let value = value.map(|value| topic(WATERINGS).codec.encode(&value).unwrap());
+    Line { ts_ms: at_ms, key: Some(key.into_bytes()), value }
+}
+
+/// Below its limit since the beginning.
+fn dry_until(bench: &Bench, from_ms: i64, until_ms: i64) {
+    for ts_ms in (from_ms..until_ms).step_by(MINUTE_MS as usize) {
+        bench.log.append(READINGS, 0, reading(0, 25.0, ts_ms));
+    }
+    bench.clock.pass_until(until_ms);
+    let lives = Rules { drying_ms: HOUR_MS, clear_ms: 30 * MINUTE_MS, ..PLANTS.lives };
+    let room = Plants { lives, low_readings_limit: i64::MAX, ..PLANTS };
+    live_as(bench, room, Ending::CaughtUp);
+}
+
+/// The early warnings, in minutes from the beginning.
+fn warned(bench: &Bench) -> Vec<i64> {
+    let alerts = alerts(bench).into_iter().filter(|(rule, ..)| rule == "plants.drying");
+    alerts.map(|(.., event_ms)| (event_ms - BASE_MS) / MINUTE_MS).collect()
+}
+
+#[test]
+fn a_watering_settles_an_early_warning_and_one_that_is_taken_back_brings_it_again() {
+    for is_taken_back in [false, true] {
+        let log = ScriptedLog::plain(&[(READINGS, 1), (METADATA, 1), (WATERINGS, 1)]);
+        log.append(METADATA, 0, plant(0, 30.0, BASE_MS));
+        let bench = Bench::new(log, BASE_MS);
+        let minute = |count: i64| BASE_MS + count * MINUTE_MS;
+        dry_until(&bench, minute(0), minute(80));
+        assert_eq!(warned(&bench), [60]);
+        // It began to be dry before the watering, although it was told of later.
+        bench.log.append(WATERINGS, 0, watering(minute(50), Some(0)));
+        dry_until(&bench, minute(80), minute(95));
+        if is_taken_back {
+            bench.log.append(WATERINGS, 0, watering(minute(50), None));
+        }
+        // Watered, it is dry anew from the quarter on that was judged after that, for an hour.
+        for (until, expected) in [(130, vec![60]), (170, vec![60, 135])] {
+            dry_until(&bench, minute(if until == 130 { 95 } else { 130 }), minute(until));
+            let expected = if is_taken_back { vec![60, 105] } else { expected };
+            assert_eq!(warned(&bench), expected);
+        }
+    }
+}
+
+/// Told in time, the early warning does not come.
+#[test]
+fn a_watering_before_the_early_warning_puts_it_off() {
+    let log = ScriptedLog::plain(&[(READINGS, 1), (METADATA, 1), (WATERINGS, 1)]);
+    log.append(METADATA, 0, plant(0, 30.0, BASE_MS));
+    let bench = Bench::new(log, BASE_MS);
+    let minute = |count: i64| BASE_MS + count * MINUTE_MS;
+    dry_until(&bench, minute(0), minute(40));
+    bench.log.append(WATERINGS, 0, watering(minute(37), Some(0)));
+    dry_until(&bench, minute(40), minute(100));
+    assert_eq!(warned(&bench), Vec::<i64>::new());
+    dry_until(&bench, minute(100), minute(120));
+    assert_eq!(warned(&bench), [105]);
 }

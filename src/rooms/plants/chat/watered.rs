@@ -208,7 +208,7 @@ fn take_back(
     let saved = Text::of("Taken back: nobody says any more that ")
         .bold(&plant.given_name)
         .plain(format!(" was watered {}. ", when::moment(*at_ms, snapshot.time_zone)))
-        .plain("What that had settled is told anew if it lasts.");
+        .plain("A dryness that it had settled is told again within half an hour, if it lasts.");
     let watering = Watering { plant_id, watered_at: *at_ms };
     Ok(publish(plant, watering, None, saved))
 }

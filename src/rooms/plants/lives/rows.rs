@@ -11,7 +11,7 @@ use crate::rooms::plants::life::{Bands, Kind, Lives, Phase, Quarter};
 use crate::rooms::plants::lookup;
 use crate::rooms::plants::rules::cards::{self, Seen};
 use crate::store::bulk::BulkStatement;
-use crate::store::{StoreError, alerts, cards as store_cards};
+use crate::store::{StoreError, alerts, cards as store_cards, positions};
 
 static PUT_SUSPECTS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -184,6 +184,62 @@ pub(super) async fn store(
         .bind(since_ms)
         .bind(better_ms)
         .bind(bad_ms)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// A watering that somebody told has settled a dryness that had lasted since then.
+pub(super) async fn settle(
+    db: &mut SqliteConnection,
+    plant_id: i32,
+    watered_ms: i64,
+    since_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into plant_watering_settled (plant_id, at_ms, since_ms) values (?, ?, ?)
+         on conflict (plant_id, at_ms) do update set since_ms = min(since_ms, excluded.since_ms)",
+    )
+    .bind(plant_id)
+    .bind(watered_ms)
+    .bind(since_ms)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What waterings had settled that nobody tells any more lasts as before: the next quarter that is
+/// too dry tells it.
+pub(in crate::rooms::plants) async fn unsettle(
+    db: &mut SqliteConnection,
+    pipeline: &str,
+) -> Result<(), StoreError> {
+    let lasting: Vec<(i32, i64)> = sqlx::query_as(
+        "delete from plant_watering_settled
+          where not exists (select 1 from plant_watering_said said
+                             where said.plant_id = plant_watering_settled.plant_id
+                               and said.at_ms = plant_watering_settled.at_ms)
+         returning plant_id, since_ms",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    if lasting.is_empty() {
+        return Ok(());
+    }
+    let (row, _) = positions::load(db, pipeline).await?;
+    for (plant_id, since_ms) in lasting {
+        sqlx::query(
+            "insert into plant_life (plant_id, kind, phase, since_ms, bad_ms)
+             select ?1, 'drying', 'pending', ?2, ?3
+              where not exists (select 1 from plant_life
+                                 where plant_id = ?1 and kind in ('dry', 'drying')
+                                   and phase = 'firing')
+             on conflict (plant_id, kind) do update set since_ms = min(since_ms, ?2)",
+        )
+        .bind(plant_id)
+        .bind(since_ms)
+        .bind(row.watermark_ms.unwrap_or(since_ms))
         .execute(&mut *db)
         .await?;
     }
