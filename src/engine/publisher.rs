@@ -52,7 +52,7 @@ pub async fn publish_letters(workshop: &Workshop) -> Result<bool, EngineError> {
 }
 
 /// What is in the log and not marked yet.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 enum Appended {
     /// Ids of edits, and their places in the log of this id.
     Edits(Arc<str>, Vec<(i64, Placed)>),
@@ -324,3 +324,6 @@ fn record(topic: &Topic, waiting: &Pending, now_ms: i64) -> Result<NewRecord, St
         .map_err(|poison| poison.reason)?;
     Ok(NewRecord { key: Some(key), value, ts_ms: now_ms, ..NewRecord::default() })
 }
+
+#[cfg(test)]
+mod tests;
