@@ -56,7 +56,7 @@ pub async fn publish_letters(workshop: &Workshop) -> Result<bool, EngineError> {
 }
 
 /// What is in the log and not marked yet.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 enum Appended {
     /// What became of edits in the log of this id.
     Edits(Arc<str>, Settled),

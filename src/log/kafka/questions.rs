@@ -70,13 +70,17 @@ impl Questions {
         self: &Arc<Self>,
         question: impl FnOnce(&Questions) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
-        let asked = Arc::clone(self);
+        let (asked, was_away) = (Arc::clone(self), self.is_away.load(Ordering::Relaxed));
         let answer = tokio::task::spawn_blocking(move || question(&asked)).await;
         let answer = answer.map_err(|_| LogError::Closed)?;
-        let is_away = matches!(answer, Err(LogError::Unavailable(_)));
-        self.is_away.store(is_away, Ordering::Relaxed);
-        if !is_away {
-            self.troubles.passed();
+        match &answer {
+            // Asked with little patience: somebody with more may have got an answer meanwhile.
+            Err(LogError::Unavailable(_)) if was_away => {}
+            Err(LogError::Unavailable(_)) => self.is_away.store(true, Ordering::Relaxed),
+            _ => {
+                self.is_away.store(false, Ordering::Relaxed);
+                self.troubles.passed();
+            }
         }
         answer
     }

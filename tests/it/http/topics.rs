@@ -167,23 +167,3 @@ async fn what_is_sent_again_is_written_once_also_by_another_life_of_the_bot() {
     assert_eq!(read(&bot, READINGS).lines().count(), 3);
     bot.stop().await;
 }
-
-#[tokio::test]
-async fn a_line_that_the_log_refuses_keeps_out_no_other_that_is_written_once() {
-    let bot = bot().await;
-    let mut huge: Value = serde_json::from_str(&reading(2)).unwrap();
-    let noise = json!(["noise", "x".repeat(8 * 1024 * 1024)]);
-    huge["headers"].as_array_mut().unwrap().push(noise);
-    let lines = format!("{}{huge}\n{}", reading(1), reading(3));
-    for counts in [(2, 0), (0, 2)] {
-        let answer = post(&bot, "/topics/houseplant-readings?since=0:0", lines.clone()).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        let said = answer.json();
-        assert_eq!((&said["written"], &said["repeated"]), (&json!(counts.0), &json!(counts.1)));
-        assert_eq!((&said["rejected"], &said["reasons"][0]["line"]), (&json!(1), &json!(2)));
-        let reason = said["reasons"][0]["reason"].as_str().unwrap();
-        assert!(reason.contains("over the limit"), "{reason}");
-    }
-    assert_eq!(read(&bot, READINGS).lines().count(), 2);
-    bot.stop().await;
-}

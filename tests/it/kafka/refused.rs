@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use windowsill::clock::now_ms;
+use windowsill::kernel::record::{Header, NewRecord};
 use windowsill::kernel::time::DAY_MS;
+use windowsill::log::once::{self, Ends, Once};
 
 use super::admin::Admin;
 use super::broker;
@@ -53,6 +55,38 @@ async fn a_record_that_the_broker_refuses_is_told_by_its_line_and_the_rest_goes_
     let mut expected: Vec<i64> = (1_000..1_100).collect();
     expected.retain(|ts_ms| ![1_040, 1_060].contains(ts_ms));
     assert_eq!(times(&bot), expected, "each once");
+}
+
+/// A sensor whose clock was wrong for a moment: the rest of its queue goes on, and it hears why.
+#[tokio::test]
+async fn of_a_senders_queue_only_what_the_broker_refuses_is_left_out() {
+    let Some(broker) = broker::shared("of_a_senders_queue") else { return };
+    let mut bot = Bot::new().await;
+    bot.on_kafka(&broker.address());
+    let log = bot.past(2).await;
+    let name = log.name(READINGS);
+    let value = serde_json::json!({"plant_id": 3, "moisture": 50, "temperature": 20});
+    let record = |number: i64| NewRecord {
+        key: Some(b"3".to_vec()),
+        value: Some(log.encode(READINGS, &value)),
+        ts_ms: if number == 2 { now_ms() + 2 * DAY_MS } else { number },
+        headers: vec![Header {
+            name: once::HEADER.to_owned(),
+            value: Some(format!("pi-3/{number}").into_bytes()),
+        }],
+        ..NewRecord::default()
+    };
+    let since = Ends::of(log.events(), name).await.unwrap();
+    let once = Once::default();
+    for counts in [(2, 0), (0, 2)] {
+        let records: Vec<NewRecord> = (1..=3).map(record).collect();
+        let done = once.append(log.shared(), name, since.clone(), records).await.unwrap();
+        assert_eq!((done.written, done.repeated), counts);
+        assert_eq!(done.refused.len(), 1);
+        let (index, reason) = &done.refused[0];
+        assert!(*index == 1 && reason.contains("InvalidTimestamp"), "{reason}");
+    }
+    assert_eq!(times(&bot), [1, 3]);
 }
 
 /// The times of all readings, in order.
