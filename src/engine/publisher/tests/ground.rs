@@ -1,3 +1,5 @@
+//! On which log the pumps append, and on which they do not.
+
 use serde_json::json;
 
 use super::super::*;

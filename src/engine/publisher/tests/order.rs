@@ -1,3 +1,5 @@
+//! In which order what was appended is settled.
+
 use std::collections::BTreeMap;
 
 use super::super::*;
