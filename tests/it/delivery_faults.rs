@@ -359,6 +359,8 @@ async fn after_six_hours_without_telegram_there_is_one_digest() {
     let back = 3 * SOON;
     let digest = bot.handle().wait_for_text(back, OWNER, 0, "500 alerts at once:").await.unwrap();
     assert!(digest.text.contains("more. /alerts lists the newest."), "{}", digest.text);
+    // Behind the digest come the menus of the start.
+    bot.is_quiet().await;
     bot.answers(OWNER, "/status", "Outbox: empty").await;
     assert_eq!(bot.said(OWNER).len(), before + 2);
     bot.stop().await;

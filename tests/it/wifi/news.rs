@@ -75,7 +75,7 @@ async fn what_is_snoozed_is_recorded_and_told_to_nobody() {
     stored(&bot, "alert where told = 'snoozed'").await;
     let others = format!("MAC address {KINDLE} probed");
     bot.handle().wait_for_text(SOON, OWNER, 0, &others).await.unwrap();
-    bot.answers(OWNER, "/alerts", "snoozed").await;
+    bot.answers(OWNER, "/alerts", "kept quiet").await;
     bot.stop().await;
     assert_eq!(bot.times_said(OWNER, &format!("MAC address {PHONE} probed")), 1);
 }
