@@ -115,6 +115,11 @@ impl EngineError {
         }
     }
 
+    /// Does it hold up one topic, and others may go on?
+    pub fn is_of_topic(&self) -> bool {
+        self.waits_for_somebody() || matches!(self, EngineError::Log(LogError::Registry(_)))
+    }
+
     /// Has somebody to see to it outside, while a restart would help nobody?
     pub fn waits_for_somebody(&self) -> bool {
         match self {

@@ -219,7 +219,7 @@ async fn append_edits(workshop: &Workshop) -> Result<Option<Appended>, EngineErr
     for topic in topics {
         match append_edits_of(workshop, topic).await {
             Ok(None) => {}
-            Err(error) if error.waits_for_somebody() => {
+            Err(error) if error.is_of_topic() => {
                 first_error.get_or_insert(error);
             }
             done => return done,

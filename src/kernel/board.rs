@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::text::Text;
 
 /// Room for the heading, and for the line that counts the rest.
-const SPARE_UTF16: usize = 160;
+const SPARE_UTF16: usize = 200;
 
 /// How the household's things are.
 #[derive(Debug, Clone, PartialEq, Default)]

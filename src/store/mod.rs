@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Connection, Executor};
+use sqlx::{Connection, Executor, Sqlite};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::condition::{Condition, FileFault, Use};
@@ -268,6 +270,9 @@ struct StateFile {
 #[derive(Clone)]
 pub struct StoreReader {
     pool: SqlitePool,
+    /// Where connections are made: each has a thread that is no less urgent than the one it is made
+    /// on, and whoever needs the first may be the background.
+    threads: Handle,
     file: Arc<StateFile>,
 }
 
@@ -286,6 +291,7 @@ impl StoreReader {
         let pool = readers(&path)?;
         Ok(StoreReader {
             pool,
+            threads: Handle::current(),
             file: Arc::new(StateFile { path, condition: Condition::default() }),
         })
     }
@@ -304,11 +310,20 @@ impl StoreReader {
         result
     }
 
+    async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        if let Some(idle) = self.pool.try_acquire() {
+            return Ok(idle);
+        }
+        let pool = self.pool.clone();
+        let made = self.threads.spawn(async move { pool.acquire().await }).await;
+        Ok(made.map_err(|_| StoreError::Closed)??)
+    }
+
     async fn read_once<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.connection().await?;
         let result = read_in_transaction(&mut connection, work).await;
         if matches!(result, Err(StoreError::Database(_))) {
             // SQLite ends a transaction by itself on some faults of the disk, and sqlx would go on

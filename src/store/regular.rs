@@ -34,7 +34,8 @@ pub async fn set_away(
     is_away: bool,
 ) -> Result<(), StoreError> {
     for table in TABLES {
-        let update = format!("update {table} set is_away = ? where chat_id = ?");
+        let update =
+            format!("update {table} set is_away = ?1 where chat_id = ?2 and is_away <> ?1");
         sqlx::query(&update).bind(is_away).bind(chat_id).execute(&mut *db).await?;
     }
     Ok(())

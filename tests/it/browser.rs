@@ -252,7 +252,7 @@ async fn buttons_of_the_page_reach_the_bot_and_its_answer_the_page() {
     browser.wait_for("buttons", "return !!document.querySelector('.rows .press')").await;
 
     browser.click(".rows .press").await;
-    let pressed = |handle: &Handle| (handle.pending_updates() == 2).then_some(());
+    let pressed = |handle: &Handle| (handle.pending_updates() == 3).then_some(());
     world.handle.wait_for(WITHIN, "press", pressed).await.unwrap();
     let busy = "return !!document.querySelector('.press[aria-busy=true]')";
     browser.wait_for("spinner", busy).await;

@@ -173,7 +173,7 @@ impl Writer<'_> {
         let last = numbers.last().copied().unwrap_or_default();
         let _ = writeln!(
             self.report,
-            "not written, as far as is known: lines {}, and nothing behind line {last}; write them \
+            "not written (as far as is known): lines {}, and nothing behind line {last}; write them \
              again",
             ranges(&untaken)
         );

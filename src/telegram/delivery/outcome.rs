@@ -194,7 +194,12 @@ async fn follow(
         parks::lift(db, chat_id).await?;
     }
     match outcome {
-        Outcome::Sent(message_id) => outbox::mark_sent(db, row_id, message_id, now_ms).await,
+        Outcome::Sent(message_id) => {
+            if message_id.is_some() {
+                regular::set_away(db, chat_id, false).await?;
+            }
+            outbox::mark_sent(db, row_id, message_id, now_ms).await
+        }
         Outcome::Retry { rest, note } => {
             if let Rest::Flood(wait) = rest
                 && is_message

@@ -92,8 +92,12 @@ fn unreachable(chat_id: i64, reason: &'static str) -> Vec<Effect> {
 }
 
 fn came_back(ended: i64, chat_id: i64, snapshot: &Snapshot) -> Vec<Effect> {
-    if ended == 0 || !snapshot.standing.may_edit() {
+    if !snapshot.standing.may_edit() {
         return Vec::new();
+    }
+    if ended == 0 {
+        // A digest or a board may have waited for it.
+        return vec![Effect::Alerts(AlertsChange::Resume { chat_id })];
     }
     let words =
         "Good to see you again! Alerts come to this chat as before; /alerts off stops them.";
