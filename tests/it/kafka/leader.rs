@@ -135,7 +135,7 @@ async fn leaders_that_die_in_turn_cost_nothing_and_repeat_nothing() {
 
 /// The numbers of lines that `topic write` says were not written.
 fn told_lines(said: &str) -> Vec<usize> {
-    let told = said.split("as far as is known: lines ").nth(1).unwrap();
+    let told = said.split("(as far as is known): lines ").nth(1).unwrap();
     let told = told.split(", and nothing behind").next().unwrap();
     let numbers = told.split(", ").flat_map(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
