@@ -6,8 +6,12 @@ use windowsill::kernel::when;
 
 #[tokio::test]
 async fn a_card_says_when_the_plant_will_be_dry() {
-    // Five per cent a day; now it is at 40 %: two days to go.
-    let (bot, _) = with_past(72, |hour| Some(55.0 - hour * 5.0 / 24.0)).await;
+    // As soil dries: now at 40 % and by 5.5 a day, a tenth slower each day: two days to go.
+    let (bot, _) = with_past(72, |hour| {
+        let days = (hour - 72.0) / 24.0;
+        Some(40.0 - 55.2 * (1.0 - (-0.1 * days).exp()))
+    })
+    .await;
     let card = bot.answers(OWNER, "/plant cyril", "🏜 Will be dry about").await;
     let now_ms = windowsill::clock::now_ms();
     let (_, about) = card.text.split_once("Will be dry about ").unwrap();
