@@ -76,6 +76,7 @@ async fn a_sensor_that_falls_silent_is_told_once_and_once_when_it_talks_again() 
     house.bot.set("WINDOWSILL_PLANTS__SILENT_MINUTES", 10);
     house.reads([1], -5..1, |_, _| FINE).await;
     house.bot.started().await;
+    house.bot.sees("/plants", "1 plant").await;
     house.bot.answers(OWNER, "/plants", "1 plant").await;
     let silent = "🔇 Fern 1 the Some Fern is silent: no reading since";
     house.bot.stop().await;
