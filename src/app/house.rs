@@ -16,6 +16,7 @@ use crate::kernel::chat::Place;
 use crate::kernel::time::HOUR_MS;
 use crate::log::LogError;
 use crate::log::codec::WriterSchema;
+use crate::log::embedded::LogFile;
 use crate::log::embedded::upkeep::Keep;
 use crate::log::topics::{Topics, TopicsError};
 use crate::ops::inspect::{self, InspectError};
@@ -118,8 +119,8 @@ impl House {
             clock_lag_ms: i64::try_from(config.clock_lag_ms).unwrap_or(i64::MAX),
             alert_max_age_ms: i64::from(config.alert_max_age_hours) * HOUR_MS,
         };
-        let (log_events, ground) = (log.events(), Ground::default());
-        let workshop = Workshop { log: log_events, store, topics, ground, clock, settings };
+        let (events, ground) = (log.events(), Ground::default());
+        let workshop = Workshop { log: events, store, topics, ground, clock, settings };
         let keep = upkeep::keep(&config.embedded_log);
         Ok(House { workshop, log, keep, _lock: lock })
     }
@@ -247,11 +248,7 @@ pub(super) async fn refuse_demo_folder(
 /// `run` keeps out of a cluster while the state still belongs to the folder's own log: its pumps
 /// would write into topics that `migrate-log` fills.
 pub(super) async fn refuse_uncarried(house: &House, config: &Config) -> Result<(), Failure> {
-    if house.log.embedded().is_some() || !config.log_path().is_file() {
-        return Ok(());
-    }
-    let found = inspect::log(&config.log_path(), None).await;
-    let found = found.map_err(|error| Failure::new(Exit::Errors, error_chain(&error)))?;
+    let Some(found) = log_left_behind(&house.log, config).await? else { return Ok(()) };
     let store = &house.workshop.store;
     let logs = store.read(|db| Box::pin(async move { carry::logs(db).await })).await?;
     match logs.contains(&found.id) {
@@ -263,11 +260,7 @@ pub(super) async fn refuse_uncarried(house: &House, config: &Config) -> Result<(
 /// Whoever appends keeps out of it as well, while the folder's own log may still be carried: what they
 /// wrote would have to be deleted first.
 pub(super) async fn refuse_before_carried(log: &OpenLog, config: &Config) -> Result<(), Failure> {
-    if log.embedded().is_some() || !config.log_path().is_file() {
-        return Ok(());
-    }
-    let failed = |error: InspectError| Failure::new(Exit::Errors, error_chain(&error));
-    let found = inspect::log(&config.log_path(), None).await.map_err(failed)?;
+    let Some(found) = log_left_behind(log, config).await? else { return Ok(()) };
     let is_carried = found.carried.as_ref().is_some_and(|mark| mark.is_done);
     let is_empty = found.topics.iter().all(|(stat, _)| stat.records == 0);
     if is_carried || is_empty {
@@ -275,7 +268,7 @@ pub(super) async fn refuse_before_carried(log: &OpenLog, config: &Config) -> Res
     }
     let path = state_path(&config.data_dir);
     let positions = match path.is_file() {
-        true => inspect::state(&path, None).await.map_err(failed)?.positions,
+        true => inspect::state(&path, None).await.map_err(uninspected)?.positions,
         false => Vec::new(),
     };
     // A household that began anew in the cluster has left the file behind.
@@ -284,6 +277,19 @@ pub(super) async fn refuse_before_carried(log: &OpenLog, config: &Config) -> Res
         true => Ok(()),
         false => Err(uncarried(config)),
     }
+}
+
+/// The folder's own log, where a cluster is used beside it.
+async fn log_left_behind(log: &OpenLog, config: &Config) -> Result<Option<LogFile>, Failure> {
+    let path = config.log_path();
+    if log.embedded().is_some() || !path.is_file() {
+        return Ok(None);
+    }
+    inspect::log(&path, None).await.map(Some).map_err(uninspected)
+}
+
+fn uninspected(error: InspectError) -> Failure {
+    Failure::new(Exit::Errors, error_chain(&error))
 }
 
 fn uncarried(config: &Config) -> Failure {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::inline::InlineQuery;
 use super::settings::Settings;
 use super::text::{is_visible, shown};
+use super::time::Sight;
 
 /// A chat, or a forum topic in one: where a message goes and where a conversation is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -206,7 +207,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// Is what was last heard then silent by now?
     pub fn is_silent(&self, heard_ms: i64) -> bool {
-        self.pipeline_now_ms - heard_ms > self.silent_after_ms
+        let sight = Sight { now_ms: self.pipeline_now_ms, silent_after_ms: self.silent_after_ms };
+        sight.is_silent(heard_ms)
     }
 }
 

@@ -205,6 +205,11 @@ impl Sight {
     pub fn silent_before_ms(self) -> i64 {
         self.now_ms - self.silent_after_ms
     }
+
+    /// Is what was last heard then silent by now?
+    pub fn is_silent(self, heard_ms: i64) -> bool {
+        heard_ms < self.silent_before_ms()
+    }
 }
 
 #[cfg(test)]

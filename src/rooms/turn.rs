@@ -24,20 +24,11 @@ pub struct Asker {
     pub settings: Settings,
     /// The message of ours that was tapped; 0 for anything else.
     pub message_id: i32,
-    /// The pipelines' clock.
-    pub pipeline_now_ms: i64,
-    /// What has sent nothing for longer than this is called silent, in ms.
-    pub silent_after_ms: i64,
+    pub sight: Sight,
     /// Where the log ends, if that was asked for and told.
     pub log_ends: Option<LogEnds>,
     /// Pipelines of which some records wait for something outside, with the reason of each.
     pub waiting: BTreeMap<&'static str, String>,
-}
-
-impl Asker {
-    pub fn sight(&self) -> Sight {
-        Sight { now_ms: self.pipeline_now_ms, silent_after_ms: self.silent_after_ms }
-    }
 }
 
 /// The reading half of a room's chat.

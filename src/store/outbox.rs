@@ -454,6 +454,11 @@ pub async fn mark_sent(
     Ok(())
 }
 
+/// Rows will not be sent: with a note that says why, and since when. An answer to an inline query is
+/// not kept, as where it was sent.
+const DROP: &str = "update outbox set state = 'dropped', note = ?, settled_at = ?,
+    body = iif(lane = 'inline', '', body)";
+
 /// The row will not be sent; the note says why.
 pub async fn drop_row(
     db: &mut SqliteConnection,
@@ -461,16 +466,12 @@ pub async fn drop_row(
     note: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "update outbox set state = 'dropped', note = ?, settled_at = ?,
-                body = iif(lane = 'inline', '', body)
-          where id = ?",
-    )
-    .bind(note)
-    .bind(now_ms)
-    .bind(row_id)
-    .execute(db)
-    .await?;
+    sqlx::query(&format!("{DROP} where id = ?"))
+        .bind(note)
+        .bind(now_ms)
+        .bind(row_id)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -29,6 +29,9 @@ pub struct PipelineRow {
     pub caught_up_at: Option<i64>,
 }
 
+const POSITION: &str = "select topic, partition, log_id, next_offset, last_ts_ms,
+    greatest_event_ms, records, late from position";
+
 pub async fn load(
     db: &mut SqliteConnection,
     pipeline: &str,
@@ -40,23 +43,20 @@ pub async fn load(
     .fetch_optional(&mut *db)
     .await?
     .unwrap_or_else(|| PipelineRow { name: pipeline.to_owned(), ..PipelineRow::default() });
-    let positions = sqlx::query_as(
-        "select topic, partition, log_id, next_offset, last_ts_ms, greatest_event_ms, records, late
-           from position where pipeline = ? order by topic, partition",
-    )
-    .bind(pipeline)
-    .fetch_all(&mut *db)
-    .await?;
+    let positions =
+        sqlx::query_as(&format!("{POSITION} where pipeline = ? order by topic, partition"))
+            .bind(pipeline)
+            .fetch_all(&mut *db)
+            .await?;
     Ok((row, positions))
 }
 
 /// The positions of all pipelines that read a topic.
 pub async fn of_topic(db: &mut SqliteConnection, topic: &str) -> Result<Vec<Position>, StoreError> {
-    let positions = sqlx::query_as(
-        "select topic, partition, log_id, next_offset, last_ts_ms, greatest_event_ms, records, late
-           from position where topic = ? order by partition, pipeline",
-    );
-    Ok(positions.bind(topic).fetch_all(db).await?)
+    Ok(sqlx::query_as(&format!("{POSITION} where topic = ? order by partition, pipeline"))
+        .bind(topic)
+        .fetch_all(db)
+        .await?)
 }
 
 /// Moves a position; `records` and `late` are added to what is counted.

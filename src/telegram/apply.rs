@@ -68,6 +68,9 @@ async fn confirmed_by(
     incoming: &Incoming,
     effects: &[Effect],
 ) -> Result<Option<i32>, StoreError> {
+    if !effects.iter().any(|effect| matches!(effect, Effect::Publish(_))) {
+        return Ok(None);
+    }
     let ends = effects.iter().any(|effect| matches!(effect, Effect::EndConversation));
     match (incoming.message_id, holder(incoming)) {
         (Some(message_id), _) => Ok(Some(message_id)),

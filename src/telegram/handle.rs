@@ -17,6 +17,7 @@ use crate::engine::{LogEnds, Phases};
 use crate::kernel::chat::{Draft, Incoming, Me, Snapshot, Standing, draft_button};
 use crate::kernel::effect::{Effect, Say};
 use crate::kernel::text::Text;
+use crate::kernel::time::Sight;
 use crate::log::EventLog;
 use crate::log::topics::Topics;
 use crate::rooms;
@@ -130,14 +131,13 @@ impl Desk {
         let settings = settings::of(db, incoming.place.chat_id).await?;
         let waiting = self.phases.waiting();
         let message_id = incoming.press().map_or(0, |(_, message_id, _)| message_id);
-        let pipeline_now_ms = self.clock.now_ms();
+        let sight = Sight { now_ms: self.clock.now_ms(), silent_after_ms: self.silent_after_ms };
         let asker = Asker {
             place: incoming.place,
             user_id,
             settings,
             message_id,
-            pipeline_now_ms,
-            silent_after_ms: self.silent_after_ms,
+            sight,
             log_ends,
             waiting,
         };
@@ -154,10 +154,10 @@ impl Desk {
             is_admitted,
             draft,
             now_ms: clock::now_ms(),
-            pipeline_now_ms,
+            pipeline_now_ms: sight.now_ms,
             time_zone: settings.zone(self.time_zone),
             settings,
-            silent_after_ms: self.silent_after_ms,
+            silent_after_ms: sight.silent_after_ms,
         };
         let tables = publication::marks(db).await?;
         Ok(Some(Read { decide, room, snapshot, tables, stale }))

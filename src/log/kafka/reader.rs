@@ -29,9 +29,6 @@ const AHEAD_STEPS: usize = 4;
 /// A step is handed out when it holds so many bytes or records, or when nothing more has arrived.
 const STEP_BYTES: usize = 512 * 1024;
 const STEP_RECORDS: usize = 10_000;
-/// After a step of so many records the next is given so long to fill: each costs two wake-ups.
-const BUSY_RECORDS: usize = 200;
-const LINGER: Duration = Duration::from_millis(5);
 /// How long the thread waits for a record before it looks whether anybody still reads.
 const TURN: Duration = Duration::from_millis(100);
 /// How often the reader looks whether the topic is still the one that it was.
@@ -95,7 +92,6 @@ impl KafkaReader {
             troubles,
             looked_at: Instant::now(),
             missed: 0,
-            linger: Duration::ZERO,
             untold: 0,
         };
         std::thread::spawn(move || {
@@ -116,8 +112,6 @@ struct ReadAhead {
     troubles: Arc<Troubles>,
     looked_at: Instant,
     missed: u32,
-    /// How long the next step waits for more than its first record.
-    linger: Duration,
     untold: u32,
 }
 
@@ -195,11 +189,9 @@ impl ReadAhead {
         let mut wait = TURN;
         let mut room = STEP_RECORDS;
         while room > 0 && self.packed.size_bytes < STEP_BYTES && self.take(wait)? {
-            wait = self.linger;
+            wait = Duration::ZERO;
             room -= 1;
         }
-        let is_busy = STEP_RECORDS - room >= BUSY_RECORDS;
-        self.linger = if is_busy { LINGER } else { Duration::ZERO };
         self.hand_out_all()?;
         if self.steps.is_closed() {
             return Err(Stop);

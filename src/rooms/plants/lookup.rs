@@ -205,7 +205,7 @@ fn condition(filter: Option<&Filter>) -> (String, f32) {
 
 /// Those furthest out of their band first, then those nearest to its edges; at last those that were
 /// never read.
-const BY_NEED: &str = "l.moisture is null,
+pub(super) const BY_NEED: &str = "l.moisture is null,
     min(l.moisture - p.moisture_low * 1000, p.moisture_high * 1000 - l.moisture), p.plant_id";
 
 /// Plants that have what was typed in one of their names, or as their id: all of them if that is

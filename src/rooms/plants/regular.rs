@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::care::{self, Watered};
 use super::chat::{board as lines, daily as words};
-use super::lookup::{PLANT_ROW, PlantRow};
+use super::lookup::{BY_NEED, PLANT_ROW, PlantRow};
 use super::outlook::{self, Soon};
 use super::sensors::{self, Mapped, Portion};
 use crate::kernel::board::Board;
@@ -81,9 +81,7 @@ pub(super) fn board(
             "{PLANT_ROW}
               order by case when {FRESH} and {WITHIN} then 3 when {FRESH} then 0
                             when l.event_ms is null then 2 else 1 end,
-                       min(l.moisture - p.moisture_low * 1000,
-                           p.moisture_high * 1000 - l.moisture),
-                       p.plant_id
+                       {BY_NEED}
               limit {LINES_MAX}"
         ))
         .bind(sight.silent_before_ms())

@@ -54,6 +54,8 @@ pub(super) const PART: &str =
     "select id, about, since_ms, chat_id, thread_id, outbox_row, message_id, state, face
     from card_message";
 const LIVE: &str = "about = ? and state = 'live'";
+/// The columns by which a row of the outbox tells a card: by name, and in a digest by number.
+const ROWS: [&str; 2] = ["outbox_row", "digest_row"];
 
 /// Tells a place of alerts that it has not been told of, or is to be told of again. Where an
 /// earlier message about one waits for the end of quiet hours, that one changes instead; a reminder
@@ -170,12 +172,18 @@ pub async fn sent(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     // A card outlives the row that it began as.
-    for row in ["outbox_row", "digest_row"] {
-        sqlx::query(&format!("update card_message set message_id = ? where {row} = ?"))
+    let mut shown = 0;
+    for row in ROWS {
+        let noted = sqlx::query(&format!("update card_message set message_id = ? where {row} = ?"))
             .bind(message_id)
             .bind(row_id)
             .execute(&mut *db)
             .await?;
+        shown += noted.rows_affected();
+    }
+    // Most messages show no card.
+    if shown == 0 {
+        return Ok(());
     }
     let earlier: Vec<Part> = sqlx::query_as(&format!(
         "{PART} where state = 'live' and outbox_row is not ?1
@@ -271,10 +279,7 @@ pub(super) async fn end(
     for (place, row_id) in unsent {
         if sent_to.contains(&place) && !shows_any(db, row_id).await? {
             outbox::drop_waiting(db, row_id, "over before it was told again", now_ms).await?;
-            sqlx::query("delete from card_message where outbox_row = ?")
-                .bind(row_id)
-                .execute(&mut *db)
-                .await?;
+            forget(db, row_id).await?;
         }
     }
     Ok(told)
@@ -386,12 +391,15 @@ async fn redraw(db: &mut SqliteConnection, row_id: i64, now_ms: i64) -> Result<b
     // The last word was said, unless it is a way out of a silence.
     let asks = matches!(shown.as_slice(), [(_, face)] if face.asks());
     if !is_live && !asks {
-        sqlx::query("delete from card_message where outbox_row = ?")
-            .bind(row_id)
-            .execute(db)
-            .await?;
+        forget(db, row_id).await?;
     }
     Ok(is_sent)
+}
+
+/// What a row shows is changed no more.
+async fn forget(db: &mut SqliteConnection, row_id: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from card_message where outbox_row = ?").bind(row_id).execute(db).await?;
+    Ok(())
 }
 
 /// A digest tells what these rows were to tell. It shows the cards that it names; those that it only
@@ -403,16 +411,13 @@ pub async fn gather(
     told: &Digest,
 ) -> Result<bool, StoreError> {
     for row_id in rows {
-        sqlx::query("update card_message set outbox_row = ?1 where outbox_row = ?2")
-            .bind(into_row)
-            .bind(row_id)
-            .execute(&mut *db)
-            .await?;
-        sqlx::query("update card_message set digest_row = ?1 where digest_row = ?2")
-            .bind(into_row)
-            .bind(row_id)
-            .execute(&mut *db)
-            .await?;
+        for row in ROWS {
+            sqlx::query(&format!("update card_message set {row} = ? where {row} = ?"))
+                .bind(into_row)
+                .bind(row_id)
+                .execute(&mut *db)
+                .await?;
+        }
     }
     // Each of them once, as the newest row had it.
     sqlx::query(

@@ -7,7 +7,7 @@
 use chrono_tz::Tz;
 use sqlx::SqliteConnection;
 
-use super::{Action, Body, Class, Digest, Row};
+use super::{Action, Body, Class, DROP, Digest, Row};
 use crate::kernel::chat::Place;
 use crate::kernel::settings::Settings;
 use crate::kernel::time::MINUTE_MS;
@@ -93,15 +93,12 @@ pub async fn drop_waiting(
     note: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "update outbox set state = 'dropped', note = ?, settled_at = ?
-          where id = ? and state = 'waiting'",
-    )
-    .bind(note)
-    .bind(now_ms)
-    .bind(row_id)
-    .execute(db)
-    .await?;
+    sqlx::query(&format!("{DROP} where id = ? and state = 'waiting'"))
+        .bind(note)
+        .bind(now_ms)
+        .bind(row_id)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -113,12 +110,12 @@ pub async fn drop_alerts(
     note: &str,
     now_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
-    let dropped: Vec<i64> = sqlx::query_scalar(
-        "update outbox set state = 'dropped', note = ?, settled_at = ?
+    let dropped: Vec<i64> = sqlx::query_scalar(&format!(
+        "{DROP}
           where chat_id = ? and thread_id is ? and state = 'waiting' and class = 'alert'
             and action = 'say'
-         returning created_at",
-    )
+         returning created_at"
+    ))
     .bind(note)
     .bind(now_ms)
     .bind(place.chat_id)
@@ -135,15 +132,12 @@ pub async fn drop_chat(
     note: &str,
     now_ms: i64,
 ) -> Result<u64, StoreError> {
-    let result = sqlx::query(
-        "update outbox set state = 'dropped', note = ?, settled_at = ?
-          where chat_id = ? and state = 'waiting'",
-    )
-    .bind(note)
-    .bind(now_ms)
-    .bind(chat_id)
-    .execute(db)
-    .await?;
+    let result = sqlx::query(&format!("{DROP} where chat_id = ? and state = 'waiting'"))
+        .bind(note)
+        .bind(now_ms)
+        .bind(chat_id)
+        .execute(db)
+        .await?;
     Ok(result.rows_affected())
 }
 
@@ -167,12 +161,12 @@ pub async fn drop_card_edits(
     note: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "update outbox set state = 'dropped', note = ?, settled_at = ?
+    sqlx::query(&format!(
+        "{DROP}
           where chat_id = ? and state = 'waiting' and class = 'alert' and action = 'edit'
             and not exists (select 1 from outbox as changed
-                             where changed.id = outbox.edits_row and changed.state = 'waiting')",
-    )
+                             where changed.id = outbox.edits_row and changed.state = 'waiting')"
+    ))
     .bind(note)
     .bind(now_ms)
     .bind(chat_id)

@@ -286,12 +286,9 @@ async fn drop_waiting(
     stored: &Stored,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let Some(row_id) = stored.outbox_row else { return Ok(()) };
-    match outbox::state_of(db, row_id, now_ms).await? {
-        Some(RowState::Waiting { .. }) => {
-            outbox::drop_row(db, row_id, "no board any more", now_ms).await
-        }
-        _ => Ok(()),
+    match stored.outbox_row {
+        Some(row_id) => outbox::drop_waiting(db, row_id, "no board any more", now_ms).await,
+        None => Ok(()),
     }
 }
 

@@ -112,16 +112,15 @@ fn list(overview: &Overview, here: &str, incoming: &Incoming, snapshot: &Snapsho
         let brief = alert.brief().told_in(&snapshot.settings, snapshot.time_zone);
         text = text.below(brief.plain(format!(" · {age}")));
     }
+    let of_chat = |line: &Text| line.clone().told_in(&snapshot.settings, snapshot.time_zone);
     if lasting.0 > 0 {
         text = text.line().below(Text::new().bold(format!("{} last now", lasting.0)));
-        let of_chat = |line: &Text| line.clone().told_in(&snapshot.settings, snapshot.time_zone);
         text = lasting.1.iter().map(of_chat).fold(text, Text::below);
     }
     if silences.0 > 0 {
         text = text.line().below(Text::new().bold(format!("🔕 {} silenced", silences.0)));
-        let brief = |silence: &Silence| silence.brief.clone();
-        let of_chat = |line: Text| line.told_in(&snapshot.settings, snapshot.time_zone);
-        text = silences.1.iter().map(brief).map(of_chat).fold(text, Text::below);
+        let briefs = silences.1.iter().map(|silence| of_chat(&silence.brief));
+        text = briefs.fold(text, Text::below);
     }
     let (state, hint) = match *subscribed {
         true => ("come", " /alerts off stops them."),

@@ -39,7 +39,7 @@ impl Wish {
 #[derive(Debug)]
 pub struct State {
     pub(super) wanted: Option<Wanted>,
-    /// What it would say now.
+    /// What it would say now; nothing where that was not asked for.
     pub(super) text: Text,
 }
 

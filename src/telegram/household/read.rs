@@ -4,11 +4,12 @@ use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
 use super::alerts::Overview;
-use super::daily::State;
+use super::daily::{State, Wish};
 use super::start::Door;
 use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, People, StatusFacts, invite};
 use crate::clock;
+use crate::kernel::text::Text;
 use crate::rooms;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::regular::{board, daily as store_daily};
@@ -38,10 +39,15 @@ impl Answers for Household {
                     let subscribed = places.contains(&asker.place);
                     Known::Alerts(Overview { newest, lasting, silences, subscribed })
                 }
-                Ask::Daily(_) => Known::Daily(Box::new(State {
-                    wanted: store_daily::of(db, asker.place.chat_id).await?,
-                    text: regular::digest(db, asker.sight()).await?,
-                })),
+                Ask::Daily(wish) => {
+                    let wanted = store_daily::of(db, asker.place.chat_id).await?;
+                    // It takes a forecast of many plants.
+                    let text = match wish {
+                        Wish::Show => regular::digest(db, asker.sight).await?,
+                        Wish::At(_) | Wish::Off | Wish::Unclear(_) => Text::new(),
+                    };
+                    Known::Daily(Box::new(State { wanted, text }))
+                }
                 Ask::Board(_) => Known::Board(board::of(db, asker.place.chat_id).await?.is_some()),
                 Ask::Card(tap) => {
                     let (chat_id, message_id) = (asker.place.chat_id, asker.message_id);

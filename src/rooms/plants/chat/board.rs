@@ -21,7 +21,7 @@ pub fn line(row: &PlantRow, sight: Sight) -> Text {
         return name("⚪").plain("no reading yet");
     };
     let band = format!("{}\u{a0}% of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
-    if event_ms < sight.silent_before_ms() {
+    if sight.is_silent(event_ms) {
         return name("⚫").plain("silent since ").moment(event_ms).plain(format!(", then {band}"));
     }
     let (wet_mark, wet_words) = match state(moisture, row.moisture_low, row.moisture_high) {
