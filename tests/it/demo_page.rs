@@ -186,7 +186,7 @@ async fn a_second_start_goes_on_where_the_first_ended() {
     browser.goto(&second.url).await;
     browser.wait_for("earlier answer", &says("6 plants")).await;
     browser.type_into("#input", &format!("/status{ENTER}")).await;
-    browser.wait_for("status", &says("caught up")).await;
+    browser.wait_for("status", &says("windows closed")).await;
     let greetings = "return [...document.querySelectorAll('#messages .text')].filter(node => \
                      node.textContent.includes('Welcome to Windowsill.')).length";
     assert_eq!(browser.script(greetings).await, 1, "the greeting is said once");

@@ -262,8 +262,12 @@ pub(super) async fn end(
     let (mut told, mut sent_to, mut unsent) = (Vec::new(), Vec::new(), Vec::new());
     for part in live(db, &card.subject.about).await? {
         let place = part.place();
+        let alone = match part.outbox_row {
+            Some(row_id) => (shown_by(db, row_id).await? == 1).then_some(row_id),
+            None => None,
+        };
         if !put(db, &part, "over", &face, now_ms).await? {
-            unsent.extend(part.outbox_row.map(|row_id| (place, row_id)));
+            unsent.extend(alone.map(|row_id| (place, row_id)));
             continue;
         }
         if sent_to.contains(&place) {
@@ -275,14 +279,24 @@ pub(super) async fn end(
             told.push(Over { place, brief: brief.clone() });
         }
     }
-    // Where an earlier message says that it is over, nobody is reminded of it in the morning.
+    // Where an earlier message says that it is over, nobody is reminded of it in the morning. A list
+    // stays: it may be the only one that tells of the others.
     for (place, row_id) in unsent {
-        if sent_to.contains(&place) && !shows_any(db, row_id).await? {
+        if sent_to.contains(&place) {
             outbox::drop_waiting(db, row_id, "over before it was told again", now_ms).await?;
             forget(db, row_id).await?;
         }
     }
     Ok(told)
+}
+
+/// How many alerts a row shows, those that are over among them.
+pub(super) async fn shown_by(db: &mut SqliteConnection, row_id: i64) -> Result<usize, StoreError> {
+    let parts: Vec<i64> = sqlx::query_scalar("select id from card_message where outbox_row = ?")
+        .bind(row_id)
+        .fetch_all(db)
+        .await?;
+    Ok(parts.len())
 }
 
 /// Does a row show an alert that lasts?

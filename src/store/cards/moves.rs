@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::message::{PART, Part, put, shows_any, tell};
+use super::message::{PART, Part, put, shown_by, tell};
 use super::{Occasion, Stored, of};
 use crate::kernel::chat::Place;
 use crate::store::{StoreError, access, outbox};
@@ -25,13 +25,19 @@ pub async fn leave_thread(
     .bind(place.thread_id)
     .fetch_all(&mut *db)
     .await?;
+    // A list that tells of anything else stays.
+    let mut told_in_chat = Vec::new();
+    for row_id in twice.iter().filter_map(|part| part.outbox_row) {
+        let of_row = twice.iter().filter(|part| part.outbox_row == Some(row_id));
+        if !told_in_chat.contains(&row_id) && of_row.count() == shown_by(db, row_id).await? {
+            told_in_chat.push(row_id);
+        }
+    }
     for part in twice {
         put(db, &part, "over", &part.face()?.settled(), now_ms).await?;
-        if let Some(row_id) = part.outbox_row
-            && !shows_any(db, row_id).await?
-        {
-            outbox::drop_waiting(db, row_id, "told in the chat itself", now_ms).await?;
-        }
+    }
+    for row_id in told_in_chat {
+        outbox::drop_waiting(db, row_id, "told in the chat itself", now_ms).await?;
     }
     sqlx::query("update card_message set thread_id = null where chat_id = ? and thread_id = ?")
         .bind(place.chat_id)

@@ -118,6 +118,29 @@ fn a_reminder_of_what_ends_in_the_night_is_not_told_in_the_morning() {
     });
 }
 
+#[test]
+fn a_list_that_waits_for_the_morning_stays_when_one_of_it_was_told_before() {
+    block_on(async {
+        let mut world = World::open().await;
+        world.raise(vec![4]).await;
+        world.deliver().await;
+        world.now_ms = 22 * HOUR_MS - MINUTE_MS;
+        world.raise((0..5).collect()).await;
+        world.now_ms = 22 * HOUR_MS;
+        world.end(0).await;
+        world.deliver().await;
+        for subject in 1..5 {
+            world.end(subject).await;
+        }
+        world.step(&Step::Pass(10 * 60)).await;
+        world.deliver().await;
+        let texts: Vec<&str> = world.chats[&7].values().map(|seen| seen.text.as_str()).collect();
+        let list = texts.iter().position(|text| text.starts_with("5 alerts at once:"));
+        let over = texts.iter().position(|text| text.starts_with("over 0@"));
+        assert!(list.is_some() && list < over, "{texts:?}");
+    });
+}
+
 /// What one chat has seen to while another one slept wakes nobody there.
 #[test]
 fn what_was_acknowledged_elsewhere_makes_no_sound_when_the_night_is_over() {
