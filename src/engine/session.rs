@@ -28,7 +28,7 @@ use crate::log::{Batch, Fetched, LogError};
 use crate::store::StoreError;
 
 /// A step is cut at this many rows to write while nobody waits.
-const STEP_ENTRIES: usize = 100_000;
+const STEP_ENTRIES: usize = 64_000;
 /// While somebody waits, at about this much writing.
 const LIVELY_STEP: Duration = Duration::from_millis(20);
 /// And never below this many rows.

@@ -19,8 +19,8 @@ pub struct BulkStatement {
 }
 
 impl BulkStatement {
-    /// `head` is `insert into t (a, b)`, `columns` how many values a row has, `tail` what follows
-    /// the values (`on conflict …`).
+    /// `head` is what comes before the values (`insert into t (a, b)`), `columns` how many values a
+    /// row has, `tail` what follows them (`on conflict …`).
     pub fn new(head: &str, columns: usize, tail: &str) -> BulkStatement {
         let row = format!("({})", vec!["?"; columns].join(", "));
         let text =

@@ -46,6 +46,15 @@ static MERGE_DEVICES: LazyLock<BulkStatement> = LazyLock::new(|| {
     )
 });
 
+static RAISE_BOUNDS: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "with brought (mac, networks) as (",
+        2,
+        ") update wifi_device set ssid_bound = ssid_bound + brought.networks
+            from brought where wifi_device.mac = brought.mac",
+    )
+});
+
 static MERGE_HOURS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
         "insert into wifi_hour (hour, mac, probe_count)",
@@ -240,13 +249,10 @@ pub(super) async fn devices(
 
 /// Adds networks that waited, of devices that are known.
 pub(super) async fn waited(db: &mut SqliteConnection, names: &Names) -> Result<(), StoreError> {
-    for (mac, count) in names.counts() {
-        sqlx::query("update wifi_device set ssid_bound = ssid_bound + ? where mac = ?")
-            .bind(count)
-            .bind(mac.key())
-            .execute(&mut *db)
-            .await?;
-    }
+    let brought: Vec<(MacAddr, i64)> = names.counts().collect();
+    RAISE_BOUNDS
+        .run(db, &brought, |query, (mac, count)| query.bind(mac.key()).bind(*count))
+        .await?;
     ssids(db, names).await
 }
 

@@ -75,10 +75,7 @@ impl Views for Wifi {
         if let Some(encoding) =
             evidence::decide(db, &due, &delta.evidence, self.ssid_encoding).await?
         {
-            let waiting = take_undecided(db, encoding).await?;
-            let waited: Vec<MacAddr> = waiting.iter().map(|(mac, ..)| *mac).collect();
-            merge::waited(db, &Names::of(waiting)).await?;
-            stats::note(db, &waited).await?;
+            read_undecided(db, encoding).await?;
         }
         let encoding = evidence::decided(db).await?;
         let mut alerts = hits::release(db, &self.rules, &due, &delta.hits, encoding).await?;
@@ -143,20 +140,74 @@ impl Views for Wifi {
     }
 }
 
-/// Takes what waited for the decision, now that the stream has shown its encoding.
-async fn take_undecided(
-    db: &mut SqliteConnection,
-    encoding: Encoding,
-) -> Result<Vec<NameRow>, StoreError> {
-    let rows: Vec<(i64, Vec<u8>, i64, i64, i64)> = sqlx::query_as(
-        "delete from wifi_undecided returning mac, ssid, probe_count, first_ms, last_ms",
-    )
-    .fetch_all(db)
-    .await?;
-    // We stored no more bytes than an SSID has.
-    let row = |(mac, ssid, count, first_ms, last_ms): (i64, Vec<u8>, i64, i64, i64)| {
-        let ssid = encoding.read(Ssid::of_bytes(&ssid).ok()?);
-        Some((MacAddr::of_key(mac), ssid, Tally { count, first_ms, last_ms }))
-    };
-    Ok(rows.into_iter().filter_map(row).collect())
+/// Networks that are taken out of waiting at once: all that is held of them in memory.
+const TAKEN: i64 = 10_000;
+
+/// Reads what waited for the decision, now that the stream has shown its encoding.
+async fn read_undecided(db: &mut SqliteConnection, encoding: Encoding) -> Result<(), StoreError> {
+    loop {
+        let rows: Vec<(i64, Vec<u8>, i64, i64, i64)> = sqlx::query_as(
+            "delete from wifi_undecided where (mac, ssid) in
+                (select mac, ssid from wifi_undecided order by mac, ssid limit ?)
+             returning mac, ssid, probe_count, first_ms, last_ms",
+        )
+        .bind(TAKEN)
+        .fetch_all(&mut *db)
+        .await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // We stored no more bytes than an SSID has.
+        let row = |(mac, ssid, count, first_ms, last_ms): (i64, Vec<u8>, i64, i64, i64)| {
+            let ssid = encoding.read(Ssid::of_bytes(&ssid).ok()?);
+            Some((MacAddr::of_key(mac), ssid, Tally { count, first_ms, last_ms }))
+        };
+        let waiting: Vec<NameRow> = rows.into_iter().filter_map(row).collect();
+        let waited: Vec<MacAddr> = waiting.iter().map(|(mac, ..)| *mac).collect();
+        merge::waited(db, &Names::of(waiting)).await?;
+        stats::note(db, &waited).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, Urgency};
+
+    #[tokio::test]
+    async fn however_much_has_waited_all_of_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let tried = store.write(Urgency::Bulk, |db| {
+            Box::pin(async move {
+                sqlx::query(
+                    "with recursive numbers (mac) as
+                        (select 1 union all select mac + 1 from numbers limit ?)
+                     insert into wifi_undecided (mac, ssid, probe_count, first_ms, last_ms)
+                     select mac, cast('cafe' as blob), 1, 5, 5 from numbers",
+                )
+                .bind(TAKEN + 1)
+                .execute(&mut *db)
+                .await?;
+                sqlx::query(
+                    "insert into wifi_device (mac, probe_count, wildcard_count, first_ms, last_ms)
+                     select mac, 1, 0, 5, 5 from wifi_undecided",
+                )
+                .execute(&mut *db)
+                .await?;
+                read_undecided(db, Encoding::Hex).await?;
+                let read: (i64, i64, i64, i64) = sqlx::query_as(
+                    "select (select count(*) from wifi_undecided),
+                        (select count(*) from wifi_ssid where ssid = x'cafe'),
+                        (select count(*) from wifi_seeker where ssid = x'cafe'),
+                        (select sum(ssid_bound) from wifi_device)",
+                )
+                .fetch_one(&mut *db)
+                .await?;
+                assert_eq!(read, (0, TAKEN + 1, TAKEN + 1, TAKEN + 1));
+                Ok(())
+            })
+        });
+        tried.await.unwrap();
+    }
 }
