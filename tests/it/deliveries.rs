@@ -157,7 +157,9 @@ async fn a_chat_that_blocked_the_bot_gets_no_more_alerts_until_it_comes_back() {
     bot.handle().wait_for_text(SOON, OWNER, 0, DRY).await.unwrap();
     until(SOON, "the subscription has ended", async || {
         let ended = "select count(*) from subscription
-                      where chat_id = 12 and ended_at is not null and end_reason like '%blocked%'";
+                      where chat_id = 12 and ended_at is not null and end_reason like '%blocked%'
+                        and not exists (
+                            select 1 from outbox where chat_id = 12 and state = 'waiting')";
         State::open(&bot.data_dir()).await.number(ended).await == 1
     })
     .await;

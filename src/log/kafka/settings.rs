@@ -42,8 +42,8 @@ const READING: &[(&str, &str)] = &[
     ("fetch.wait.max.ms", "50"),
     ("fetch.queue.backoff.ms", "10"),
     ("fetch.error.backoff.ms", "100"),
-    ("fetch.message.max.bytes", "262144"),
-    ("queued.min.messages", "20000"),
+    ("fetch.message.max.bytes", "196608"),
+    ("queued.min.messages", "10000"),
     ("queued.max.messages.kbytes", "2700"),
 ];
 
