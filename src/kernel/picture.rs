@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::shown;
 use super::time::HOUR_MS;
+use super::zones;
 
 /// Hours that a day shows, whatever the clocks do.
 const HOURS_OF_DAY: usize = 24;
@@ -185,7 +186,7 @@ impl Hours {
             label: date.format("%a %-d").to_string(),
             hours: hours.to_vec(),
         });
-        let (counted, zone) = (counted.to_owned(), self.zone.name().to_owned());
+        let (counted, zone) = (counted.to_owned(), zones::name(self.zone));
         Calendar { counted, zone, days: days.collect() }
     }
 }

@@ -13,6 +13,7 @@ use crate::kernel::settings::Unit;
 use crate::kernel::text::Text;
 use crate::kernel::time::DAY_MS;
 use crate::kernel::when;
+use crate::kernel::zones;
 use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::history::Quarter;
 use crate::rooms::plants::lookup::{Found, PlantRow};
@@ -137,7 +138,7 @@ fn enclosed(plant: &PlantRow, past: &Past, snapshot: &Snapshot) -> Say {
         quarters.len(),
         when::date(from_ms, zone),
         when::date(to_ms, zone),
-        zone.name(),
+        zones::name(zone),
         unit.symbol(),
     ));
     let name = format!("plant-{}.csv", plant.plant_id);
@@ -151,7 +152,7 @@ fn csv(quarters: &[Quarter], zone: chrono_tz::Tz, unit: Unit) -> String {
     let mut csv = format!(
         "begin ({}),readings,moisture_min (%),moisture_mean (%),moisture_max (%),\
          temperature_min ({degrees}),temperature_mean ({degrees}),temperature_max ({degrees})\r\n",
-        zone.name()
+        zones::name(zone)
     );
     for quarter in quarters {
         let values = [

@@ -10,6 +10,7 @@ use crate::kernel::effect::{EditRecord, Effect, Publish, Say};
 use crate::kernel::text::Text;
 use crate::kernel::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use crate::kernel::when;
+use crate::kernel::zones;
 use crate::rooms::plants::WATERINGS;
 use crate::rooms::plants::lookup::{Found, PlantRow};
 use crate::rooms::plants::types::PlantId;
@@ -170,7 +171,7 @@ fn note(
 ) -> Result<Publish, Text> {
     let (now_ms, zone) = (snapshot.pipeline_now_ms, snapshot.time_zone);
     let Some(at_ms) = when.ms(now_ms, zone) else {
-        return Err(Text::of(format!("In {} the clocks leave that time out.", zone.name())));
+        return Err(Text::of(format!("In {} the clocks leave that time out.", zones::name(zone))));
     };
     if at_ms > now_ms {
         let moment = when::date(at_ms, zone);
