@@ -34,6 +34,8 @@ pub struct Me {
     pub username: String,
     /// Privacy mode is off: in a group we see everything, not commands and replies alone.
     pub reads_all_group_messages: bool,
+    /// Inline mode is on: people may type behind our name in any chat.
+    pub answers_inline: bool,
 }
 
 /// Somebody who writes to us under their own name.

@@ -110,6 +110,28 @@ async fn without_a_word_all_plants_are_offered_those_in_need_first_a_page_after_
     bot.stop().await;
 }
 
+/// Whoever may use it learns of it where they look for what the bot can do, and nobody where
+/// @BotFather has not switched it on.
+#[tokio::test]
+async fn help_and_start_tell_members_of_it_while_it_is_on() {
+    const LINE: &str = " cyril finds a plant and says its card there.";
+    let (mut bot, _log) = with_plants().await;
+    for command in ["/help", "/start"] {
+        let told = bot.answers(OWNER, command, LINE).await;
+        assert!(told.text.contains("In any chat @"), "{told:?}");
+    }
+    let told = bot.answers_in(GROUP, VIEWER, "/help", "What I can do").await;
+    assert!(!told.text.contains(LINE), "{told:?}");
+    bot.stop().await;
+    bot.handle().set_inline_mode(false);
+    bot.started().await;
+    for (command, part) in [("/help", "What I can do"), ("/start", "Hello!")] {
+        let told = bot.answers(OWNER, command, part).await;
+        assert!(!told.text.contains(LINE), "{told:?}");
+    }
+    bot.stop().await;
+}
+
 /// F26: nobody but members, whatever group they are in.
 #[tokio::test]
 async fn whoever_is_no_member_is_offered_nothing() {
