@@ -27,10 +27,16 @@ impl Answers for PlantChat {
                 Ask::List(typed) => list(db, typed, asker.settings.unit).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
-                Ask::Inline { typed, given } => inline(db, typed, *given).await,
-                Ask::History(span) => past(db, &span.plant, span.ms()).await,
+                Ask::Inline { typed, given } => inline(db, typed, *given, asker.sight).await,
+                Ask::History(span) => {
+                    let past = past(db, &span.plant, span.ms()).await?;
+                    or_unclear(db, past, &span.typed).await
+                }
                 Ask::Export(typed) => past(db, typed, DAYS_MAX * DAY_MS).await,
-                Ask::Watered(told) => watered(db, &told.plant).await,
+                Ask::Watered(told) => {
+                    let waterings = watered(db, &told.plant).await?;
+                    or_unclear(db, waterings, &told.typed).await
+                }
                 Ask::Sensors => Ok(Known::Sensors(sensors::overview(db).await?)),
                 Ask::Begin(opening) => Ok(Known::Opened(opened(db, opening).await?)),
                 Ask::Answer(draft, answer) => {
@@ -84,6 +90,21 @@ async fn inline(db: &mut SqliteConnection, typed: &str, given: u32) -> Result<Kn
         plants.push((row, card));
     }
     Ok(Known::Called { plants, is_last })
+}
+
+/// What is known, unless that is no plant and the first words of what was typed are one: then those
+/// behind it mean nothing.
+async fn or_unclear(
+    db: &mut SqliteConnection,
+    known: Known,
+    typed: &str,
+) -> Result<Known, StoreError> {
+    match &known {
+        Known::Past(found, _) | Known::Waterings(found, _) if found.is_nothing() => {}
+        _ => return Ok(known),
+    }
+    let named = lookup::named_before(db, typed).await?;
+    Ok(named.map_or(known, |(plant, rest)| Known::Unclear { plant: plant.given_name, rest }))
 }
 
 /// The time that ends with the plant's newest reading.

@@ -17,6 +17,8 @@ pub const LIST_LIMIT: i64 = 50;
 const MATCH_LIMIT: i64 = 8;
 /// Names suggested when none fits.
 const NEAREST_LIMIT: usize = 3;
+/// Words of a plant's name that are looked for before others: each takes a look-up.
+const NAME_WORDS: usize = 12;
 /// A name is suggested when it is at least this similar (Jaro-Winkler, 0 to 1).
 const NEAREST_SIMILARITY: f64 = 0.7;
 
@@ -53,6 +55,13 @@ pub struct Found {
     pub unnamed_event_ms: Option<i64>,
 }
 
+impl Found {
+    /// Neither a plant nor readings of one.
+    pub fn is_nothing(&self) -> bool {
+        self.matches.is_empty() && self.unnamed_event_ms.is_none()
+    }
+}
+
 /// Looks a plant up by id or, without case, by given name.
 pub async fn find(db: &mut SqliteConnection, typed: &str) -> Result<Found, StoreError> {
     if let Ok(plant_id) = typed.trim().parse::<i32>()
@@ -70,14 +79,45 @@ pub async fn find(db: &mut SqliteConnection, typed: &str) -> Result<Found, Store
             return Ok(Found { unnamed_event_ms, ..Found::default() });
         }
     }
-    let matches: Vec<PlantRow> = sqlx::query_as(&format!(
-        "{PLANT_ROW} where p.name_key = ? order by p.plant_id limit {MATCH_LIMIT}"
-    ))
-    .bind(name_key(typed))
-    .fetch_all(&mut *db)
-    .await?;
+    let matches = called_exactly(db, typed).await?;
     let nearest = if matches.is_empty() { nearest(db, typed).await? } else { Vec::new() };
     Ok(Found { matches, nearest, unnamed_event_ms: None })
+}
+
+async fn called_exactly(
+    db: &mut SqliteConnection,
+    name: &str,
+) -> Result<Vec<PlantRow>, StoreError> {
+    Ok(sqlx::query_as(&format!(
+        "{PLANT_ROW} where p.name_key = ? order by p.plant_id limit {MATCH_LIMIT}"
+    ))
+    .bind(name_key(name))
+    .fetch_all(db)
+    .await?)
+}
+
+/// The plant that the first words of what was typed name, as many of them as do, and those behind
+/// it.
+pub async fn named_before(
+    db: &mut SqliteConnection,
+    typed: &str,
+) -> Result<Option<(PlantRow, String)>, StoreError> {
+    let words: Vec<&str> = typed.split_whitespace().collect();
+    for count in (1..words.len().min(NAME_WORDS + 1)).rev() {
+        let name = words[..count].join(" ");
+        let plant = match name.parse::<PlantId>() {
+            Ok(plant_id) => by_id(db, plant_id.get()).await?,
+            Err(_) => None,
+        };
+        let plant = match plant {
+            Some(plant) => Some(plant),
+            None => called_exactly(db, &name).await?.into_iter().next(),
+        };
+        if let Some(plant) = plant {
+            return Ok(Some((plant, words[count..].join(" "))));
+        }
+    }
+    Ok(None)
 }
 
 pub async fn by_id(
