@@ -108,6 +108,7 @@ pub(super) fn tapped(incoming: Arc<Incoming>) -> Option<Ask> {
         alerts::HERE => Some(Ask::Alerts(alerts::Wish::Here)),
         data => card::Tap::of(data)
             .map(Ask::Card)
+            .or_else(|| alerts::Wish::of_button(data).map(Ask::Alerts))
             .or_else(|| Some(Ask::Settings(settings::Wish::Tapped(settings::Tap::of(data)?))))
             .or_else(|| people::Tap::of(data).map(Ask::Remove)),
     }
