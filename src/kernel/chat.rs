@@ -207,10 +207,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What is called silent, and at which moment of the pipelines' clock.
+    pub fn sight(&self) -> Sight {
+        Sight { now_ms: self.pipeline_now_ms, silent_after_ms: self.silent_after_ms }
+    }
+
     /// Is what was last heard then silent by now?
     pub fn is_silent(&self, heard_ms: i64) -> bool {
-        let sight = Sight { now_ms: self.pipeline_now_ms, silent_after_ms: self.silent_after_ms };
-        sight.is_silent(heard_ms)
+        self.sight().is_silent(heard_ms)
     }
 }
 

@@ -110,6 +110,9 @@ pub struct Gauge {
     pub high: i64,
     /// The value is the newest one, but nobody knows whether it still holds.
     pub is_old: bool,
+    /// What is the matter beside this measure, in a short word; it takes the number's place.
+    #[serde(default)]
+    pub beside: Option<String>,
 }
 
 /// How much there was in each hour of some days: a row a day, a column an hour.

@@ -85,7 +85,7 @@ async fn without_a_word_all_plants_are_offered_those_in_need_first_a_page_after_
     bot.sees("/plants", "23 plants").await;
     bot.handle().inline_query(OWNER, "");
     let first = answered(&bot, OWNER, 1).await;
-    assert_eq!(titles(&first)[..2], ["🟠 Cyril the Some Fern", "🟢 Nicholas the Some Fern"]);
+    assert_eq!(titles(&first)[..2], ["🟠 Cyril the Some Fern", "⚪ Cyrus the Some Fern"]);
     assert_eq!((first.results.len(), first.next_offset.as_str()), (20, "20"));
     bot.handle().inline_query_from(OWNER, "", &first.next_offset);
     let second = answered(&bot, OWNER, 2).await;

@@ -10,8 +10,7 @@ use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored, 
 use super::lookup::PlantRow;
 use super::sensors::{SensorOffer, Situation};
 use super::{care, history, lookup, outlook, sensors};
-use crate::kernel::settings::Unit;
-use crate::kernel::time::DAY_MS;
+use crate::kernel::time::{DAY_MS, Sight};
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
@@ -24,7 +23,7 @@ impl Answers for PlantChat {
     ) -> BoxFuture<'a, Result<Known, StoreError>> {
         Box::pin(async move {
             match ask {
-                Ask::List(typed) => list(db, typed, asker.settings.unit).await,
+                Ask::List(typed) => list(db, typed, asker).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
                 Ask::Inline { typed, given } => inline(db, typed, *given, asker.sight).await,
@@ -49,13 +48,13 @@ impl Answers for PlantChat {
     }
 }
 
-async fn list(db: &mut SqliteConnection, typed: &str, unit: Unit) -> Result<Known, StoreError> {
-    let filter = match filter_of(typed, unit) {
+async fn list(db: &mut SqliteConnection, typed: &str, asker: &Asker) -> Result<Known, StoreError> {
+    let filter = match filter_of(typed, asker.settings.unit) {
         Some(Err(_)) => return Ok(Known::Nothing),
         Some(Ok(filter)) => Some(filter),
         None => None,
     };
-    Ok(Known::Plants(lookup::list(db, filter.as_ref()).await?))
+    Ok(Known::Plants(lookup::list(db, filter.as_ref(), asker.sight).await?))
 }
 
 async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {
@@ -79,9 +78,14 @@ async fn card(db: &mut SqliteConnection, plant: &PlantRow) -> Result<PlantCard, 
 }
 
 /// A page of plants to pick from, with their cards.
-async fn inline(db: &mut SqliteConnection, typed: &str, given: u32) -> Result<Known, StoreError> {
+async fn inline(
+    db: &mut SqliteConnection,
+    typed: &str,
+    given: u32,
+    sight: Sight,
+) -> Result<Known, StoreError> {
     // One more tells whether there is another page.
-    let mut rows = lookup::called(db, typed, given, u32::from(PAGE) + 1).await?;
+    let mut rows = lookup::called(db, typed, sight, given, u32::from(PAGE) + 1).await?;
     let is_last = rows.len() <= usize::from(PAGE);
     rows.truncate(PAGE.into());
     let mut plants = Vec::new();

@@ -1,14 +1,17 @@
 //! The SQL of questions about plants. Each runs inside one read transaction.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
 use super::METADATA;
 use super::filter::Filter;
+use super::rules::state::State;
 use super::types::PlantId;
 use super::wire::Houseplant;
-use crate::kernel::picture::Overview;
+use crate::kernel::paging::Page;
+use crate::kernel::time::Sight;
 use crate::store::{StoreError, publication};
 
 /// Plants that a list names; it says how many more there are.
@@ -224,29 +227,57 @@ fn similarity(wanted: &str, name: &str) -> f64 {
 /// Plants that pass a filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// By name.
+    /// Those in need first, then by name; no more than a list names.
     pub rows: Vec<PlantRow>,
-    /// How many there are in all.
-    pub total: i64,
-    /// Those furthest out of their band, or nearest to its edges, as many as a picture shows.
-    pub neediest: Vec<PlantRow>,
+    /// How many of all are how, the worst first; none is there of which there is no plant.
+    pub counts: Vec<(State, i64)>,
 }
 
-/// The condition of a filter, and its limit.
+impl Listed {
+    /// How many there are in all.
+    pub fn total(&self) -> i64 {
+        self.counts.iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// The condition of a filter, whose limit is `?2`, and that limit.
 fn condition(filter: Option<&Filter>) -> (String, f32) {
     match filter {
         // Both come from fixed lists of our own, never from what was typed.
         Some(filter) => {
-            (format!("where p.{} {} ?", filter.column(), filter.operator()), filter.limit)
+            (format!("where p.{} {} ?2", filter.column(), filter.operator()), filter.limit)
         }
-        None => ("where ? is not null".to_owned(), 0.0),
+        None => ("where ?2 is not null".to_owned(), 0.0),
     }
 }
 
-/// Those furthest out of their band first, then those nearest to its edges; at last those that were
-/// never read.
-pub(super) const BY_NEED: &str = "l.moisture is null,
-    min(l.moisture - p.moisture_low * 1000, p.moisture_high * 1000 - l.moisture), p.plant_id";
+/// How a plant is, as `rules::state` has it: its place in [`State::ALL`]. What was read before `?1`
+/// is silent. Values are whole thousandths and limits are rounded to such: half a one decides the
+/// same, and `round` would take as long as all the rest.
+pub(super) const STATE: &str = "case
+    when l.event_ms is null then 5
+    when l.event_ms < ?1 then 4
+    when l.temperature + 0.5 < p.temperature_low * 1000 then 0
+    when l.temperature - 0.5 > p.temperature_high * 1000 then 1
+    when l.moisture + 0.5 < p.moisture_low * 1000 then 2
+    when l.moisture - 0.5 > p.moisture_high * 1000 then 3
+    else 6 end";
+
+/// By state; those that were furthest out of a band first, then by name.
+pub(super) static BY_NEED: LazyLock<String> = LazyLock::new(|| {
+    let inside = |value: &str| {
+        let (low, high) = (format!("p.{value}_low * 1000"), format!("p.{value}_high * 1000"));
+        format!("min(0, l.{value} + 0.5 - {low}, {high} - l.{value} + 0.5)")
+    };
+    let (warm, wet) = (inside("temperature"), inside("moisture"));
+    format!("{STATE}, {warm}, {wet}, p.name_key, p.plant_id")
+});
+
+/// The condition that a plant is in one of these states.
+pub(super) fn is_one_of(states: &[State]) -> String {
+    let places: Vec<String> = states.iter().map(|state| (*state as u8).to_string()).collect();
+    format!("({STATE}) in ({})", places.join(", "))
+}
 
 /// Plants that have what was typed in one of their names, or as their id: all of them if that is
 /// nothing. Those called so come first, then those whose given name begins so, then those in need.
@@ -254,18 +285,21 @@ pub(super) const BY_NEED: &str = "l.moisture is null,
 pub async fn called(
     db: &mut SqliteConnection,
     typed: &str,
+    sight: Sight,
     skip: u32,
     limit: u32,
 ) -> Result<Vec<PlantRow>, StoreError> {
     Ok(sqlx::query_as(&format!(
         "{PLANT_ROW}
-          where instr(p.name_key, ?1) > 0
-             or instr(lower(p.common_name), ?1) > 0 or instr(p.common_name, ?2) > 0
-             or instr(lower(p.scientific_name), ?1) > 0 or instr(p.scientific_name, ?2) > 0
-             or cast(p.plant_id as text) = ?2
-          order by p.name_key <> ?1, instr(p.name_key, ?1) <> 1, {BY_NEED}
-          limit ?3 offset ?4"
+          where instr(p.name_key, ?2) > 0
+             or instr(lower(p.common_name), ?2) > 0 or instr(p.common_name, ?3) > 0
+             or instr(lower(p.scientific_name), ?2) > 0 or instr(p.scientific_name, ?3) > 0
+             or cast(p.plant_id as text) = ?3
+          order by p.name_key <> ?2, instr(p.name_key, ?2) <> 1, {}
+          limit ?4 offset ?5",
+        *BY_NEED
     ))
+    .bind(sight.silent_before_ms())
     .bind(name_key(typed))
     .bind(typed.trim())
     .bind(limit)
@@ -277,24 +311,27 @@ pub async fn called(
 pub async fn list(
     db: &mut SqliteConnection,
     filter: Option<&Filter>,
+    sight: Sight,
 ) -> Result<Listed, StoreError> {
-    let (condition, bound) = condition(filter);
-    let count: String = format!("select count(*) from plant p {condition}");
-    let total = sqlx::query_scalar(&count).bind(bound).fetch_one(&mut *db).await?;
-    let rows = sqlx::query_as(&format!(
-        "{PLANT_ROW} {condition} order by p.name_key, p.plant_id limit {LIST_LIMIT}"
+    let (condition, limit) = condition(filter);
+    let places: Vec<(i64, i64)> = sqlx::query_as(&format!(
+        "select {STATE}, count(*) from plant p left join plant_latest l using (plant_id)
+          {condition} group by 1 order by 1"
     ))
-    .bind(bound)
+    .bind(sight.silent_before_ms())
+    .bind(limit)
     .fetch_all(&mut *db)
     .await?;
-    let neediest = sqlx::query_as(&format!(
-        "{PLANT_ROW} {condition} order by {BY_NEED} limit {}",
-        Overview::GAUGES_MAX
+    let state = |(place, count)| Some((*State::ALL.get(usize::try_from(place).ok()?)?, count));
+    let rows = sqlx::query_as(&format!(
+        "{PLANT_ROW} {condition} order by {} limit {LIST_LIMIT}",
+        *BY_NEED
     ))
-    .bind(bound)
+    .bind(sight.silent_before_ms())
+    .bind(limit)
     .fetch_all(db)
     .await?;
-    Ok(Listed { rows, total, neediest })
+    Ok(Listed { rows, counts: places.into_iter().filter_map(state).collect() })
 }
 
 /// A few plants to choose from, and the smallest id that is free: no plant's, and none whose past

@@ -9,6 +9,7 @@ use crate::kernel::when;
 use crate::rooms::plants::chat::button;
 
 pub mod forecast;
+pub mod state;
 pub mod watering;
 
 use forecast::Forecast;
