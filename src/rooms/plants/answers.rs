@@ -138,7 +138,7 @@ async fn watered(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreE
 async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, StoreError> {
     Ok(match opening {
         Opening::Plant(typed) => {
-            let offers = lookup::offers(db).await?;
+            let offers = lookup::offers(db, 0).await?;
             let found = match typed.as_str() {
                 "" => None,
                 typed => Some(lookup::find_soon(db, &update::split(typed).0).await?),
@@ -149,19 +149,19 @@ async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, 
             let sensors = sensors::offers(db).await?;
             let (sensor, plant) = mapping::split(typed, &sensors);
             let situation = situation(db, sensor, &sensors, plant).await?;
-            Opened::Mapping(sensors, lookup::offers(db).await?, situation)
+            Opened::Mapping(sensors, lookup::offers(db, 0).await?, situation)
         }
         Opening::Sensor(sensor) => {
             let sensors = sensors::offers(db).await?;
             let situation = situation(db, sensor, &sensors, "").await?;
-            Opened::Mapping(sensors, lookup::offers(db).await?, situation)
+            Opened::Mapping(sensors, lookup::offers(db, 0).await?, situation)
         }
         Opening::Delete(typed) => {
             let found = match typed.as_str() {
                 "" => None,
                 typed => Some(sensors::plant_with_sensors(db, typed).await?),
             };
-            Opened::Delete(lookup::offers(db).await?, found)
+            Opened::Delete(lookup::offers(db, 0).await?, found)
         }
         Opening::Unmap(typed) => {
             let sensors = sensors::mapped_offers(db).await?;
@@ -188,6 +188,7 @@ async fn look(db: &mut SqliteConnection, need: Need) -> Result<Looked, StoreErro
     Ok(match need {
         Need::Nothing => Looked::Nothing,
         Need::Plant(typed) => Looked::Plant(lookup::find_soon(db, &typed).await?),
+        Need::Offers(page) => Looked::Offers(lookup::offers(db, page).await?),
         Need::Now(plant_id) => Looked::Now(lookup::by_id_soon(db, plant_id).await?),
         Need::WithSensors(typed) => {
             let (found, sensors) = sensors::plant_with_sensors(db, &typed).await?;

@@ -16,6 +16,8 @@ use crate::store::{StoreError, publication};
 
 /// Plants that a list names; it says how many more there are.
 pub const LIST_LIMIT: i64 = 50;
+/// Plants on one page of those to choose from.
+const OFFERS_LIMIT: i64 = 8;
 /// Plants offered when a name fits several.
 const MATCH_LIMIT: i64 = 8;
 /// Names suggested when none fits.
@@ -334,18 +336,24 @@ pub async fn list(
     Ok(Listed { rows, counts: places.into_iter().filter_map(state).collect() })
 }
 
-/// A few plants to choose from, and the smallest id that is free: no plant's, and none whose past
+/// A page of plants to choose from, and the smallest id that is free: no plant's, and none whose past
 /// would be taken for the new plant's.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Offers {
     pub plants: Vec<(i32, String)>,
+    pub page: Page,
     pub free_id: i32,
 }
 
-pub async fn offers(db: &mut SqliteConnection) -> Result<Offers, StoreError> {
-    let plants = sqlx::query_as("select plant_id, given_name from plant order by plant_id limit 6")
-        .fetch_all(&mut *db)
-        .await?;
+pub async fn offers(db: &mut SqliteConnection, page: i64) -> Result<Offers, StoreError> {
+    let total = sqlx::query_scalar("select count(*) from plant").fetch_one(&mut *db).await?;
+    let page = Page::of(page, total, OFFERS_LIMIT);
+    let plants =
+        sqlx::query_as("select plant_id, given_name from plant order by plant_id limit ? offset ?")
+            .bind(OFFERS_LIMIT)
+            .bind(page.skipped(OFFERS_LIMIT))
+            .fetch_all(&mut *db)
+            .await?;
     let free_id = sqlx::query_scalar(
         "with recursive candidate (id) as (
             select 0
@@ -359,5 +367,83 @@ pub async fn offers(db: &mut SqliteConnection) -> Result<Offers, StoreError> {
     )
     .fetch_one(db)
     .await?;
-    Ok(Offers { plants, free_id })
+    Ok(Offers { plants, page, free_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, Urgency};
+
+    /// 2026-11-28 14:20 UTC.
+    const NOW_MS: i64 = 1_795_875_600_000;
+    const SIGHT: Sight = Sight { now_ms: NOW_MS, silent_after_ms: 600_000 };
+
+    /// Plants of all sorts: on the edges of their bands, out of one or both, silent, never read.
+    async fn fill(db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let mut plant_id = 0;
+        for moisture in [None, Some(29_999), Some(20_000), Some(30_100), Some(60_000), Some(60_001)]
+        {
+            for temperature in [14_999, 10_000, 15_000, 30_000, 30_001, 40_000] {
+                for age_ms in [0, 600_000, 600_001] {
+                    sqlx::query(
+                        "insert into plant (plant_id, given_name, name_key, common_name,
+                            scientific_name, temperature_low, temperature_high, moisture_low,
+                            moisture_high, record_partition, record_offset, record_ts_ms)
+                         values (?1, ?2, ?2, '', '', 15, 30, ?3, 60, 0, 0, 0)",
+                    )
+                    .bind(plant_id)
+                    .bind(format!("fern {}", plant_id * 37 % 100))
+                    // Not exact in binary: neither is out of the band at 30.1 %.
+                    .bind(if plant_id % 2 == 0 { 30.0 } else { 30.1f32 })
+                    .execute(&mut *db)
+                    .await?;
+                    if let Some(moisture) = moisture {
+                        sqlx::query("insert into plant_latest values (?, ?, 0, 0, ?, ?)")
+                            .bind(plant_id)
+                            .bind(NOW_MS - age_ms)
+                            .bind(moisture)
+                            .bind(temperature)
+                            .execute(&mut *db)
+                            .await?;
+                    }
+                    plant_id += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How far a plant's newest reading lies out of its bands, temperature first.
+    fn inside(row: &PlantRow) -> Option<(i64, i64)> {
+        let bands = row.bands();
+        let inside = |value: i64, (low, high): (i64, i64)| (value - low).min(high - value).min(0);
+        let warm = inside(row.temperature?, bands.temperature);
+        Some((warm, inside(row.moisture?, bands.moisture)))
+    }
+
+    #[tokio::test]
+    async fn sql_has_the_states_of_the_rules_and_puts_those_in_need_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let read = store.write(Urgency::People, |db| {
+            Box::pin(async move {
+                fill(db).await?;
+                let by_need = format!("{PLANT_ROW} order by {}", *BY_NEED);
+                let all = sqlx::query_as(&by_need).bind(SIGHT.silent_before_ms());
+                let rows: Vec<PlantRow> = all.fetch_all(&mut *db).await?;
+                Ok((rows, list(db, None, SIGHT).await?))
+            })
+        });
+        let (rows, listed) = read.await.unwrap();
+        let key = |row: &PlantRow| {
+            (State::of(row, SIGHT), inside(row), row.given_name.clone(), row.plant_id)
+        };
+        assert!(rows.is_sorted_by_key(key), "{:?}", rows.iter().map(key).collect::<Vec<_>>());
+        let of_rules = |wanted: State| rows.iter().filter(|row| key(row).0 == wanted).count();
+        let counted = State::ALL.map(|state| (state, i64::try_from(of_rules(state)).unwrap()));
+        assert!(counted.iter().all(|(_, count)| *count > 0), "{counted:?}");
+        assert_eq!(listed.counts, counted);
+        assert_eq!(listed.rows, rows[..50]);
+    }
 }
