@@ -55,8 +55,13 @@ pub trait Asking<F: Forms> {
     /// The command that begins it.
     fn command(&self) -> &'static str;
 
-    /// What it edits, in its sentences.
+    /// What it sends, in its sentences.
     fn noun(&self) -> &'static str;
+
+    /// What is left when it is cancelled.
+    fn undertaking(&self) -> String {
+        format!("{} update", self.noun())
+    }
 
     /// The question that this state is at, as a chat with these settings reads it; its buttons
     /// belong to `version`.
@@ -287,7 +292,7 @@ fn answer_form<F: Forms>(
 }
 
 fn cancelled<F: Forms>(form: &F) -> Next<F> {
-    Next::End(Text::of(format!("Cancelled {} update.", form.asking().noun())))
+    Next::End(Text::of(format!("Cancelled {}.", form.asking().undertaking())))
 }
 
 /// An answer to the question whether to discard what is unfinished.

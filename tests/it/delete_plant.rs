@@ -28,7 +28,8 @@ async fn a_plant_goes_by_a_tombstone_and_its_sensor_with_it() {
     bot.answers(OWNER, "/back", "Which plant is to be deleted?").await;
     bot.answers(OWNER, "cyril", "Unmap it as well?").await;
     let shown = bot.taps(OWNER, "Unmap it", "Please confirm that this plant goes.").await;
-    for part in ["Cyril (plant 0)", "low moisture threshold: 30 %", "0x36 feeds no plant any more"]
+    for part in
+        ["Cyril (plant 0)", "low moisture threshold: 30 %", "0x36 will feed no plant any more"]
     {
         assert!(shown.text.contains(part), "{part} in {}", shown.text);
     }
@@ -52,9 +53,9 @@ async fn a_plant_goes_by_a_tombstone_and_its_sensor_with_it() {
 async fn a_sensor_may_stay_mapped_and_the_ways_out_change_nothing() {
     let (bot, log) = with_plants().await;
     bot.answers(OWNER, "/delete_plant 1", "Please confirm that this plant goes.").await;
-    bot.answers(OWNER, "/cancel", "Cancelled metadata update.").await;
+    bot.answers(OWNER, "/cancel", "Cancelled the deletion; nothing was changed.").await;
     bot.answers(OWNER, "/delete_plant nicholas", "Please confirm").await;
-    bot.answers(OWNER, "/n", "Your metadata was not sent; please use /delete_plant to re-try.")
+    bot.answers(OWNER, "/n", "Your deletion was not sent; please use /delete_plant to re-try.")
         .await;
     assert!(deleted(&log).await.is_empty());
     bot.answers(OWNER, "/delete_plant 0", "Unmap it as well?").await;

@@ -172,6 +172,11 @@ fn unmapped(sensors: &[String]) -> Text {
     })
 }
 
+/// The same before it is so.
+fn to_unmap(sensors: &[String]) -> Text {
+    Text::new().bold(sensors.join(", ")).plain(" will feed no plant any more.")
+}
+
 /// What is said of sensors that stay mapped.
 fn kept(sensors: &[String], plant_id: i32) -> Text {
     let (stay, change) = if sensors.len() == 1 {
@@ -214,7 +219,7 @@ fn confirm_question(chosen: &Chosen, unmaps: bool, version: i64, settings: &Sett
         .below(chosen.existing.shown(settings.unit));
     text = match chosen.sensors.as_slice() {
         [] => text,
-        sensors if unmaps => text.below(unmapped(sensors)),
+        sensors if unmaps => text.below(to_unmap(sensors)),
         sensors => text.below(kept(sensors, chosen.plant_id)),
     };
     let text = text.line().plain(
@@ -230,7 +235,11 @@ impl Asking<Form> for DeleteForm {
     }
 
     fn noun(&self) -> &'static str {
-        "metadata"
+        "deletion"
+    }
+
+    fn undertaking(&self) -> String {
+        "the deletion; nothing was changed".to_owned()
     }
 
     fn question(&self, version: i64, settings: &Settings) -> Say {

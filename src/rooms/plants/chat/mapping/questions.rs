@@ -124,17 +124,16 @@ impl MappingForm {
     fn summary(&self) -> Text {
         let mut text = Text::of("Please confirm your mapping entry.\n")
             .bold(self.sensor())
-            .plain(" feeds ")
+            .plain(" will feed ")
             .bold(self.plant_name());
         if let Some((_, name)) = &self.fed {
-            text = text.plain(" (was ").data(name).plain(")");
+            text = text.plain(" (now ").data(name).plain(")");
         }
         let sharers = self.sharers.join(", ");
         text = match self.sharing {
-            Some(Sharing::Replace) => text
-                .line()
-                .bold(sharers)
-                .plain(format!(" {} no plant any more", self.sharers_feed())),
+            Some(Sharing::Replace) => {
+                text.line().bold(sharers).plain(" will feed no plant any more")
+            }
             Some(Sharing::Both) => {
                 text.line().plain("⚠️ Readings count double, beside ").bold(sharers)
             }
