@@ -163,10 +163,11 @@ pub(super) async fn ask_once(api: &BotApi) -> Result<Option<Me>, Failure> {
     match api.call("getMe", &json!({}), FIRST_QUESTION).await {
         Ok(me) => {
             let username = me.get("username").and_then(Value::as_str).unwrap_or_default();
-            let reads_all = me.get("can_read_all_group_messages").and_then(Value::as_bool);
+            let is_on = |name| me.get(name).and_then(Value::as_bool).unwrap_or(false);
             Ok(Some(Me {
                 username: username.to_owned(),
-                reads_all_group_messages: reads_all.unwrap_or(false),
+                reads_all_group_messages: is_on("can_read_all_group_messages"),
+                answers_inline: is_on("supports_inline_queries"),
             }))
         }
         Err(CallError::Refused { code: 401 | 404, .. }) => {

@@ -33,7 +33,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, overview: &Overview, area: Area) {
     }
 }
 
-/// A name, a track with the band and a dot on it, and the number.
+/// A name, a track with the band and a dot on it, and the number or what is wrong beside it.
 fn draw_gauge(canvas: &mut Canvas<'_>, gauge: &Gauge, line: Area, set: Type) {
     let width_px = line.right - line.left;
     let middle = (line.top + line.bottom) / 2.0;
@@ -67,7 +67,10 @@ fn draw_gauge(canvas: &mut Canvas<'_>, gauge: &Gauge, line: Area, set: Type) {
     if gauge.is_old {
         canvas.dot(at, set.size_px * 0.24, Ink::Empty);
     }
-    let number = format!("{:.0}", value as f32 / 1_000.0);
+    let (number, ink) = match &gauge.beside {
+        Some(word) => (word.clone(), Ink::Strong),
+        None => (format!("{:.0}", value as f32 / 1_000.0), ink),
+    };
     let room_px = width_px * NUMBER_SHARE - 8.0;
     canvas.text(&number, (line.right, baseline), room_px, Align::Right, set, ink);
 }

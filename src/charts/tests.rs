@@ -116,6 +116,7 @@ fn overview(plants: i64, name: impl Fn(i64) -> String) -> Picture {
         low: 30_000,
         high: 60_000,
         is_old: plant % 5 == 0,
+        beside: (plant % 4 == 1).then(|| "cold".to_owned()),
     };
     Picture {
         title: Title::new(&format!("{plants} plants"), "Plants"),

@@ -34,6 +34,8 @@ pub struct Me {
     pub username: String,
     /// Privacy mode is off: in a group we see everything, not commands and replies alone.
     pub reads_all_group_messages: bool,
+    /// Inline mode is on: people may type behind our name in any chat.
+    pub answers_inline: bool,
 }
 
 /// Somebody who writes to us under their own name.
@@ -205,10 +207,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What is called silent, and at which moment of the pipelines' clock.
+    pub fn sight(&self) -> Sight {
+        Sight { now_ms: self.pipeline_now_ms, silent_after_ms: self.silent_after_ms }
+    }
+
     /// Is what was last heard then silent by now?
     pub fn is_silent(&self, heard_ms: i64) -> bool {
-        let sight = Sight { now_ms: self.pipeline_now_ms, silent_after_ms: self.silent_after_ms };
-        sight.is_silent(heard_ms)
+        self.sight().is_silent(heard_ms)
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::chat::{Button, Draft, Incoming, Keyboard, Snapshot, draft_button};
 use super::effect::{Effect, Held, Publish, Say};
+use super::paging::Page;
 use super::settings::Settings;
 use super::text::Text;
 
@@ -54,8 +55,13 @@ pub trait Asking<F: Forms> {
     /// The command that begins it.
     fn command(&self) -> &'static str;
 
-    /// What it edits, in its sentences.
+    /// What it sends, in its sentences.
     fn noun(&self) -> &'static str;
+
+    /// What is left when it is cancelled.
+    fn undertaking(&self) -> String {
+        format!("{} update", self.noun())
+    }
 
     /// The question that this state is at, as a chat with these settings reads it; its buttons
     /// belong to `version`.
@@ -80,6 +86,8 @@ pub enum Answer<O> {
     Typed(String),
     /// A tap on one of the things that the question offers, by its place among them.
     Picked(usize),
+    /// Another page of the things that the question offers.
+    Turn(i64),
     Keep,
     Default,
     Skip,
@@ -97,6 +105,8 @@ pub enum Answer<O> {
 
 /// Before the place of a thing that a question offers, in its button's action.
 const PICK: &str = "pick-";
+/// Before the number of a page of them.
+const TURN: &str = "page-";
 /// The same as older versions wrote it, which offered sensors alone.
 const PICK_SENSOR: &str = "sensor-";
 
@@ -122,6 +132,9 @@ impl<O> Answer<O> {
         let (button_version, action) = draft_button(data)?;
         if button_version != version {
             return None;
+        }
+        if let Some(page) = action.strip_prefix(TURN) {
+            return Some(Answer::Turn(page.parse().ok()?));
         }
         let place = action.strip_prefix(PICK).or_else(|| action.strip_prefix(PICK_SENSOR));
         match place {
@@ -279,7 +292,7 @@ fn answer_form<F: Forms>(
 }
 
 fn cancelled<F: Forms>(form: &F) -> Next<F> {
-    Next::End(Text::of(format!("Cancelled {} update.", form.asking().noun())))
+    Next::End(Text::of(format!("Cancelled {}.", form.asking().undertaking())))
 }
 
 /// An answer to the question whether to discard what is unfinished.
@@ -346,6 +359,10 @@ pub fn answered<F: Forms>(
     incoming: &Incoming,
     settings: &Settings,
 ) -> Vec<Effect> {
+    if let (Answer::Turn(_), Some((_, message_id, _))) = (answer, incoming.press()) {
+        let next = dialog.answer(answer, looked, settings);
+        return turned(next, message_id, incoming.update_id, settings);
+    }
     let mut done = Vec::new();
     if let Some((_, message_id, data)) = incoming.press()
         && draft_button(data).is_some()
@@ -356,6 +373,27 @@ pub fn answered<F: Forms>(
     let next = dialog.answer(answer, looked, settings);
     done.extend(effects(next, incoming.update_id, settings));
     done
+}
+
+/// A page of what a question offers is turned: the question is the same message.
+fn turned<F: Forms>(
+    next: Next<F>,
+    message_id: i32,
+    version: i64,
+    settings: &Settings,
+) -> Vec<Effect> {
+    match next {
+        Next::Ask(dialog, None) => {
+            let say = dialog.question(version, settings);
+            vec![Effect::Converse(state_of(&dialog)), Effect::Edit { message_id, say }]
+        }
+        other => effects(other, version, settings),
+    }
+}
+
+/// A conversation as it is stored. Plain structs of numbers and strings always serialise.
+fn state_of<F: Forms>(dialog: &Dialog<F>) -> Value {
+    serde_json::to_value(dialog).unwrap_or(Value::Null)
 }
 
 /// The conversation was begun by a version that is unknown here.
@@ -373,9 +411,7 @@ fn effects<F: Forms>(next: Next<F>, version: i64, settings: &Settings) -> Vec<Ef
             if let Some(words) = words {
                 say.text = words.below(say.text);
             }
-            // Plain structs of numbers and strings always serialise.
-            let state = serde_json::to_value(&dialog).unwrap_or(Value::Null);
-            vec![Effect::Converse(state), Effect::Say(say)]
+            vec![Effect::Converse(state_of(&dialog)), Effect::Say(say)]
         }
         Next::End(words) => vec![Effect::EndConversation, Effect::Say(Say::new(words))],
         Next::Publish(edits) => {
@@ -409,6 +445,12 @@ pub fn yes_or_no(version: i64) -> Keyboard {
 /// it stands for may be longer than what fits into a button.
 pub fn pick(label: impl Into<String>, version: i64, index: usize) -> Button {
     Button::of_draft(label, version, &format!("{PICK}{index}"))
+}
+
+/// The buttons that turn the pages of what a question offers; none where there is one page.
+pub fn turns(page: Page, version: i64) -> Option<Vec<Button>> {
+    let button = |label: &str, number| Button::of_draft(label, version, &format!("{TURN}{number}"));
+    Some(page.turns(button)).filter(|turns| !turns.is_empty())
 }
 
 /// Said while the log has not taken an edit.

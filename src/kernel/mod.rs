@@ -13,6 +13,7 @@ pub mod dialog;
 pub mod effect;
 pub mod inline;
 pub mod name;
+pub mod paging;
 pub mod picture;
 pub mod pipeline;
 pub mod poison;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::shown;
 use super::time::HOUR_MS;
+use super::zones;
 
 /// Hours that a day shows, whatever the clocks do.
 const HOURS_OF_DAY: usize = 24;
@@ -109,6 +110,9 @@ pub struct Gauge {
     pub high: i64,
     /// The value is the newest one, but nobody knows whether it still holds.
     pub is_old: bool,
+    /// What is the matter beside this measure, in a short word; it takes the number's place.
+    #[serde(default)]
+    pub beside: Option<String>,
 }
 
 /// How much there was in each hour of some days: a row a day, a column an hour.
@@ -185,7 +189,7 @@ impl Hours {
             label: date.format("%a %-d").to_string(),
             hours: hours.to_vec(),
         });
-        let (counted, zone) = (counted.to_owned(), self.zone.name().to_owned());
+        let (counted, zone) = (counted.to_owned(), zones::name(self.zone));
         Calendar { counted, zone, days: days.collect() }
     }
 }

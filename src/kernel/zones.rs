@@ -2,6 +2,7 @@
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
+use super::time::DAY_MS;
 use super::when;
 
 /// Zones that are offered where several fit.
@@ -10,6 +11,9 @@ const OFFERS_MAX: usize = 6;
 const SIMILARITY: f64 = 0.85;
 /// The furthest that clocks are from UTC, in minutes to the west and to the east (tz database).
 const OFFSETS_MINUTES: std::ops::RangeInclusive<i32> = -12 * 60..=14 * 60;
+
+/// No clocks are set for less than some weeks.
+const WEEKS_OF_YEAR: i64 = 53;
 
 /// One city for each way of setting clocks that many people live by, from west to east: what is
 /// offered for an offset.
@@ -57,6 +61,8 @@ const CITIES: [Tz; 37] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meant {
     Zone(Tz),
+    /// An offset: the zone whose clocks always have it, and cities that have it just now.
+    Offset(Tz, Vec<Tz>),
     /// Several fit, or none quite.
     Offers(Vec<Tz>),
     Nothing,
@@ -86,6 +92,18 @@ pub fn meant(typed: &str, now_ms: i64) -> Meant {
     }
 }
 
+/// A zone's name as people read it. Those that are an offset count to the west (tz database,
+/// `etcetera`), so theirs would say the opposite: `Etc/GMT-14` is `UTC+14:00`.
+pub fn name(zone: Tz) -> String {
+    match zone.name().starts_with("Etc/GMT") {
+        true => {
+            let minutes = when::offset_minutes(0, zone);
+            format!("UTC{:+03}:{:02}", minutes / 60, minutes % 60)
+        }
+        false => zone.name().to_owned(),
+    }
+}
+
 /// The last part of a zone's name, in small letters.
 fn city(zone: Tz) -> String {
     let name = zone.name();
@@ -109,23 +127,38 @@ fn offset(text: &str) -> Option<i32> {
     (minutes < 60).then(|| sign * (i32::from(hours) * 60 + i32::from(minutes)))
 }
 
-/// Cities whose clocks are so far from UTC now, and the zone that always is.
+/// The zone whose clocks are always so far from UTC, with cities where they are so now. Where there
+/// is none that always is, those that are now are offered.
 fn at_offset(minutes: i32, now_ms: i64) -> Meant {
     if !OFFSETS_MINUTES.contains(&minutes) {
         return Meant::Nothing;
     }
     let fits = |zone: &Tz| when::offset_minutes(now_ms, *zone) == minutes;
-    let mut offers: Vec<Tz> = CITIES.into_iter().filter(fits).take(OFFERS_MAX - 1).collect();
-    // These zones count hours to the west (tz database, `etcetera`).
-    let hours = -minutes / 60;
-    let fixed = if hours == 0 { "UTC".to_owned() } else { format!("Etc/GMT{hours:+}") };
-    if minutes % 60 == 0 {
-        offers.extend(fixed.parse::<Tz>());
+    let cities: Vec<Tz> = CITIES.into_iter().filter(fits).take(OFFERS_MAX - 1).collect();
+    if let Some(zone) = always_at(minutes, now_ms) {
+        let others = cities.into_iter().filter(|city| *city != zone);
+        return Meant::Offset(zone, others.collect());
     }
-    if offers.is_empty() {
-        offers = TZ_VARIANTS.iter().copied().filter(fits).take(OFFERS_MAX).collect();
-    }
+    let offers = TZ_VARIANTS.iter().copied().filter(|zone| fits(zone) && !cities.contains(zone));
+    let offers: Vec<Tz> = cities.iter().copied().chain(offers).take(OFFERS_MAX).collect();
     if offers.is_empty() { Meant::Nothing } else { Meant::Offers(offers) }
+}
+
+/// A zone whose clocks are so far from UTC now and all through the next year: the one that is
+/// nothing but this offset, or a city that is not set back and forth.
+fn always_at(minutes: i32, now_ms: i64) -> Option<Tz> {
+    if minutes % 60 == 0 {
+        // These zones count hours to the west.
+        let hours = -minutes / 60;
+        let fixed = if hours == 0 { "UTC".to_owned() } else { format!("Etc/GMT{hours:+}") };
+        return fixed.parse().ok();
+    }
+    let is_steady = |zone: &Tz| {
+        let mut weeks = (0..=WEEKS_OF_YEAR).map(|week| now_ms + week * 7 * DAY_MS);
+        weeks.all(|ms| when::offset_minutes(ms, *zone) == minutes)
+    };
+    let is_city = |zone: &Tz| zone.name().contains('/') && !zone.name().starts_with("Etc/");
+    CITIES.into_iter().chain(TZ_VARIANTS).filter(is_city).find(is_steady)
 }
 
 fn similar(wanted: &str) -> Meant {
@@ -155,7 +188,7 @@ mod tests {
     /// 2026-11-28 14:20 UTC.
     const WINTER_MS: i64 = 1_795_875_600_000;
     /// Half a year earlier.
-    const SUMMER_MS: i64 = WINTER_MS - 182 * crate::kernel::time::DAY_MS;
+    const SUMMER_MS: i64 = WINTER_MS - 182 * DAY_MS;
 
     fn offers(typed: &str, now_ms: i64) -> Vec<&'static str> {
         match meant(typed, now_ms) {
@@ -178,16 +211,33 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_offers_who_has_it_now() {
-        let winter = offers("+1", WINTER_MS);
-        assert_eq!(winter, ["Africa/Lagos", "Europe/Berlin", "Etc/GMT-1"]);
-        assert!(offers("UTC+02:00", SUMMER_MS).contains(&"Europe/Berlin"));
-        assert_eq!(offers("+0545", WINTER_MS), ["Asia/Kathmandu"]);
-        assert!(offers("-3:30", WINTER_MS).contains(&"America/St_Johns"));
-        assert_eq!(offers("utc-0", WINTER_MS).last(), Some(&"UTC"));
+    fn an_offset_is_a_zone_at_once_and_names_who_has_it_now() {
+        let set = |typed: &str, now_ms| match meant(typed, now_ms) {
+            Meant::Offset(zone, others) => {
+                (name(zone), others.iter().map(|zone| zone.name()).collect::<Vec<_>>())
+            }
+            other => panic!("{typed}: {other:?}"),
+        };
+        let lagos_and_berlin = vec!["Africa/Lagos", "Europe/Berlin"];
+        assert_eq!(set("+1", WINTER_MS), ("UTC+01:00".to_owned(), lagos_and_berlin));
+        assert!(set("UTC+02:00", SUMMER_MS).1.contains(&"Europe/Berlin"));
+        // No zone is these offsets alone, but no clocks are set there.
+        assert_eq!(set("+05:30", WINTER_MS), ("Asia/Kolkata".to_owned(), vec![]));
+        assert_eq!(set("+0545", WINTER_MS), ("Asia/Kathmandu".to_owned(), vec![]));
+        assert_eq!(set("+9:30", SUMMER_MS).0, "Australia/Darwin");
+        assert_eq!(set("-9:30", WINTER_MS).0, "Pacific/Marquesas");
+        assert_eq!(set("+14:00", WINTER_MS), ("UTC+14:00".to_owned(), vec![]));
+        assert_eq!(set("-12", WINTER_MS).0, "UTC-12:00");
+        assert_eq!(set("utc-0", WINTER_MS).0, "UTC");
         for typed in ["+15", "-13", "+1:60", "+5:31", "+99999999999", ""] {
             assert_eq!(meant(typed, WINTER_MS), Meant::Nothing, "{typed}");
         }
+    }
+
+    #[test]
+    fn an_offset_that_nobody_keeps_all_year_offers_who_has_it_now() {
+        assert!(offers("-3:30", WINTER_MS).contains(&"America/St_Johns"));
+        assert!(offers("+13:45", WINTER_MS).contains(&"Pacific/Chatham"));
     }
 
     #[test]

@@ -107,20 +107,26 @@ pub struct Silence {
     pub brief: Text,
 }
 
-/// What is silenced: how many, and some of them.
+/// How much is silenced.
+pub async fn silenced(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("select count(*) from snooze where until_at >= ?")
+        .bind(LAST_EVENT_MS)
+        .fetch_one(db)
+        .await?)
+}
+
+/// Some of what is silenced, behind so many.
 pub async fn silences(
     db: &mut SqliteConnection,
+    skip: i64,
     limit: i64,
-) -> Result<(i64, Vec<Silence>), StoreError> {
-    let count = sqlx::query_scalar("select count(*) from snooze where until_at >= ?")
-        .bind(LAST_EVENT_MS)
-        .fetch_one(&mut *db)
-        .await?;
+) -> Result<Vec<Silence>, StoreError> {
     let rows: Vec<(String, Option<String>)> = sqlx::query_as(
-        "select about, brief from snooze where until_at >= ? order by about limit ?",
+        "select about, brief from snooze where until_at >= ? order by about limit ? offset ?",
     )
     .bind(LAST_EVENT_MS)
     .bind(limit)
+    .bind(skip)
     .fetch_all(db)
     .await?;
     let silence = |(about, brief): (String, Option<String>)| {
@@ -128,7 +134,7 @@ pub async fn silences(
         let brief = brief.unwrap_or_else(|| Text::new().data(&about));
         Silence { about, brief }
     };
-    Ok((count, rows.into_iter().map(silence).collect()))
+    Ok(rows.into_iter().map(silence).collect())
 }
 
 /// The clock was set back: no snooze lasts longer than until then. A silence does.

@@ -320,25 +320,35 @@ pub async fn wait_at_most(db: &mut SqliteConnection, now_ms: i64) -> Result<(), 
     Ok(())
 }
 
-/// What lasts now, urgent and older ones first, in one line each; and how many there are.
-pub async fn lasting(
-    db: &mut SqliteConnection,
-    limit: i64,
-) -> Result<(i64, Vec<Text>), StoreError> {
-    let (count, cards) = open(db, limit).await?;
-    let line = |card: &Stored| card.subject.face(&card.stance).line;
-    Ok((count, cards.iter().map(line).collect()))
+/// How much lasts now.
+pub async fn count(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("select count(*) from card").fetch_one(db).await?)
 }
 
-/// The cards of what lasts now, urgent and older ones first; and how many there are.
-pub async fn open(db: &mut SqliteConnection, limit: i64) -> Result<(i64, Vec<Stored>), StoreError> {
-    let count = sqlx::query_scalar("select count(*) from card").fetch_one(&mut *db).await?;
+/// Some of what lasts now, urgent and older ones first, behind so many; in one line each.
+pub async fn lasting(
+    db: &mut SqliteConnection,
+    skip: i64,
+    limit: i64,
+) -> Result<Vec<Text>, StoreError> {
+    let cards = open(db, skip, limit).await?;
+    let line = |card: &Stored| card.subject.face(&card.stance).line;
+    Ok(cards.iter().map(line).collect())
+}
+
+/// The cards of the same.
+pub async fn open(
+    db: &mut SqliteConnection,
+    skip: i64,
+    limit: i64,
+) -> Result<Vec<Stored>, StoreError> {
     let rows: Vec<Row> =
-        sqlx::query_as(&format!("{ROW} order by urgent desc, event_ms, about limit ?"))
+        sqlx::query_as(&format!("{ROW} order by urgent desc, event_ms, about limit ? offset ?"))
             .bind(limit)
+            .bind(skip)
             .fetch_all(db)
             .await?;
-    Ok((count, rows.into_iter().map(Row::parse).collect::<Result<_, _>>()?))
+    rows.into_iter().map(Row::parse).collect()
 }
 
 #[cfg(test)]

@@ -341,7 +341,7 @@ mod tests {
         let from = serde_json::json!({"id": 7, "is_bot": false, "first_name": "Ada"});
         let body = serde_json::json!({"update_id": 1, "message": {"message_id": 1, "date": 1,
             "chat": chat, "from": from, "text": text}});
-        let me = Me { username: "Sill_bot".to_owned(), reads_all_group_messages: false };
+        let me = Me { username: "Sill_bot".to_owned(), ..Me::default() };
         Arc::new(parse::parse(&body.to_string(), &me).unwrap())
     }
 

@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     fn me() -> Me {
-        Me { username: "Sill_bot".to_owned(), reads_all_group_messages: false }
+        Me { username: "Sill_bot".to_owned(), ..Me::default() }
     }
 
     fn message(text: &str) -> Value {

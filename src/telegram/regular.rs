@@ -192,7 +192,7 @@ fn with_age(text: Text, age: &Text) -> Text {
 
 /// The digest as it would be told at this moment of the pipelines' clock.
 pub(super) async fn digest(db: &mut SqliteConnection, sight: Sight) -> Result<Text, StoreError> {
-    let lasting = cards::open(db, ALERTS_NAMED).await?;
+    let lasting = (cards::count(db).await?, cards::open(db, 0, ALERTS_NAMED).await?);
     let parts = rooms::daily(db, sight).await?;
     Ok(household::digest(sight.now_ms, &lasting, parts))
 }

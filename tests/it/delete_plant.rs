@@ -1,10 +1,11 @@
 //! `/delete_plant` as a person meets it, through HTTP.
 
 use serde_json::Value;
+use windowsill::demo::botapi::Handle;
 
 use crate::bot::past::{Log, METADATA, plant};
 use crate::bot::plants::{OTHER, with_plants};
-use crate::bot::{OWNER, labels};
+use crate::bot::{OWNER, SOON, labels};
 
 /// The keys of the plants that were deleted, in order.
 async fn deleted(log: &Log) -> Vec<String> {
@@ -27,7 +28,8 @@ async fn a_plant_goes_by_a_tombstone_and_its_sensor_with_it() {
     bot.answers(OWNER, "/back", "Which plant is to be deleted?").await;
     bot.answers(OWNER, "cyril", "Unmap it as well?").await;
     let shown = bot.taps(OWNER, "Unmap it", "Please confirm that this plant goes.").await;
-    for part in ["Cyril (plant 0)", "low moisture threshold: 30 %", "0x36 feeds no plant any more"]
+    for part in
+        ["Cyril (plant 0)", "low moisture threshold: 30 %", "0x36 will feed no plant any more"]
     {
         assert!(shown.text.contains(part), "{part} in {}", shown.text);
     }
@@ -51,9 +53,9 @@ async fn a_plant_goes_by_a_tombstone_and_its_sensor_with_it() {
 async fn a_sensor_may_stay_mapped_and_the_ways_out_change_nothing() {
     let (bot, log) = with_plants().await;
     bot.answers(OWNER, "/delete_plant 1", "Please confirm that this plant goes.").await;
-    bot.answers(OWNER, "/cancel", "Cancelled metadata update.").await;
+    bot.answers(OWNER, "/cancel", "Cancelled the deletion; nothing was changed.").await;
     bot.answers(OWNER, "/delete_plant nicholas", "Please confirm").await;
-    bot.answers(OWNER, "/n", "Your metadata was not sent; please use /delete_plant to re-try.")
+    bot.answers(OWNER, "/n", "Your deletion was not sent; please use /delete_plant to re-try.")
         .await;
     assert!(deleted(&log).await.is_empty());
     bot.answers(OWNER, "/delete_plant 0", "Unmap it as well?").await;
@@ -84,5 +86,49 @@ async fn what_changed_meanwhile_is_shown_and_a_second_tap_is_answered() {
     bot.handle().press(OWNER, OWNER, shown.id, &data);
     bot.notes("This button has expired.").await;
     assert_eq!(deleted(&log).await, ["1"]);
+    bot.stop().await;
+}
+
+/// Whatever asks for a plant offers all of them, a page after the other, in one message.
+#[tokio::test]
+async fn every_plant_can_be_tapped_wherever_one_is_asked_for() {
+    let (bot, log) = with_plants().await;
+    for plant_id in 2..20 {
+        log.describe(&plant(plant_id, &format!("Fern {plant_id}"), 30.0)).await;
+    }
+    bot.sees("/plants", "20 plants").await;
+    let commands = [
+        ("/delete_plant", "Which plant is to be deleted?", "Fern 19 (plant 19)"),
+        ("/update_plant", "Please enter plant's id", "Now: Fern 19"),
+        ("/update_mapping 0x39", "Which plant does 0x39 feed?", "0x39 will feed Fern 19"),
+    ];
+    for (command, question, chosen) in commands {
+        let first = bot.answers(OWNER, command, question).await;
+        let mut offered: Vec<String> = labels(&first);
+        let mut shown = first.clone();
+        for number in 1..=2 {
+            let seen = labels(&shown);
+            bot.handle().press_label(OWNER, OWNER, "▶").unwrap();
+            let turned = |handle: &Handle| {
+                let newest = handle.messages(OWNER).into_iter().find(|it| it.id == first.id)?;
+                (labels(&newest) != seen).then_some(newest)
+            };
+            shown = bot.handle().wait_for(SOON, "the next page", turned).await.unwrap();
+            assert!(shown.text.starts_with(question), "page {number}: {shown:?}");
+            offered.extend(labels(&shown));
+        }
+        for plant_id in 2..20 {
+            let label = format!("{plant_id} · Fern {plant_id}");
+            let times = offered.iter().filter(|offer| **offer == label).count();
+            assert_eq!(times, 1, "{label} in {offered:?} of {command}");
+        }
+        assert!(shown.button("▶").is_none() && shown.button("◀").is_some(), "{shown:?}");
+        // F29: a button as the first page had it.
+        let data = first.button("▶").unwrap().data.clone().unwrap();
+        bot.handle().press(OWNER, OWNER, first.id, &data);
+        bot.notes("This button has expired.").await;
+        bot.taps(OWNER, "19 · Fern 19", chosen).await;
+        bot.answers(OWNER, "/cancel", "Cancelled").await;
+    }
     bot.stop().await;
 }

@@ -53,7 +53,7 @@ async fn names_and_sensors_of_foreign_producers_are_text_in_every_place() {
     assert!(!labels(&first).iter().any(|label| label.contains("evil")), "{first:?}");
     let plants = bot.taps(OWNER, &label, &format!("Now: {SHOWN}")).await;
     assert!(labels(&plants).iter().all(|label| is_calm(label)), "{plants:?}");
-    let summary = bot.taps(OWNER, "0 · Cyril", &format!("(was {SHOWN})")).await;
+    let summary = bot.taps(OWNER, "0 · Cyril", &format!("(now {SHOWN})")).await;
     for message in [&first, &plants, &summary] {
         let is_markup = ["<b>&_", "<b>&amp;_"].iter().any(|raw| message.html.contains(raw));
         assert!(!is_markup && is_calm(&message.text), "{}", message.html);
@@ -96,10 +96,10 @@ async fn names_typed_in_a_chat_are_kept_as_they_are_or_refused_with_the_reason()
     bot.answers(OWNER, "/update_mapping", "Please enter sensor's id").await;
     bot.answers(OWNER, "a\u{202e}b", "A sensor id has no control characters").await;
     bot.answers(OWNER, TYPED, "feed?").await;
-    bot.answers(OWNER, TYPED, &format!("{TYPED} feeds {TYPED}")).await;
+    bot.answers(OWNER, TYPED, &format!("{TYPED} will feed {TYPED}")).await;
     bot.answers(OWNER, "/y", SAVED).await;
     bot.answers(OWNER, "/unmap_sensor", "Which sensor").await;
-    bot.answers(OWNER, TYPED, &format!("(was {TYPED})")).await;
+    bot.answers(OWNER, TYPED, &format!("(now {TYPED})")).await;
     bot.answers(OWNER, "/y", SAVED).await;
     assert_eq!(log.mapped().await.last(), Some(&(TYPED.to_owned(), None)));
     bot.stop().await;

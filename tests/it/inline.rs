@@ -85,7 +85,7 @@ async fn without_a_word_all_plants_are_offered_those_in_need_first_a_page_after_
     bot.sees("/plants", "23 plants").await;
     bot.handle().inline_query(OWNER, "");
     let first = answered(&bot, OWNER, 1).await;
-    assert_eq!(titles(&first)[..2], ["🟠 Cyril the Some Fern", "🟢 Nicholas the Some Fern"]);
+    assert_eq!(titles(&first)[..2], ["🟠 Cyril the Some Fern", "⚪ Cyrus the Some Fern"]);
     assert_eq!((first.results.len(), first.next_offset.as_str()), (20, "20"));
     bot.handle().inline_query_from(OWNER, "", &first.next_offset);
     let second = answered(&bot, OWNER, 2).await;
@@ -106,6 +106,28 @@ async fn without_a_word_all_plants_are_offered_those_in_need_first_a_page_after_
         bot.handle().inline_query_from(OWNER, typed, offset);
         let answer = answered(&bot, OWNER, 3 + number).await;
         assert_eq!(answer.results.len(), expected, "{typed}: {answer:?}");
+    }
+    bot.stop().await;
+}
+
+/// Whoever may use it learns of it where they look for what the bot can do, and nobody where
+/// @BotFather has not switched it on.
+#[tokio::test]
+async fn help_and_start_tell_members_of_it_while_it_is_on() {
+    const LINE: &str = " cyril finds a plant and says its card there.";
+    let (mut bot, _log) = with_plants().await;
+    for command in ["/help", "/start"] {
+        let told = bot.answers(OWNER, command, LINE).await;
+        assert!(told.text.contains("In any chat @"), "{told:?}");
+    }
+    let told = bot.answers_in(GROUP, VIEWER, "/help", "What I can do").await;
+    assert!(!told.text.contains(LINE), "{told:?}");
+    bot.stop().await;
+    bot.handle().set_inline_mode(false);
+    bot.started().await;
+    for (command, part) in [("/help", "What I can do"), ("/start", "Hello!")] {
+        let told = bot.answers(OWNER, command, part).await;
+        assert!(!told.text.contains(LINE), "{told:?}");
     }
     bot.stop().await;
 }

@@ -66,10 +66,13 @@ async fn settings_are_typed_and_what_is_unclear_is_helped() {
     let (bot, _log) = with_plant().await;
     bot.answers(OWNER, "/settings tokyo", "Times are Asia/Tokyo's from now on.").await;
     bot.answers(OWNER, "/settings", "Time zone: Asia/Tokyo, it is ").await;
-    let offers = bot.answers(OWNER, "/settings +5:30", "Which zone is “+5:30”?").await;
-    assert!(labels(&offers)[0].starts_with("Asia/Kolkata · "), "{offers:?}");
-    let label = labels(&offers)[0].clone();
-    turns(&bot, OWNER, &label, "Time zone: Asia/Kolkata").await;
+    bot.answers(OWNER, "/settings +05:30", "Times are Asia/Kolkata's from now on.").await;
+    bot.answers(OWNER, "/settings", "Time zone: Asia/Kolkata, it is ").await;
+    bot.answers(OWNER, "/settings +14:00", "Times are UTC+14:00's from now on.").await;
+    let set = bot.answers(OWNER, "/settings +5", "Times are UTC+05:00's from now on.").await;
+    let label = labels(&set)[0].clone();
+    assert!(label.starts_with("Asia/Karachi · "), "{set:?}");
+    turns(&bot, OWNER, &label, "Time zone: Asia/Karachi").await;
     let offers = bot.answers(OWNER, "/settings berln", "Which zone is “berln”?").await;
     assert!(labels(&offers)[0].starts_with("Europe/Berlin · "), "{offers:?}");
     bot.answers(OWNER, "/settings zone house", "Times are the house's from now on.").await;

@@ -28,7 +28,7 @@ async fn a_sensor_is_mapped_by_typing_and_the_card_says_so() {
     bot.answers(OWNER, "nicolas", "Did you mean Nicholas (1)?").await;
     bot.answers(OWNER, "-1", "“-1” is neither a plant's id").await;
     let summary = bot.answers(OWNER, "nicholas", "Please confirm your mapping entry.").await;
-    assert!(summary.text.contains("0x3a feeds Nicholas"), "{}", summary.text);
+    assert!(summary.text.contains("0x3a will feed Nicholas"), "{}", summary.text);
     bot.answers(OWNER, "maybe", "Please answer /y or /n, or go /back.").await;
     bot.answers(OWNER, "/back", "Which plant does 0x3a feed?").await;
     bot.answers(OWNER, "/back", "Please enter sensor's id").await;
@@ -59,7 +59,7 @@ async fn every_sensor_that_was_heard_is_offered_and_buttons_lead_to_the_end() {
     let asked = bot.taps(OWNER, "0x36 · Cyril", "Now: Cyril").await;
     assert_eq!(labels(&asked)[0], "Keep Cyril");
     let summary = bot.taps(OWNER, "1 · Nicholas", "Please confirm").await;
-    assert!(summary.text.contains("0x36 feeds Nicholas (was Cyril)"), "{}", summary.text);
+    assert!(summary.text.contains("0x36 will feed Nicholas (now Cyril)"), "{}", summary.text);
     bot.taps(OWNER, "✅ Yes", SAVED).await;
     assert_eq!(log.mapped().await.last(), mapped(&[("0x36", Some(1))]).last());
     bot.answers(OWNER, "/plant 0", "No sensor is mapped to it").await;
@@ -85,7 +85,7 @@ async fn the_ways_out_of_a_mapping_change_nothing() {
     bot.answers(OWNER, "hm", "Please answer /y to discard it").await;
     bot.answers(OWNER, "/n", "Going on where we were.").await;
     bot.answers(OWNER, "/unmap_sensor 0x36", "Discard it and begin /unmap_sensor 0x36?").await;
-    bot.taps(OWNER, "🗑 Discard", "0x36 feeds no plant any more (was Cyril)").await;
+    bot.taps(OWNER, "🗑 Discard", "0x36 will feed no plant any more (now Cyril)").await;
     bot.answers(OWNER, "/update_mapping", "Discard it and begin /update_mapping?").await;
     bot.answers(OWNER, "/cancel", "Cancelled mapping update.").await;
     bot.answers(OWNER, "0x36", "No result found for device 0x36").await;
@@ -128,7 +128,7 @@ async fn a_second_sensor_replaces_the_first_in_one_edit_or_is_used_beside_it() {
     let asked = bot.answers(OWNER, "/update_mapping 0x38 0", "0x36, 0x37 feed Cyril").await;
     assert!(labels(&asked).contains(&"Replace 0x36, 0x37".to_owned()), "{asked:?}");
     let summary = bot.answers(OWNER, "/replace", "Please confirm").await;
-    assert!(summary.text.contains("0x36, 0x37 feed no plant any more"), "{}", summary.text);
+    assert!(summary.text.contains("0x36, 0x37 will feed no plant any more"), "{}", summary.text);
     bot.answers(OWNER, "/y", SAVED).await;
     bot.answers(OWNER, "/plant 0", "Sensor: 0x38").await;
     // What is replaced leaves first, and the author is told once.
@@ -145,9 +145,9 @@ async fn a_sensor_is_unmapped_by_a_tombstone() {
     bot.answers(OWNER, "/unmap_sensor 0x37", "0x37 feeds no plant.").await;
     bot.answers(OWNER, "/back", "This is the first question.").await;
     bot.answers(OWNER, "/keep", "I need to know the sensor").await;
-    bot.taps(OWNER, "0x36 · Cyril", "0x36 feeds no plant any more (was Cyril)").await;
+    bot.taps(OWNER, "0x36 · Cyril", "0x36 will feed no plant any more (now Cyril)").await;
     bot.answers(OWNER, "/back", "Which sensor is to feed no plant any more?").await;
-    bot.answers(OWNER, "36", "0x36 feeds no plant any more (was Cyril)").await;
+    bot.answers(OWNER, "36", "0x36 will feed no plant any more (now Cyril)").await;
     bot.answers(OWNER, "/n", "Your mapping was not sent; please use /unmap_sensor to re-try.")
         .await;
     bot.answers(OWNER, "/unmap_sensor 0x36", "Please confirm your mapping entry.").await;
@@ -217,7 +217,7 @@ async fn a_mapping_to_an_undescribed_plant_is_shown_by_its_number() {
     .await;
     let asked = bot.answers(OWNER, "/unmap_sensor", "Which sensor").await;
     assert_eq!(labels(&asked)[..3], ["0x36 · Cyril", "0x39 · plant 9", "Zebra · plant 9"]);
-    bot.taps(OWNER, "Zebra · plant 9", "Zebra feeds no plant any more (was plant 9)").await;
+    bot.taps(OWNER, "Zebra · plant 9", "Zebra will feed no plant any more (now plant 9)").await;
     bot.answers(OWNER, "/y", SAVED).await;
     bot.stop().await;
 }

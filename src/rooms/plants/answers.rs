@@ -10,8 +10,7 @@ use super::chat::{Ask, Known, PlantCard, PlantChat, filter_of, mapping, stored, 
 use super::lookup::PlantRow;
 use super::sensors::{SensorOffer, Situation};
 use super::{care, history, lookup, outlook, sensors};
-use crate::kernel::settings::Unit;
-use crate::kernel::time::DAY_MS;
+use crate::kernel::time::{DAY_MS, Sight};
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::StoreError;
 
@@ -24,13 +23,19 @@ impl Answers for PlantChat {
     ) -> BoxFuture<'a, Result<Known, StoreError>> {
         Box::pin(async move {
             match ask {
-                Ask::List(typed) => list(db, typed, asker.settings.unit).await,
+                Ask::List(typed) => list(db, typed, asker).await,
                 Ask::Show(typed) if typed.is_empty() => Ok(Known::Nothing),
                 Ask::Show(typed) => show(db, typed).await,
-                Ask::Inline { typed, given } => inline(db, typed, *given).await,
-                Ask::History(span) => past(db, &span.plant, span.ms()).await,
+                Ask::Inline { typed, given } => inline(db, typed, *given, asker.sight).await,
+                Ask::History(span) => {
+                    let past = past(db, &span.plant, span.ms()).await?;
+                    or_unclear(db, past, &span.typed).await
+                }
                 Ask::Export(typed) => past(db, typed, DAYS_MAX * DAY_MS).await,
-                Ask::Watered(told) => watered(db, &told.plant).await,
+                Ask::Watered(told) => {
+                    let waterings = watered(db, &told.plant).await?;
+                    or_unclear(db, waterings, &told.typed).await
+                }
                 Ask::Sensors => Ok(Known::Sensors(sensors::overview(db).await?)),
                 Ask::Begin(opening) => Ok(Known::Opened(opened(db, opening).await?)),
                 Ask::Answer(draft, answer) => {
@@ -43,13 +48,13 @@ impl Answers for PlantChat {
     }
 }
 
-async fn list(db: &mut SqliteConnection, typed: &str, unit: Unit) -> Result<Known, StoreError> {
-    let filter = match filter_of(typed, unit) {
+async fn list(db: &mut SqliteConnection, typed: &str, asker: &Asker) -> Result<Known, StoreError> {
+    let filter = match filter_of(typed, asker.settings.unit) {
         Some(Err(_)) => return Ok(Known::Nothing),
         Some(Ok(filter)) => Some(filter),
         None => None,
     };
-    Ok(Known::Plants(lookup::list(db, filter.as_ref()).await?))
+    Ok(Known::Plants(lookup::list(db, filter.as_ref(), asker.sight).await?))
 }
 
 async fn show(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreError> {
@@ -73,9 +78,14 @@ async fn card(db: &mut SqliteConnection, plant: &PlantRow) -> Result<PlantCard, 
 }
 
 /// A page of plants to pick from, with their cards.
-async fn inline(db: &mut SqliteConnection, typed: &str, given: u32) -> Result<Known, StoreError> {
+async fn inline(
+    db: &mut SqliteConnection,
+    typed: &str,
+    given: u32,
+    sight: Sight,
+) -> Result<Known, StoreError> {
     // One more tells whether there is another page.
-    let mut rows = lookup::called(db, typed, given, u32::from(PAGE) + 1).await?;
+    let mut rows = lookup::called(db, typed, sight, given, u32::from(PAGE) + 1).await?;
     let is_last = rows.len() <= usize::from(PAGE);
     rows.truncate(PAGE.into());
     let mut plants = Vec::new();
@@ -84,6 +94,21 @@ async fn inline(db: &mut SqliteConnection, typed: &str, given: u32) -> Result<Kn
         plants.push((row, card));
     }
     Ok(Known::Called { plants, is_last })
+}
+
+/// What is known, unless that is no plant and the first words of what was typed are one: then those
+/// behind it mean nothing.
+async fn or_unclear(
+    db: &mut SqliteConnection,
+    known: Known,
+    typed: &str,
+) -> Result<Known, StoreError> {
+    match &known {
+        Known::Past(found, _) | Known::Waterings(found, _) if found.is_nothing() => {}
+        _ => return Ok(known),
+    }
+    let named = lookup::named_before(db, typed).await?;
+    Ok(named.map_or(known, |(plant, rest)| Known::Unclear { plant: plant.given_name, rest }))
 }
 
 /// The time that ends with the plant's newest reading.
@@ -113,7 +138,7 @@ async fn watered(db: &mut SqliteConnection, typed: &str) -> Result<Known, StoreE
 async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, StoreError> {
     Ok(match opening {
         Opening::Plant(typed) => {
-            let offers = lookup::offers(db).await?;
+            let offers = lookup::offers(db, 0).await?;
             let found = match typed.as_str() {
                 "" => None,
                 typed => Some(lookup::find_soon(db, &update::split(typed).0).await?),
@@ -124,19 +149,19 @@ async fn opened(db: &mut SqliteConnection, opening: &Opening) -> Result<Opened, 
             let sensors = sensors::offers(db).await?;
             let (sensor, plant) = mapping::split(typed, &sensors);
             let situation = situation(db, sensor, &sensors, plant).await?;
-            Opened::Mapping(sensors, lookup::offers(db).await?, situation)
+            Opened::Mapping(sensors, lookup::offers(db, 0).await?, situation)
         }
         Opening::Sensor(sensor) => {
             let sensors = sensors::offers(db).await?;
             let situation = situation(db, sensor, &sensors, "").await?;
-            Opened::Mapping(sensors, lookup::offers(db).await?, situation)
+            Opened::Mapping(sensors, lookup::offers(db, 0).await?, situation)
         }
         Opening::Delete(typed) => {
             let found = match typed.as_str() {
                 "" => None,
                 typed => Some(sensors::plant_with_sensors(db, typed).await?),
             };
-            Opened::Delete(lookup::offers(db).await?, found)
+            Opened::Delete(lookup::offers(db, 0).await?, found)
         }
         Opening::Unmap(typed) => {
             let sensors = sensors::mapped_offers(db).await?;
@@ -163,6 +188,7 @@ async fn look(db: &mut SqliteConnection, need: Need) -> Result<Looked, StoreErro
     Ok(match need {
         Need::Nothing => Looked::Nothing,
         Need::Plant(typed) => Looked::Plant(lookup::find_soon(db, &typed).await?),
+        Need::Offers(page) => Looked::Offers(lookup::offers(db, page).await?),
         Need::Now(plant_id) => Looked::Now(lookup::by_id_soon(db, plant_id).await?),
         Need::WithSensors(typed) => {
             let (found, sensors) = sensors::plant_with_sensors(db, &typed).await?;

@@ -5,7 +5,7 @@
 //! `rules::watering` has a row, and no other has. So the rows depend on the buckets and the
 //! watermark alone, not on the steps in which they came.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
@@ -370,6 +370,32 @@ pub async fn waterings(
     let said: Vec<i64> = all.iter().filter(|it| it.is_said).map(|it| it.at_ms).collect();
     let is_known = |found_ms: i64| said.iter().any(|said_ms| watering::is_same(*said_ms, found_ms));
     Ok(all.into_iter().filter(|it| it.is_said || !is_known(it.at_ms)).collect())
+}
+
+/// The newest watering of each of these plants since the time that stands beside it, of those that
+/// have one.
+pub(super) async fn newest_since(
+    db: &mut SqliteConnection,
+    plants: &[(i32, i64)],
+) -> Result<BTreeMap<i32, i64>, StoreError> {
+    if plants.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let newest: Vec<(i32, i64)> = sqlx::query_as(
+        "with plant (id, from_ms) as materialized (
+            select value ->> 0, value ->> 1 from json_each(?))
+         select plant_id, max(at_ms)
+           from (select plant_id, at_ms from plant cross join plant_watering_said on plant_id = id
+                  where at_ms >= from_ms
+                 union all
+                 select plant_id, at_ms from plant cross join plant_watering_found on plant_id = id
+                  where at_ms >= from_ms)
+          group by plant_id",
+    )
+    .bind(serde_json::to_string(plants)?)
+    .fetch_all(db)
+    .await?;
+    Ok(newest.into_iter().collect())
 }
 
 /// The plants that were watered since a time, and when each was last; the newest first, at most

@@ -1,22 +1,29 @@
 //! The SQL of questions about plants. Each runs inside one read transaction.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
 use super::METADATA;
 use super::filter::Filter;
+use super::rules::state::State;
 use super::types::PlantId;
 use super::wire::Houseplant;
-use crate::kernel::picture::Overview;
+use crate::kernel::paging::Page;
+use crate::kernel::time::Sight;
 use crate::store::{StoreError, publication};
 
 /// Plants that a list names; it says how many more there are.
 pub const LIST_LIMIT: i64 = 50;
+/// Plants on one page of those to choose from.
+const OFFERS_LIMIT: i64 = 8;
 /// Plants offered when a name fits several.
 const MATCH_LIMIT: i64 = 8;
 /// Names suggested when none fits.
 const NEAREST_LIMIT: usize = 3;
+/// Words of a plant's name that are looked for before others: each takes a look-up.
+const NAME_WORDS: usize = 12;
 /// A name is suggested when it is at least this similar (Jaro-Winkler, 0 to 1).
 const NEAREST_SIMILARITY: f64 = 0.7;
 
@@ -53,6 +60,13 @@ pub struct Found {
     pub unnamed_event_ms: Option<i64>,
 }
 
+impl Found {
+    /// Neither a plant nor readings of one.
+    pub fn is_nothing(&self) -> bool {
+        self.matches.is_empty() && self.unnamed_event_ms.is_none()
+    }
+}
+
 /// Looks a plant up by id or, without case, by given name.
 pub async fn find(db: &mut SqliteConnection, typed: &str) -> Result<Found, StoreError> {
     if let Ok(plant_id) = typed.trim().parse::<i32>()
@@ -70,14 +84,45 @@ pub async fn find(db: &mut SqliteConnection, typed: &str) -> Result<Found, Store
             return Ok(Found { unnamed_event_ms, ..Found::default() });
         }
     }
-    let matches: Vec<PlantRow> = sqlx::query_as(&format!(
-        "{PLANT_ROW} where p.name_key = ? order by p.plant_id limit {MATCH_LIMIT}"
-    ))
-    .bind(name_key(typed))
-    .fetch_all(&mut *db)
-    .await?;
+    let matches = called_exactly(db, typed).await?;
     let nearest = if matches.is_empty() { nearest(db, typed).await? } else { Vec::new() };
     Ok(Found { matches, nearest, unnamed_event_ms: None })
+}
+
+async fn called_exactly(
+    db: &mut SqliteConnection,
+    name: &str,
+) -> Result<Vec<PlantRow>, StoreError> {
+    Ok(sqlx::query_as(&format!(
+        "{PLANT_ROW} where p.name_key = ? order by p.plant_id limit {MATCH_LIMIT}"
+    ))
+    .bind(name_key(name))
+    .fetch_all(db)
+    .await?)
+}
+
+/// The plant that the first words of what was typed name, as many of them as do, and those behind
+/// it.
+pub async fn named_before(
+    db: &mut SqliteConnection,
+    typed: &str,
+) -> Result<Option<(PlantRow, String)>, StoreError> {
+    let words: Vec<&str> = typed.split_whitespace().collect();
+    for count in (1..words.len().min(NAME_WORDS + 1)).rev() {
+        let name = words[..count].join(" ");
+        let plant = match name.parse::<PlantId>() {
+            Ok(plant_id) => by_id(db, plant_id.get()).await?,
+            Err(_) => None,
+        };
+        let plant = match plant {
+            Some(plant) => Some(plant),
+            None => called_exactly(db, &name).await?.into_iter().next(),
+        };
+        if let Some(plant) = plant {
+            return Ok(Some((plant, words[count..].join(" "))));
+        }
+    }
+    Ok(None)
 }
 
 pub async fn by_id(
@@ -184,29 +229,57 @@ fn similarity(wanted: &str, name: &str) -> f64 {
 /// Plants that pass a filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// By name.
+    /// Those in need first, then by name; no more than a list names.
     pub rows: Vec<PlantRow>,
-    /// How many there are in all.
-    pub total: i64,
-    /// Those furthest out of their band, or nearest to its edges, as many as a picture shows.
-    pub neediest: Vec<PlantRow>,
+    /// How many of all are how, the worst first; none is there of which there is no plant.
+    pub counts: Vec<(State, i64)>,
 }
 
-/// The condition of a filter, and its limit.
+impl Listed {
+    /// How many there are in all.
+    pub fn total(&self) -> i64 {
+        self.counts.iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// The condition of a filter, whose limit is `?2`, and that limit.
 fn condition(filter: Option<&Filter>) -> (String, f32) {
     match filter {
         // Both come from fixed lists of our own, never from what was typed.
         Some(filter) => {
-            (format!("where p.{} {} ?", filter.column(), filter.operator()), filter.limit)
+            (format!("where p.{} {} ?2", filter.column(), filter.operator()), filter.limit)
         }
-        None => ("where ? is not null".to_owned(), 0.0),
+        None => ("where ?2 is not null".to_owned(), 0.0),
     }
 }
 
-/// Those furthest out of their band first, then those nearest to its edges; at last those that were
-/// never read.
-pub(super) const BY_NEED: &str = "l.moisture is null,
-    min(l.moisture - p.moisture_low * 1000, p.moisture_high * 1000 - l.moisture), p.plant_id";
+/// How a plant is, as `rules::state` has it: its place in [`State::ALL`]. What was read before `?1`
+/// is silent. Values are whole thousandths and limits are rounded to such: half a one decides the
+/// same, and `round` would take as long as all the rest.
+pub(super) const STATE: &str = "case
+    when l.event_ms is null then 5
+    when l.event_ms < ?1 then 4
+    when l.temperature + 0.5 < p.temperature_low * 1000 then 0
+    when l.temperature - 0.5 > p.temperature_high * 1000 then 1
+    when l.moisture + 0.5 < p.moisture_low * 1000 then 2
+    when l.moisture - 0.5 > p.moisture_high * 1000 then 3
+    else 6 end";
+
+/// By state; those that were furthest out of a band first, then by name.
+pub(super) static BY_NEED: LazyLock<String> = LazyLock::new(|| {
+    let inside = |value: &str| {
+        let (low, high) = (format!("p.{value}_low * 1000"), format!("p.{value}_high * 1000"));
+        format!("min(0, l.{value} + 0.5 - {low}, {high} - l.{value} + 0.5)")
+    };
+    let (warm, wet) = (inside("temperature"), inside("moisture"));
+    format!("{STATE}, {warm}, {wet}, p.name_key, p.plant_id")
+});
+
+/// The condition that a plant is in one of these states.
+pub(super) fn is_one_of(states: &[State]) -> String {
+    let places: Vec<String> = states.iter().map(|state| (*state as u8).to_string()).collect();
+    format!("({STATE}) in ({})", places.join(", "))
+}
 
 /// Plants that have what was typed in one of their names, or as their id: all of them if that is
 /// nothing. Those called so come first, then those whose given name begins so, then those in need.
@@ -214,18 +287,21 @@ pub(super) const BY_NEED: &str = "l.moisture is null,
 pub async fn called(
     db: &mut SqliteConnection,
     typed: &str,
+    sight: Sight,
     skip: u32,
     limit: u32,
 ) -> Result<Vec<PlantRow>, StoreError> {
     Ok(sqlx::query_as(&format!(
         "{PLANT_ROW}
-          where instr(p.name_key, ?1) > 0
-             or instr(lower(p.common_name), ?1) > 0 or instr(p.common_name, ?2) > 0
-             or instr(lower(p.scientific_name), ?1) > 0 or instr(p.scientific_name, ?2) > 0
-             or cast(p.plant_id as text) = ?2
-          order by p.name_key <> ?1, instr(p.name_key, ?1) <> 1, {BY_NEED}
-          limit ?3 offset ?4"
+          where instr(p.name_key, ?2) > 0
+             or instr(lower(p.common_name), ?2) > 0 or instr(p.common_name, ?3) > 0
+             or instr(lower(p.scientific_name), ?2) > 0 or instr(p.scientific_name, ?3) > 0
+             or cast(p.plant_id as text) = ?3
+          order by p.name_key <> ?2, instr(p.name_key, ?2) <> 1, {}
+          limit ?4 offset ?5",
+        *BY_NEED
     ))
+    .bind(sight.silent_before_ms())
     .bind(name_key(typed))
     .bind(typed.trim())
     .bind(limit)
@@ -237,38 +313,47 @@ pub async fn called(
 pub async fn list(
     db: &mut SqliteConnection,
     filter: Option<&Filter>,
+    sight: Sight,
 ) -> Result<Listed, StoreError> {
-    let (condition, bound) = condition(filter);
-    let count: String = format!("select count(*) from plant p {condition}");
-    let total = sqlx::query_scalar(&count).bind(bound).fetch_one(&mut *db).await?;
-    let rows = sqlx::query_as(&format!(
-        "{PLANT_ROW} {condition} order by p.name_key, p.plant_id limit {LIST_LIMIT}"
+    let (condition, limit) = condition(filter);
+    let places: Vec<(i64, i64)> = sqlx::query_as(&format!(
+        "select {STATE}, count(*) from plant p left join plant_latest l using (plant_id)
+          {condition} group by 1 order by 1"
     ))
-    .bind(bound)
+    .bind(sight.silent_before_ms())
+    .bind(limit)
     .fetch_all(&mut *db)
     .await?;
-    let neediest = sqlx::query_as(&format!(
-        "{PLANT_ROW} {condition} order by {BY_NEED} limit {}",
-        Overview::GAUGES_MAX
+    let state = |(place, count)| Some((*State::ALL.get(usize::try_from(place).ok()?)?, count));
+    let rows = sqlx::query_as(&format!(
+        "{PLANT_ROW} {condition} order by {} limit {LIST_LIMIT}",
+        *BY_NEED
     ))
-    .bind(bound)
+    .bind(sight.silent_before_ms())
+    .bind(limit)
     .fetch_all(db)
     .await?;
-    Ok(Listed { rows, total, neediest })
+    Ok(Listed { rows, counts: places.into_iter().filter_map(state).collect() })
 }
 
-/// A few plants to choose from, and the smallest id that is free: no plant's, and none whose past
+/// A page of plants to choose from, and the smallest id that is free: no plant's, and none whose past
 /// would be taken for the new plant's.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Offers {
     pub plants: Vec<(i32, String)>,
+    pub page: Page,
     pub free_id: i32,
 }
 
-pub async fn offers(db: &mut SqliteConnection) -> Result<Offers, StoreError> {
-    let plants = sqlx::query_as("select plant_id, given_name from plant order by plant_id limit 6")
-        .fetch_all(&mut *db)
-        .await?;
+pub async fn offers(db: &mut SqliteConnection, page: i64) -> Result<Offers, StoreError> {
+    let total = sqlx::query_scalar("select count(*) from plant").fetch_one(&mut *db).await?;
+    let page = Page::of(page, total, OFFERS_LIMIT);
+    let plants =
+        sqlx::query_as("select plant_id, given_name from plant order by plant_id limit ? offset ?")
+            .bind(OFFERS_LIMIT)
+            .bind(page.skipped(OFFERS_LIMIT))
+            .fetch_all(&mut *db)
+            .await?;
     let free_id = sqlx::query_scalar(
         "with recursive candidate (id) as (
             select 0
@@ -282,5 +367,83 @@ pub async fn offers(db: &mut SqliteConnection) -> Result<Offers, StoreError> {
     )
     .fetch_one(db)
     .await?;
-    Ok(Offers { plants, free_id })
+    Ok(Offers { plants, page, free_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, Urgency};
+
+    /// 2026-11-28 14:20 UTC.
+    const NOW_MS: i64 = 1_795_875_600_000;
+    const SIGHT: Sight = Sight { now_ms: NOW_MS, silent_after_ms: 600_000 };
+
+    /// Plants of all sorts: on the edges of their bands, out of one or both, silent, never read.
+    async fn fill(db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let mut plant_id = 0;
+        for moisture in [None, Some(29_999), Some(20_000), Some(30_100), Some(60_000), Some(60_001)]
+        {
+            for temperature in [14_999, 10_000, 15_000, 30_000, 30_001, 40_000] {
+                for age_ms in [0, 600_000, 600_001] {
+                    sqlx::query(
+                        "insert into plant (plant_id, given_name, name_key, common_name,
+                            scientific_name, temperature_low, temperature_high, moisture_low,
+                            moisture_high, record_partition, record_offset, record_ts_ms)
+                         values (?1, ?2, ?2, '', '', 15, 30, ?3, 60, 0, 0, 0)",
+                    )
+                    .bind(plant_id)
+                    .bind(format!("fern {}", plant_id * 37 % 100))
+                    // Not exact in binary: neither is out of the band at 30.1 %.
+                    .bind(if plant_id % 2 == 0 { 30.0 } else { 30.1f32 })
+                    .execute(&mut *db)
+                    .await?;
+                    if let Some(moisture) = moisture {
+                        sqlx::query("insert into plant_latest values (?, ?, 0, 0, ?, ?)")
+                            .bind(plant_id)
+                            .bind(NOW_MS - age_ms)
+                            .bind(moisture)
+                            .bind(temperature)
+                            .execute(&mut *db)
+                            .await?;
+                    }
+                    plant_id += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How far a plant's newest reading lies out of its bands, temperature first.
+    fn inside(row: &PlantRow) -> Option<(i64, i64)> {
+        let bands = row.bands();
+        let inside = |value: i64, (low, high): (i64, i64)| (value - low).min(high - value).min(0);
+        let warm = inside(row.temperature?, bands.temperature);
+        Some((warm, inside(row.moisture?, bands.moisture)))
+    }
+
+    #[tokio::test]
+    async fn sql_has_the_states_of_the_rules_and_puts_those_in_need_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let read = store.write(Urgency::People, |db| {
+            Box::pin(async move {
+                fill(db).await?;
+                let by_need = format!("{PLANT_ROW} order by {}", *BY_NEED);
+                let all = sqlx::query_as(&by_need).bind(SIGHT.silent_before_ms());
+                let rows: Vec<PlantRow> = all.fetch_all(&mut *db).await?;
+                Ok((rows, list(db, None, SIGHT).await?))
+            })
+        });
+        let (rows, listed) = read.await.unwrap();
+        let key = |row: &PlantRow| {
+            (State::of(row, SIGHT), inside(row), row.given_name.clone(), row.plant_id)
+        };
+        assert!(rows.is_sorted_by_key(key), "{:?}", rows.iter().map(key).collect::<Vec<_>>());
+        let of_rules = |wanted: State| rows.iter().filter(|row| key(row).0 == wanted).count();
+        let counted = State::ALL.map(|state| (state, i64::try_from(of_rules(state)).unwrap()));
+        assert!(counted.iter().all(|(_, count)| *count > 0), "{counted:?}");
+        assert_eq!(listed.counts, counted);
+        assert_eq!(listed.rows, rows[..50]);
+    }
 }

@@ -6,8 +6,9 @@ use sqlx::SqliteConnection;
 
 use super::care::{self, Watered};
 use super::chat::{board as lines, daily as words};
-use super::lookup::{BY_NEED, PLANT_ROW, PlantRow};
+use super::lookup::{BY_NEED, PLANT_ROW, PlantRow, is_one_of};
 use super::outlook::{self, Soon};
+use super::rules::state::State;
 use super::sensors::{self, Mapped, Portion};
 use crate::kernel::board::Board;
 use crate::kernel::text::Text;
@@ -50,10 +51,9 @@ pub struct Day {
     pub sensors: Portion<Mapped>,
 }
 
-/// A plant that was read since `?1`; `p` is the plant, `l` its newest reading.
-const FRESH: &str = "l.event_ms >= ?1";
-const WITHIN: &str = "l.moisture between p.moisture_low * 1000 and p.moisture_high * 1000
-    and l.temperature between p.temperature_low * 1000 and p.temperature_high * 1000";
+/// What needs care, and of what nobody knows how it is.
+const OUTSIDE: [State; 4] = [State::Cold, State::Hot, State::Dry, State::Wet];
+const UNKNOWN: [State; 2] = [State::Silent, State::Unread];
 const ALERTED: &str = "exists (select 1 from plant_life f
     where f.plant_id = p.plant_id and f.phase = 'firing')";
 const ALERTED_SILENT: &str = "exists (select 1 from plant_life f
@@ -77,32 +77,29 @@ pub(super) fn board(
         if total == 0 {
             return Ok(Board { lines: vec![lines::none()], total });
         }
-        let rows: Vec<PlantRow> = sqlx::query_as(&format!(
-            "{PLANT_ROW}
-              order by case when {FRESH} and {WITHIN} then 3 when {FRESH} then 0
-                            when l.event_ms is null then 2 else 1 end,
-                       {BY_NEED}
-              limit {LINES_MAX}"
-        ))
-        .bind(sight.silent_before_ms())
-        .fetch_all(db)
-        .await?;
+        let rows: Vec<PlantRow> =
+            sqlx::query_as(&format!("{PLANT_ROW} order by {} limit {LINES_MAX}", *BY_NEED))
+                .bind(sight.silent_before_ms())
+                .fetch_all(db)
+                .await?;
         Ok(Board { lines: rows.iter().map(|row| lines::line(row, sight)).collect(), total })
     })
 }
 
 async fn day(db: &mut SqliteConnection, sight: Sight) -> Result<Day, StoreError> {
     let (now_ms, since_ms) = (sight.now_ms, sight.silent_before_ms());
+    let (outside, unknown) = (is_one_of(&OUTSIDE), is_one_of(&UNKNOWN));
     let counts = sqlx::query_as(&format!(
-        "select count(*) as total, count(*) filter (where {FRESH}) as fresh,
-                count(*) filter (where {FRESH} and {WITHIN} and not {ALERTED}) as well
-           from plant p left join plant_latest l using (plant_id)"
+        "select count(*) as total, count(*) filter (where not {unknown}) as fresh,
+                count(*) filter (where {} and not {ALERTED}) as well
+           from plant p left join plant_latest l using (plant_id)",
+        is_one_of(&[State::Fine])
     ))
     .bind(since_ms)
     .fetch_one(&mut *db)
     .await?;
-    let outside = format!("{FRESH} and not ({WITHIN}) and not {ALERTED}");
-    let unknown = format!("(l.event_ms is null or l.event_ms < ?1) and not {ALERTED_SILENT}");
+    let outside = format!("{outside} and not {ALERTED}");
+    let unknown = format!("{unknown} and not {ALERTED_SILENT}");
     let soon = outlook::soon(db, now_ms, now_ms + AHEAD_MS).await?;
     let watered = care::watered_since(db, now_ms - BEHIND_MS, COUNTED).await?;
     let silent = sensors::fallen_silent(db, since_ms, COUNTED).await?;
@@ -117,7 +114,7 @@ async fn day(db: &mut SqliteConnection, sight: Sight) -> Result<Day, StoreError>
     })
 }
 
-/// The plants for which one of our own conditions holds, by name.
+/// The plants for which one of our own conditions holds, those in need first.
 async fn plants(
     db: &mut SqliteConnection,
     condition: &str,
@@ -130,7 +127,8 @@ async fn plants(
     .fetch_one(&mut *db)
     .await?;
     let shown = sqlx::query_as(&format!(
-        "{PLANT_ROW} where {condition} order by p.name_key, p.plant_id limit {NAMED}"
+        "{PLANT_ROW} where {condition} order by {} limit {NAMED}",
+        *BY_NEED
     ))
     .bind(since_ms)
     .fetch_all(db)

@@ -9,6 +9,7 @@ use crate::kernel::when;
 use crate::rooms::plants::chat::button;
 
 pub mod forecast;
+pub mod state;
 pub mod watering;
 
 use forecast::Forecast;
@@ -31,8 +32,10 @@ pub struct DryWindow {
     pub low_count: i64,
 }
 
-/// The alert of a closed window, if it has more than `limit` low readings.
-pub fn dry(window: &DryWindow, limit: i64) -> Option<Alert> {
+/// The alert of a closed window, if it has more than `limit` low readings. It says when the plant was
+/// watered last, if that is known to be after the window began: the count is right, and the plant
+/// may be well by now.
+pub fn dry(window: &DryWindow, limit: i64, watered_ms: Option<i64>) -> Option<Alert> {
     if window.low_count <= limit {
         return None;
     }
@@ -41,6 +44,14 @@ pub fn dry(window: &DryWindow, limit: i64) -> Option<Alert> {
         .plain(format!("{} low readings, ", window.low_count))
         .span(window.start_ms, window.end_ms)
         .plain(format!(": below {} % moisture.", window.moisture_low));
+    let text = match watered_ms.filter(|watered_ms| *watered_ms >= window.start_ms) {
+        Some(watered_ms) => text
+            .line()
+            .plain("💧 Watered ")
+            .moment(watered_ms)
+            .plain("; this window began before that."),
+        None => text,
+    };
     let brief = Text::of("🥀 ")
         .bold(&window.given_name)
         .plain(" was dry, ")
@@ -214,12 +225,26 @@ mod tests {
 
     #[test]
     fn more_than_the_limit_is_dry() {
-        assert_eq!(dry(&window(120), 120), None);
-        let alert = dry(&window(121), 120).unwrap();
+        assert_eq!(dry(&window(120), 120, None), None);
+        let alert = dry(&window(121), 120, None).unwrap();
         assert_eq!((alert.subject.as_str(), alert.event_ms), ("0", 21_600_000));
         assert_eq!(
             alert.text.to_plain().lines().next().unwrap(),
             "🥀 Cyril the Dwarf Umbrella Tree (Schefflera arboricola) is looking pretty dry..."
         );
+    }
+
+    #[test]
+    fn what_was_watered_since_its_window_began_says_so_below_the_contracts_words() {
+        let said = |watered_ms| dry(&window(121), 120, Some(watered_ms)).unwrap();
+        let alert = said(5 * HOUR_MS);
+        let plain = dry(&window(121), 120, None).unwrap();
+        let expected = format!(
+            "{}\n💧 Watered Thu 1 Jan 05:00; this window began before that.",
+            plain.text.to_plain()
+        );
+        assert_eq!(alert.text.to_plain(), expected);
+        assert_eq!((&alert.brief, alert.event_ms), (&plain.brief, plain.event_ms));
+        assert_eq!(said(-1), plain);
     }
 }

@@ -66,8 +66,8 @@ fn by_any_sequence_a_chat_sees_one_card_each_and_ends_only_of_what_began() {
 }
 
 async fn silences(world: &World) -> i64 {
-    let read = world.store.read(|db| Box::pin(async move { alerts::silences(db, 0).await }));
-    read.await.unwrap().0
+    let read = world.store.read(|db| Box::pin(async move { alerts::silenced(db).await }));
+    read.await.unwrap()
 }
 
 fn block_on(test: impl Future<Output = ()>) {

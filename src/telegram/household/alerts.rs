@@ -2,19 +2,28 @@
 //! its own.
 
 use crate::kernel::card;
-use crate::kernel::chat::{Incoming, Keyboard, Snapshot, Standing};
+use crate::kernel::chat::{Button, Incoming, Keyboard, Snapshot, Standing};
 use crate::kernel::effect::{AlertsChange, Effect, Say};
+use crate::kernel::paging::Page;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::store::alerts::{Recorded, Silence};
 
 /// The data of the button that sends alerts to the place where it is.
 pub(super) const HERE: &str = "house:alerts:here";
+/// Turns a page: that of what lasts, and that of what is silenced.
+const TURN: &str = "house:alerts:page:";
+/// What lasts, and what is silenced, on one page.
+pub(super) const PAGE_SIZE: i64 = 10;
 
 /// What somebody wants of the alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    List,
+    /// At these pages of what lasts and of what is silenced.
+    List {
+        lasting: i64,
+        silenced: i64,
+    },
     Here,
     Off,
     /// A word after the command that we do not know.
@@ -24,22 +33,36 @@ pub enum Wish {
 impl Wish {
     pub(super) fn of(typed: &str) -> Wish {
         match typed.trim().to_lowercase().as_str() {
-            "" => Wish::List,
+            "" => Wish::List { lasting: 0, silenced: 0 },
             "here" | "on" => Wish::Here,
             "off" => Wish::Off,
             _ => Wish::Unclear,
         }
     }
+
+    /// The pages that a button's data names.
+    pub(super) fn of_button(data: &str) -> Option<Wish> {
+        let (lasting, silenced) = data.strip_prefix(TURN)?.split_once(':')?;
+        Some(Wish::List { lasting: lasting.parse().ok()?, silenced: silenced.parse().ok()? })
+    }
+}
+
+/// A page of what lasts or is silenced, how many there are in all, and which page it is.
+#[derive(Debug)]
+pub(super) struct Shown<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) total: i64,
+    pub(super) page: Page,
 }
 
 /// What the store knows of alerts.
 #[derive(Debug)]
 pub struct Overview {
     pub(super) newest: Vec<Recorded>,
-    /// What lasts now: how many, and some of them in a line each.
-    pub(super) lasting: (i64, Vec<Text>),
-    /// What is told no more, as `lasting`.
-    pub(super) silences: (i64, Vec<Silence>),
+    /// What lasts now, in a line each.
+    pub(super) lasting: Shown<Text>,
+    /// What is told no more.
+    pub(super) silences: Shown<Silence>,
     /// They come to the place that asks.
     pub(super) subscribed: bool,
 }
@@ -53,9 +76,14 @@ pub(super) fn decide(
     let (place, subscribed) = (incoming.place, overview.subscribed);
     let here = if place.thread_id.is_some() { "this topic" } else { "this chat" };
     let change = match wish {
-        Wish::List => {
-            let list = Say::new(list(overview, here, incoming, snapshot));
-            return vec![Effect::Say(list.with(ways_out(overview, snapshot)))];
+        Wish::List { .. } => {
+            let say = Say::new(list(overview, here, incoming, snapshot));
+            let say = say.with(buttons(overview, snapshot));
+            // A page is turned in place.
+            return vec![match incoming.press() {
+                Some((_, message_id, _)) => Effect::Edit { message_id, say },
+                None => Effect::Say(say),
+            }];
         }
         Wish::Unclear => {
             let words = "I know /alerts, which lists the newest, /alerts here, which sends them \
@@ -88,16 +116,26 @@ fn may_change(incoming: &Incoming, snapshot: &Snapshot) -> bool {
     }
 }
 
-/// A button for each silence.
-fn ways_out(overview: &Overview, snapshot: &Snapshot) -> Keyboard {
+/// A button for each silence that is shown, and those that turn pages.
+fn buttons(overview: &Overview, snapshot: &Snapshot) -> Keyboard {
+    let (lasting, silenced) = (overview.lasting.page, overview.silences.page);
+    let turn = |of: &str, label: &str, (lasting, silenced): (i64, i64)| {
+        Button::new(format!("{label} {of}"), format!("{TURN}{lasting}:{silenced}"))
+    };
+    let mut rows = vec![
+        lasting.turns(|label, page| turn("Lasting", label, (page, silenced.number))),
+        silenced.turns(|label, page| turn("Silenced", label, (lasting.number, page))),
+    ];
+    rows.retain(|row| !row.is_empty());
     if !snapshot.standing.may_edit() {
-        return Keyboard::new();
+        return rows;
     }
     let button = |silence: &Silence| {
         let brief = silence.brief.clone().told_in(&snapshot.settings, snapshot.time_zone);
         vec![card::tell_again(&silence.about, &brief)]
     };
-    overview.silences.1.iter().map(button).collect()
+    rows.extend(overview.silences.rows.iter().map(button));
+    rows
 }
 
 fn list(overview: &Overview, here: &str, incoming: &Incoming, snapshot: &Snapshot) -> Text {
@@ -113,13 +151,15 @@ fn list(overview: &Overview, here: &str, incoming: &Incoming, snapshot: &Snapsho
         text = text.below(brief.plain(format!(" · {age}")));
     }
     let of_chat = |line: &Text| line.clone().told_in(&snapshot.settings, snapshot.time_zone);
-    if lasting.0 > 0 {
-        text = text.line().below(Text::new().bold(format!("{} last now", lasting.0)));
-        text = lasting.1.iter().map(of_chat).fold(text, Text::below);
+    if lasting.total > 0 {
+        let heading = format!("{} last now{}", lasting.total, lasting.page.words());
+        text = text.line().below(Text::new().bold(heading));
+        text = lasting.rows.iter().map(of_chat).fold(text, Text::below);
     }
-    if silences.0 > 0 {
-        text = text.line().below(Text::new().bold(format!("🔕 {} silenced", silences.0)));
-        let briefs = silences.1.iter().map(|silence| of_chat(&silence.brief));
+    if silences.total > 0 {
+        let heading = format!("🔕 {} silenced{}", silences.total, silences.page.words());
+        text = text.line().below(Text::new().bold(heading));
+        let briefs = silences.rows.iter().map(|silence| of_chat(&silence.brief));
         text = briefs.fold(text, Text::below);
     }
     let (state, hint) = match *subscribed {

@@ -108,6 +108,7 @@ pub(super) fn tapped(incoming: Arc<Incoming>) -> Option<Ask> {
         alerts::HERE => Some(Ask::Alerts(alerts::Wish::Here)),
         data => card::Tap::of(data)
             .map(Ask::Card)
+            .or_else(|| alerts::Wish::of_button(data).map(Ask::Alerts))
             .or_else(|| Some(Ask::Settings(settings::Wish::Tapped(settings::Tap::of(data)?))))
             .or_else(|| people::Tap::of(data).map(Ask::Remove)),
     }
@@ -132,9 +133,21 @@ pub(super) fn help(incoming: &Incoming, snapshot: &Snapshot) -> Text {
     }
     let text = text.line().line();
     match snapshot.standing.may_edit() {
-        true => text.plain("In a conversation: /back, /skip, /cancel. Alerts come by themselves."),
+        true => with_inline(
+            text.plain("In a conversation: /back, /skip, /cancel. Alerts come by themselves."),
+            snapshot,
+        ),
         false => text.plain("Whoever wants to change something asks an owner for an invitation."),
     }
+}
+
+/// With a line on what a member may do in any chat, where inline mode is on.
+pub(super) fn with_inline(text: Text, snapshot: &Snapshot) -> Text {
+    if !snapshot.me.answers_inline {
+        return text;
+    }
+    let typed = format!("@{} cyril", snapshot.me.username);
+    text.line().plain("In any chat ").code(typed).plain(" finds a plant and says its card there.")
 }
 
 /// A command that nobody has, or a word of a conversation where none is going on.

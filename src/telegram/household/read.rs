@@ -3,23 +3,25 @@
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 
-use super::alerts::Overview;
+use super::alerts::{self, Overview, PAGE_SIZE, Shown};
 use super::daily::{State, Wish};
 use super::start::Door;
 use super::status::PipelineFacts;
 use super::{Ask, Household, Known, LettersPage, People, StatusFacts, invite};
 use crate::clock;
+use crate::kernel::paging::Page;
 use crate::kernel::text::Text;
 use crate::rooms;
 use crate::rooms::turn::{Answers, Asker};
 use crate::store::regular::{board, daily as store_daily};
 use crate::store::{
-    StoreError, access, alerts, cards, clock as store_clock, conversation, dead_letters, group,
-    intake, invite as store_invite, outbox, parks, past, positions, standstill,
+    StoreError, access, alerts as store_alerts, cards, clock as store_clock, conversation,
+    dead_letters, group, intake, invite as store_invite, outbox, parks, past, positions,
+    standstill,
 };
 use crate::telegram::{code, regular};
 
-/// Alerts that `/alerts` lists.
+/// The newest alerts that `/alerts` lists.
 const ALERTS_SHOWN: i64 = 10;
 
 impl Answers for Household {
@@ -31,14 +33,7 @@ impl Answers for Household {
     ) -> BoxFuture<'a, Result<Known, StoreError>> {
         Box::pin(async move {
             Ok(match ask {
-                Ask::Alerts(_) => {
-                    let newest = alerts::newest(db, ALERTS_SHOWN).await?;
-                    let places = access::subscriptions(db).await?;
-                    let lasting = cards::lasting(db, ALERTS_SHOWN).await?;
-                    let silences = alerts::silences(db, ALERTS_SHOWN).await?;
-                    let subscribed = places.contains(&asker.place);
-                    Known::Alerts(Overview { newest, lasting, silences, subscribed })
-                }
+                Ask::Alerts(wish) => Known::Alerts(overview(db, *wish, asker).await?),
                 Ask::Daily(wish) => {
                     let wanted = store_daily::of(db, asker.place.chat_id).await?;
                     // It takes a forecast of many plants.
@@ -73,6 +68,28 @@ impl Answers for Household {
             })
         })
     }
+}
+
+async fn overview(
+    db: &mut SqliteConnection,
+    wish: alerts::Wish,
+    asker: &Asker,
+) -> Result<Overview, StoreError> {
+    let (lasting, silenced) = match wish {
+        alerts::Wish::List { lasting, silenced } => (lasting, silenced),
+        alerts::Wish::Here | alerts::Wish::Off | alerts::Wish::Unclear => (0, 0),
+    };
+    let newest = store_alerts::newest(db, ALERTS_SHOWN).await?;
+    let places = access::subscriptions(db).await?;
+    let total = cards::count(db).await?;
+    let page = Page::of(lasting, total, PAGE_SIZE);
+    let rows = cards::lasting(db, page.skipped(PAGE_SIZE), PAGE_SIZE).await?;
+    let lasting = Shown { rows, total, page };
+    let total = store_alerts::silenced(db).await?;
+    let page = Page::of(silenced, total, PAGE_SIZE);
+    let rows = store_alerts::silences(db, page.skipped(PAGE_SIZE), PAGE_SIZE).await?;
+    let silences = Shown { rows, total, page };
+    Ok(Overview { newest, lasting, silences, subscribed: places.contains(&asker.place) })
 }
 
 async fn door(db: &mut SqliteConnection, code: &str, asker: &Asker) -> Result<Door, StoreError> {

@@ -97,7 +97,7 @@ impl Change {
     fn words(self) -> String {
         match self {
             Change::Zone(None) => "Times are the house's from now on.".to_owned(),
-            Change::Zone(Some(zone)) => format!("Times are {}'s from now on.", zone.name()),
+            Change::Zone(Some(zone)) => format!("Times are {}'s from now on.", zones::name(zone)),
             Change::Unit(unit) => format!("Temperatures are in {} from now on.", unit.symbol()),
             Change::Quiet(None) => "There are no quiet hours any more.".to_owned(),
             Change::Quiet(Some(quiet)) => format!("Quiet hours are {quiet} from now on."),
@@ -116,6 +116,8 @@ pub(super) fn decide(wish: &Wish, incoming: &Incoming, snapshot: &Snapshot) -> V
 enum Typed {
     Page(Page),
     Change(Change),
+    /// An offset: the zone that always has it, and cities that have it now.
+    Offset(Tz, Vec<Tz>),
     Offers(Vec<Tz>),
     Unclear,
 }
@@ -145,6 +147,7 @@ impl Typed {
         }
         match zones::meant(words.strip_prefix("zone ").unwrap_or(&words), now_ms) {
             Meant::Zone(zone) => Typed::Change(Change::Zone(Some(zone))),
+            Meant::Offset(zone, others) => Typed::Offset(zone, others),
             Meant::Offers(zones) => Typed::Offers(zones),
             Meant::Nothing => Typed::Unclear,
         }
@@ -171,23 +174,41 @@ fn typed_wish(typed: &str, snapshot: &Snapshot) -> Vec<Effect> {
     match Typed::of(typed, snapshot.pipeline_now_ms) {
         Typed::Page(of) => say(page(of, &snapshot.settings, snapshot)),
         _ if !snapshot.standing.may_edit() => say(Say::new(Text::of(NOT_YOURS))),
-        Typed::Change(change) => {
-            let settings = change.applied(snapshot.settings);
-            let mut told = page(Page::All, &settings, snapshot);
-            told.text = Text::of(change.words()).line().below(told.text);
-            vec![Effect::Settings(settings), Effect::Say(told)]
+        Typed::Change(change) => changed(change, Text::of(change.words()), &[], snapshot),
+        Typed::Offset(zone, others) => {
+            let change = Change::Zone(Some(zone));
+            let text = Text::of(change.words()).line().plain(match others.as_slice() {
+                [] => "Its clocks are not set forward in summer.",
+                _ => "It is the same all year. If your clocks are set forward in summer, tap or send \
+                      a city.",
+            });
+            changed(change, text, &others, snapshot)
         }
         Typed::Offers(zones) => {
             let text = Text::of("Which zone is ").data(quoted(typed)).plain("?");
-            let button = |zone: &Tz| {
-                let clock = when::clock(snapshot.pipeline_now_ms, *zone);
-                let label = format!("{} · {clock}", zone.name());
-                vec![Button::new(label, Change::Zone(Some(*zone)).data())]
-            };
-            say(Say::new(text).with(zones.iter().map(button).collect()))
+            say(Say::new(text).with(zone_rows(&zones, snapshot)))
         }
         Typed::Unclear => say(Say::new(unclear(typed))),
     }
+}
+
+/// The change is made: what is said of it, and the settings with zones that may be meant.
+fn changed(change: Change, words: Text, zones: &[Tz], snapshot: &Snapshot) -> Vec<Effect> {
+    let settings = change.applied(snapshot.settings);
+    let mut told = page(Page::All, &settings, snapshot);
+    told.text = words.line().below(told.text);
+    told.keyboard.splice(0..0, zone_rows(zones, snapshot));
+    vec![Effect::Settings(settings), Effect::Say(told)]
+}
+
+/// Zones to tap, with what their clocks show.
+fn zone_rows(zones: &[Tz], snapshot: &Snapshot) -> Keyboard {
+    let button = |zone: &Tz| {
+        let clock = when::clock(snapshot.pipeline_now_ms, *zone);
+        let label = format!("{} · {clock}", zones::name(*zone));
+        vec![Button::new(label, Change::Zone(Some(*zone)).data())]
+    };
+    zones.iter().map(button).collect()
 }
 
 const NOT_YOURS: &str = "Only members change the settings of this chat.";
@@ -272,12 +293,13 @@ fn zone(settings: &Settings, snapshot: &Snapshot) -> Text {
     match settings.time_zone {
         Some(zone) => {
             let clock = when::clock(snapshot.pipeline_now_ms, zone);
-            Text::new().bold(zone.name()).plain(format!(", it is {clock} there"))
+            Text::new().bold(zones::name(zone)).plain(format!(", it is {clock} there"))
         }
         None if snapshot.settings.time_zone.is_none() => {
             let zone = snapshot.time_zone;
             let clock = when::clock(snapshot.pipeline_now_ms, zone);
-            Text::new().bold(zone.name()).plain(format!(" (the house's), it is {clock} there"))
+            let name = zones::name(zone);
+            Text::new().bold(name).plain(format!(" (the house's), it is {clock} there"))
         }
         None => Text::of("the house's"),
     }

@@ -1,6 +1,7 @@
 //! `/start`: greeting members, claiming the bot with the code from the console, and coming in by
 //! an invitation.
 
+use super::commands::with_inline;
 use super::invite;
 use crate::kernel::chat::{Incoming, Person, Place, Snapshot, Standing};
 use crate::kernel::effect::{AccessChange, AlertsChange, Audience, Effect, Say};
@@ -44,10 +45,11 @@ pub(super) fn start(
 }
 
 fn greet(person: &Person, incoming: &Incoming, snapshot: &Snapshot) -> Vec<Effect> {
-    let hello = say("Hello! /help lists what I can do.");
+    let hello = Text::of("Hello! /help lists what I can do.");
     if !snapshot.standing.may_edit() || incoming.place.chat_id != person.user_id {
-        return vec![hello];
+        return vec![super::say(hello)];
     }
+    let hello = super::say(with_inline(hello, snapshot));
     let chat_id = person.user_id;
     let audience = match snapshot.standing {
         Standing::Owner => Audience::Owner,

@@ -244,10 +244,7 @@ mod tests {
             "quote": {"text": "the sentinel", "position": 0}}});
         let kept = start(&envelope(&update, "Sill_bot").unwrap(), &update).to_string();
         assert!(!kept.contains("sentinel"), "{kept}");
-        let me = crate::kernel::chat::Me {
-            username: "Sill_bot".to_owned(),
-            reads_all_group_messages: false,
-        };
+        let me = crate::kernel::chat::Me { username: "Sill_bot".to_owned(), ..Default::default() };
         let incoming = crate::telegram::parse::parse(&kept, &me).unwrap();
         assert_eq!(incoming.command(), Some(("start", "in-a")));
         assert_eq!(incoming.person.unwrap().name, "Ada L.");

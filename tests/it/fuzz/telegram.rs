@@ -106,7 +106,7 @@ static UPDATES: LazyLock<Samples> = LazyLock::new(|| {
 });
 
 fn me() -> Me {
-    Me { username: NAME.to_owned(), reads_all_group_messages: false }
+    Me { username: NAME.to_owned(), ..Me::default() }
 }
 
 /// F24, F26, F27: access is decided by what is later taken for the sender and the chat, and a

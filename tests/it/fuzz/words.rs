@@ -6,6 +6,7 @@ use windowsill::config::{Config, Sources};
 use windowsill::kernel::dialog::Forms;
 use windowsill::kernel::effect::Publish;
 use windowsill::kernel::name::Name;
+use windowsill::kernel::paging::Page;
 use windowsill::kernel::settings::{Settings, Unit};
 use windowsill::rooms::plants::chat::dialog::{
     Answer, Dialog, Form, Looked, Need, Next, Opened, Opening,
@@ -148,7 +149,8 @@ fn filters_are_read_as_they_are_shown() {
 }
 
 fn offers() -> Offers {
-    Offers { plants: vec![(3, "Fern".to_owned())], free_id: i32::MAX }
+    let page = Page { number: i64::MAX - 1, pages: i64::MAX };
+    Offers { plants: vec![(3, "Fern".to_owned())], page, free_id: i32::MAX }
 }
 
 fn sensors() -> Vec<SensorOffer> {
@@ -213,6 +215,7 @@ fn answer_of(words: &str, pick: usize) -> Answer {
         11 => Answer::Again(Opening::Mapping(words.to_owned())),
         12 => Answer::Again(Opening::Unmap(words.to_owned())),
         13 => Answer::Again(Opening::Delete(words.to_owned())),
+        14 => Answer::Turn(i64::MAX - 1),
         _ => Answer::Typed(words.to_owned()),
     }
 }
@@ -259,6 +262,7 @@ fn a_conversation_bears_any_answers() {
                     Need::Plant(_) => Looked::Plant(Found::default()),
                     Need::Now(3) => Looked::Now(fern().0.matches.pop()),
                     Need::Now(_) => Looked::Now(None),
+                    Need::Offers(_) => Looked::Offers(offers()),
                     Need::WithSensors(typed) if typed == "3" => {
                         let (found, sensors) = fern();
                         Looked::WithSensors(found, sensors)

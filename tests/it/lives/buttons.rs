@@ -137,6 +137,39 @@ async fn several_at_once_are_one_message_with_buttons_for_all() {
     assert_eq!(house.bot.times_said(OWNER, "Fern 1"), 2, "{:?}", house.bot.said(OWNER));
 }
 
+/// What lasts and what is silenced is shown whole, a page after the other, in one message.
+#[tokio::test]
+async fn alerts_lists_all_that_lasts_and_is_silenced_in_pages() {
+    let mut house = House::of(23).await;
+    house.reads(1..=23, -120..-18, |_, _| LOW).await;
+    house.bot.started().await;
+    house.says("23 alerts at once:").await;
+    let first = house.bot.answers(OWNER, "/alerts", "23 last now, page 1 of 3").await;
+    assert_eq!(labels(&first), ["▶ Lasting"]);
+    let mut named = Vec::new();
+    for number in 1..=3 {
+        let part = format!("23 last now, page {number} of 3");
+        let shown = card(&house, first.id, &part).await;
+        let page = shown.text.split(&part).nth(1).unwrap().to_owned();
+        let lines = page.lines().filter(|line| line.contains(" is drying out"));
+        named.extend(lines.map(|line| line.split(" is ").next().unwrap().to_owned()));
+        if number < 3 {
+            tap(&house, &shown, "▶ Lasting");
+        }
+    }
+    named.sort_unstable();
+    named.dedup();
+    assert_eq!(named.len(), 23, "{named:?}");
+    let last = card(&house, first.id, "page 3 of 3").await;
+    assert_eq!(labels(&last), ["◀ Lasting"]);
+    // F29: a page that is no more is the last one.
+    house.bot.handle().press(OWNER, OWNER, first.id, "house:alerts:page:0:7");
+    card(&house, first.id, "page 1 of 3").await;
+    house.bot.handle().press(OWNER, OWNER, first.id, "house:alerts:page:7:0");
+    card(&house, first.id, "page 3 of 3").await;
+    house.bot.stop().await;
+}
+
 /// Moisture may take its time to rise: the person's word is enough.
 #[tokio::test]
 async fn a_watering_that_is_told_settles_the_card_and_dryness_that_goes_on_is_told_anew() {

@@ -1,5 +1,8 @@
 //! Each kind of trouble has its card, and none is told twice.
 
+use serde_json::json;
+use windowsill::kernel::when;
+
 use super::{FINE, HOT, HOUR_MS, House, LOW, MINUTE_MS, plain};
 use crate::bot::past::{METADATA, WINDOW_MS};
 use crate::bot::state::State;
@@ -65,6 +68,23 @@ async fn a_dry_window_has_its_card_and_each_further_one_is_told() {
     })
     .await;
     assert_eq!(house.bot.times_said(OWNER, "drying out"), 0);
+    house.bot.stop().await;
+}
+
+/// A count of six hours says nothing of the last minutes: what was watered since says so.
+#[tokio::test]
+async fn a_dry_window_in_which_it_was_watered_says_when() {
+    let mut house = House::of(1).await;
+    let end_ms = (house.now_ms - HOUR_MS) / WINDOW_MS * WINDOW_MS;
+    let until_end = (end_ms - house.now_ms) / MINUTE_MS;
+    house.reads([1], until_end - 301..until_end - 1, |_, _| LOW).await;
+    let watered_at = end_ms - 20 * MINUTE_MS;
+    let watering = json!({"plant_id": 1, "watered_at": watered_at});
+    house.log.put("houseplant-waterings", format!("1@{watered_at}").as_bytes(), &watering).await;
+    house.bot.started().await;
+    house.says("🥀 Fern 1 the Some Fern (Filix quaedam) is looking pretty dry...\n").await;
+    let moment = when::moment(watered_at, chrono_tz::UTC);
+    house.says(&format!("💧 Watered {moment}; this window began before that.")).await;
     house.bot.stop().await;
 }
 

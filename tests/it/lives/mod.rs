@@ -12,6 +12,7 @@ use crate::bot::{Bot, OWNER, SOON};
 
 mod buttons;
 mod kinds;
+mod listed;
 mod night;
 
 pub(super) const MINUTE_MS: i64 = 60_000;

@@ -15,7 +15,7 @@ async fn snoozed(store: &Store) -> Vec<(String,)> {
 }
 
 async fn free_id(store: &Store) -> i32 {
-    let offers = store.read(|db| Box::pin(async move { lookup::offers(db).await }));
+    let offers = store.read(|db| Box::pin(async move { lookup::offers(db, 0).await }));
     offers.await.unwrap().free_id
 }
 

@@ -22,6 +22,12 @@ async fn a_history_has_a_line_a_day_and_a_picture() {
     assert!((1..=2).contains(&short.text.lines().skip(1).count()), "{short:?}");
     assert!(!short.text.contains(&first[..6]), "{first:?} in {short:?}");
     bot.answers(OWNER, "/history", "Which plant?").await;
+    for days in ["0 days", "91 days"] {
+        let impossible = format!("I can show 1 to 90 days, not {}.", days.replace(" days", ""));
+        bot.answers(OWNER, &format!("/history cyril {days}"), &impossible).await;
+    }
+    let unclear = "I cannot read “1.5 days” as a number of days of Cyril.";
+    bot.answers(OWNER, "/history cyril 1.5 days", unclear).await;
     bot.answers(OWNER, "/history nobody", "I know no plant called “nobody”").await;
     bot.answers(OWNER, "/history nicholas", "Nicholas has no readings in that time.").await;
     bot.stop().await;

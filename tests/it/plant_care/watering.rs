@@ -68,10 +68,15 @@ async fn what_cannot_be_noted_is_answered_with_what_was_expected() {
     bot.answers(OWNER, "/watered cyrill", "Did you mean:").await;
     bot.answers(OWNER, "/watered cyril 2099-01-01", "has not come yet").await;
     bot.answers(OWNER, "/watered cyril 91 days ago", "more than 90 days ago").await;
-    bot.answers(OWNER, "/watered cyril tomorrow", "I know no plant called “cyril tomorrow”").await;
+    for rest in ["tomorrow", "in 2 h", "25:99", "-2 h", "1.5.2 h"] {
+        let unclear = format!("I cannot read “{rest}” as a time at which Cyril was watered.");
+        bot.answers(OWNER, &format!("/watered 0 {rest}"), &unclear).await;
+    }
+    bot.answers(OWNER, "/watered nobody in 2 h", "I know no plant called “nobody in”").await;
     bot.handle().create_group(GROUP, "Family");
     bot.answers_in(GROUP, OWNER, "/admit", "Everybody in this group").await;
     bot.answers_in(GROUP, GUEST, "/watered cyril", "Only members").await;
+    bot.answers_in(GROUP, GUEST, "/watered cyril in 2 h", "Only members").await;
     // Inside a conversation it answers, and the question comes again.
     bot.answers(OWNER, "/update_plant 0", "Cyril").await;
     let asked = bot.newest(OWNER);

@@ -1,9 +1,9 @@
-//! The plants on the household board: a line for each, against its bands.
+//! A plant in one line, against its bands: for the board, the list and the digest.
 
-use super::show::{State, state};
 use crate::kernel::text::Text;
 use crate::kernel::time::Sight;
 use crate::rooms::plants::lookup::PlantRow;
+use crate::rooms::plants::rules::state::{Level, State};
 use crate::rooms::plants::types::tenths;
 
 /// What stands there while there is no plant.
@@ -11,34 +11,36 @@ pub fn none() -> Text {
     Text::of("No plants are described yet; /update_plant adds one.")
 }
 
-/// A plant's line at a moment of the pipelines' clock. It says since when, never how long ago: what
-/// has not changed reads the same.
+/// A plant's line at a moment of the pipelines' clock.
 pub fn line(row: &PlantRow, sight: Sight) -> Text {
-    let name = |mark: &str| Text::of(format!("{mark} ")).bold(&row.given_name).plain(" · ");
+    let mark = State::of(row, sight).mark();
+    Text::of(format!("{mark} ")).bold(&row.given_name).plain(" · ").then(stands(row, sight))
+}
+
+/// How a plant stands, in a few words. They say since when, never how long ago: what has not changed
+/// reads the same.
+pub fn stands(row: &PlantRow, sight: Sight) -> Text {
     let (Some(event_ms), Some(moisture), Some(temperature)) =
         (row.event_ms, row.moisture, row.temperature)
     else {
-        return name("⚪").plain("no reading yet");
+        return Text::of("no reading yet");
     };
     let band = format!("{}\u{a0}% of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
     if sight.is_silent(event_ms) {
-        return name("⚫").plain("silent since ").moment(event_ms).plain(format!(", then {band}"));
+        return Text::of("silent since ").moment(event_ms).plain(format!(", then {band}"));
     }
-    let (wet_mark, wet_words) = match state(moisture, row.moisture_low, row.moisture_high) {
-        State::Low => (Some("🟠"), ", dry"),
-        State::High => (Some("🔵"), ", wet"),
-        State::Fine => (None, ""),
+    let bands = row.bands();
+    let wet = match Level::of(moisture, bands.moisture) {
+        Level::Low => ", dry",
+        Level::High => ", wet",
+        Level::Fine => "",
     };
-    let (warm_mark, warm_words) =
-        match state(temperature, row.temperature_low, row.temperature_high) {
-            State::Low => (Some("🥶"), ", cold"),
-            State::High => (Some("🔥"), ", hot"),
-            State::Fine => (None, ""),
-        };
-    name(wet_mark.or(warm_mark).unwrap_or("🟢"))
-        .plain(format!("{band}{wet_words} · "))
-        .degrees(temperature)
-        .plain(warm_words)
+    let warm = match Level::of(temperature, bands.temperature) {
+        Level::Low => ", cold",
+        Level::High => ", hot",
+        Level::Fine => "",
+    };
+    Text::of(format!("{band}{wet} · ")).degrees(temperature).plain(warm)
 }
 
 #[cfg(test)]
@@ -77,7 +79,8 @@ mod tests {
         assert_eq!(now(20_000, 20_000), "🟠 <Fern> · 20.0 % of 30–60, dry · 20.0 °C");
         assert_eq!(now(70_000, 20_000), "🔵 <Fern> · 70.0 % of 30–60, wet · 20.0 °C");
         assert_eq!(now(45_000, 31_000), "🔥 <Fern> · 45.0 % of 30–60 · 31.0 °C, hot");
-        assert_eq!(now(20_000, 1_000), "🟠 <Fern> · 20.0 % of 30–60, dry · 1.0 °C, cold");
+        // Frost kills within hours.
+        assert_eq!(now(20_000, 1_000), "🥶 <Fern> · 20.0 % of 30–60, dry · 1.0 °C, cold");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::update::Existing;
 use crate::kernel::chat::Button;
 use crate::kernel::dialog::{Asking, cancel, queued, ways_out, yes_or_no};
 use crate::kernel::effect::{EditRecord, Publish, Say};
+use crate::kernel::paging::Page;
 use crate::kernel::settings::Settings;
 use crate::kernel::text::Text;
 use crate::rooms::plants::lookup::{Found, Offers, PlantRow};
@@ -35,6 +36,9 @@ impl Chosen {
 pub struct DeleteForm {
     /// What the first question offers.
     offers: Vec<(i32, String)>,
+    /// Which page of all that is.
+    #[serde(default)]
+    page: Page,
     chosen: Option<Chosen>,
     /// Whether its sensors feed no plant any more; asked where there are any.
     unmaps: Option<bool>,
@@ -46,7 +50,8 @@ impl DeleteForm {
         if offers.plants.is_empty() {
             return Next::End(Text::of("There is no plant to delete."));
         }
-        let fresh = DeleteForm { offers: offers.plants, chosen: None, unmaps: None };
+        let Offers { plants, page, .. } = offers;
+        let fresh = DeleteForm { offers: plants, page, chosen: None, unmaps: None };
         match found {
             Some((found, sensors)) => fresh.choose(typed, &found, sensors),
             None => Next::ask(fresh, None),
@@ -59,6 +64,9 @@ impl DeleteForm {
             (Answer::Back, ..) => self.back(),
             (Answer::Typed(typed), None, Looked::WithSensors(found, sensors)) => {
                 self.choose(typed, &found, sensors)
+            }
+            (Answer::Turn(_), None, Looked::Offers(Offers { plants, page, .. })) => {
+                Next::ask(DeleteForm { offers: plants, page, ..self }, None)
             }
             (_, None, _) => {
                 Next::repeat(self, "I need to know the plant: send its id or name, or tap one.")
@@ -84,7 +92,7 @@ impl DeleteForm {
                 Next::ask(self, Some(words))
             }
             Choice::Several(offers) => Next::repeat(
-                DeleteForm { offers, ..self },
+                DeleteForm { offers, page: Page::default(), ..self },
                 "Several plants are called that. Which id?",
             ),
             Choice::Unclear(words) => Next::ask(self, Some(words)),
@@ -149,7 +157,7 @@ impl DeleteForm {
     }
 
     fn plant_question(&self, version: i64) -> Say {
-        let mut rows = plant_rows(&self.offers, version);
+        let mut rows = plant_rows(&self.offers, self.page, version);
         rows.push(vec![cancel(version)]);
         let text = Text::of("Which plant is to be deleted? Send its id or name, or tap one.");
         Say::new(text).with(rows).asking("plant's id")
@@ -162,6 +170,11 @@ fn unmapped(sensors: &[String]) -> Text {
         1 => " feeds no plant any more.",
         _ => " feed no plant any more.",
     })
+}
+
+/// The same before it is so.
+fn to_unmap(sensors: &[String]) -> Text {
+    Text::new().bold(sensors.join(", ")).plain(" will feed no plant any more.")
 }
 
 /// What is said of sensors that stay mapped.
@@ -206,7 +219,7 @@ fn confirm_question(chosen: &Chosen, unmaps: bool, version: i64, settings: &Sett
         .below(chosen.existing.shown(settings.unit));
     text = match chosen.sensors.as_slice() {
         [] => text,
-        sensors if unmaps => text.below(unmapped(sensors)),
+        sensors if unmaps => text.below(to_unmap(sensors)),
         sensors => text.below(kept(sensors, chosen.plant_id)),
     };
     let text = text.line().plain(
@@ -222,7 +235,11 @@ impl Asking<Form> for DeleteForm {
     }
 
     fn noun(&self) -> &'static str {
-        "metadata"
+        "deletion"
+    }
+
+    fn undertaking(&self) -> String {
+        "the deletion; nothing was changed".to_owned()
     }
 
     fn question(&self, version: i64, settings: &Settings) -> Say {
@@ -236,6 +253,7 @@ impl Asking<Form> for DeleteForm {
     fn needs(&self, answer: &Answer) -> Need {
         match (&self.chosen, answer) {
             (None, Answer::Typed(typed)) => Need::WithSensors(typed.clone()),
+            (None, Answer::Turn(page)) => Need::Offers(*page),
             (Some(chosen), Answer::Yes) if self.is_complete() => {
                 Need::WithSensors(chosen.plant_id.to_string())
             }

@@ -7,7 +7,8 @@ use super::mapping::{self, MappingForm};
 use super::unmap::UnmapForm;
 use super::update::PlantForm;
 use crate::kernel::chat::{Button, Keyboard};
-use crate::kernel::dialog::{self, Asking, Forms, pick};
+use crate::kernel::dialog::{self, Asking, Forms, pick, turns};
+use crate::kernel::paging::Page;
 use crate::kernel::settings::Settings;
 use crate::rooms::plants::lookup::{Found, Offers, PlantRow};
 use crate::rooms::plants::sensors::{SensorOffer, Situation};
@@ -36,6 +37,8 @@ pub enum Need {
     Plant(String),
     /// A plant as it is now.
     Now(i32),
+    /// Another page of plants to choose from.
+    Offers(i64),
     /// A plant by what was typed, and its sensors.
     WithSensors(String),
     /// A sensor, and the plant that was typed for it, if one was.
@@ -50,6 +53,7 @@ pub enum Looked {
     Nothing,
     Plant(Found),
     Now(Option<PlantRow>),
+    Offers(Offers),
     WithSensors(Found, Vec<String>),
     Situation(Box<Situation>),
     Opened(Box<Opened>),
@@ -166,12 +170,13 @@ impl Forms for Form {
     }
 }
 
-/// Plants to tap, two in a row.
-pub fn plant_rows(plants: &[(i32, String)], version: i64) -> Keyboard {
+/// Plants to tap, two in a row, and the way to the other pages of them.
+pub fn plant_rows(plants: &[(i32, String)], page: Page, version: i64) -> Keyboard {
     let button = |(id, name): &(i32, String)| {
         Button::of_draft(format!("{id} · {name}"), version, &format!("id-{id}"))
     };
-    plants.chunks(2).map(|pair| pair.iter().map(button).collect()).collect()
+    let pairs = plants.chunks(2).map(|pair| pair.iter().map(button).collect());
+    pairs.chain(turns(page, version)).collect()
 }
 
 /// Sensors to tap, two in a row.

@@ -4,13 +4,15 @@
 //! us can do: no buttons, and no command.
 
 use super::PlantCard;
-use super::show::{card_words, stands};
+use super::board::stands;
+use super::show::card_words;
 use crate::kernel::chat::{Incoming, Snapshot, Standing};
 use crate::kernel::effect::Effect;
 use crate::kernel::inline::{InlinePage, InlineResult};
 use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::rooms::plants::lookup::PlantRow;
+use crate::rooms::plants::rules::state::State;
 
 /// Plants of a page: as many as somebody scrolls through before more are asked for (Bot API: at
 /// most 50).
@@ -33,20 +35,19 @@ pub(super) fn answer(
 
 /// `🟠 Cyril the Dwarf Umbrella Tree`, and `24.5 % of 30–60, dry · 21.3 °C · 12 s ago`.
 fn result(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) -> InlineResult {
-    let (mark, mut words) = stands(row, snapshot);
-    if let Some(temperature) = row.temperature {
-        words = format!("{words} · {}", snapshot.settings.unit.shown(temperature));
-    }
+    let sight = snapshot.sight();
+    let mark = State::of(row, sight).mark();
+    let mut words = stands(row, sight).told_in(&snapshot.settings, snapshot.time_zone);
     let now_ms = snapshot.pipeline_now_ms;
     // Of a silent plant the words say it already.
     if let Some(event_ms) = row.event_ms.filter(|event_ms| !snapshot.is_silent(*event_ms)) {
-        words = format!("{words} · {}", when::ago(event_ms, now_ms));
+        words = words.plain(format!(" · {}", when::ago(event_ms, now_ms)));
     }
     let name = Text::of(format!("{mark} ")).data(&row.given_name);
     InlineResult {
         id: format!("plant-{}", row.plant_id),
         title: name.plain(" the ").data(&row.common_name),
-        description: Text::of(words),
+        description: words,
         text: card_words(row, card, snapshot),
     }
 }

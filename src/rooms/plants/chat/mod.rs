@@ -105,6 +105,11 @@ pub enum Known {
         plants: Vec<(PlantRow, PlantCard)>,
         is_last: bool,
     },
+    /// A plant by its name, and words behind it that mean nothing.
+    Unclear {
+        plant: String,
+        rest: String,
+    },
     /// Which plant was meant, and its past if it is one.
     Past(Found, Option<Past>),
     /// Which plant was meant, and when somebody said before that it was watered, newest first.
@@ -174,11 +179,17 @@ impl Chat for PlantChat {
             (Ask::History(span), Known::Past(found, past)) => {
                 vec![Effect::Say(past::history(span, &found, past.as_ref(), snapshot))]
             }
+            (Ask::History(_), Known::Unclear { plant, rest }) => {
+                vec![Effect::Say(past::unclear(&plant, &rest))]
+            }
             (Ask::Export(typed), Known::Past(found, past)) => {
                 vec![Effect::Say(past::export(typed, &found, past.as_ref(), snapshot))]
             }
             (Ask::Watered(told), Known::Waterings(found, said)) => {
                 vec![watered::decide(told, &found, &said, snapshot)]
+            }
+            (Ask::Watered(_), Known::Unclear { plant, rest }) => {
+                vec![watered::unclear(&plant, &rest, snapshot)]
             }
             (Ask::Sensors, Known::Sensors(overview)) => {
                 vec![Effect::Say(sensors::list(&overview, snapshot))]

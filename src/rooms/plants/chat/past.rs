@@ -8,11 +8,13 @@ use super::picture;
 use super::show;
 use super::typed;
 use crate::kernel::chat::Snapshot;
+use crate::kernel::dialog::quoted;
 use crate::kernel::effect::{File, Say};
 use crate::kernel::settings::Unit;
 use crate::kernel::text::Text;
 use crate::kernel::time::DAY_MS;
 use crate::kernel::when;
+use crate::kernel::zones;
 use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::history::Quarter;
 use crate::rooms::plants::lookup::{Found, PlantRow};
@@ -29,8 +31,10 @@ const LINES_MAX: usize = 31;
 pub struct Span {
     /// Nothing where no plant was named.
     pub plant: String,
-    /// From 1 to [`DAYS_MAX`].
-    pub days: i64,
+    /// As typed: it may be more or less than is kept.
+    days: i64,
+    /// All of it.
+    pub typed: String,
 }
 
 impl Span {
@@ -38,11 +42,11 @@ impl Span {
     pub fn of(typed: &str) -> Span {
         let units = [("d", 1), ("day", 1), ("days", 1), ("week", 7), ("weeks", 7)];
         let (plant, days) = typed::apart(typed, |rest| typed::number_of(rest, &units));
-        Span { plant, days: days.unwrap_or(DAYS).clamp(1, DAYS_MAX) }
+        Span { plant, days: days.unwrap_or(DAYS), typed: typed.to_owned() }
     }
 
     pub fn ms(&self) -> i64 {
-        self.days * DAY_MS
+        self.days.clamp(1, DAYS_MAX) * DAY_MS
     }
 }
 
@@ -56,10 +60,21 @@ pub struct Past {
 /// The answer to `/history`.
 pub fn history(span: &Span, found: &Found, past: Option<&Past>, snapshot: &Snapshot) -> Say {
     let example = "/history cyril or /history cyril 30 days";
+    if !(1..=DAYS_MAX).contains(&span.days) {
+        let text = Text::of(format!("I can show 1 to {DAYS_MAX} days, not {}. ", span.days));
+        return Say::new(text.plain("Send it so: ").code("/history cyril 30 days").plain("."));
+    }
     match (found.matches.as_slice(), past.filter(|past| !past.quarters.is_empty())) {
         ([plant], Some(past)) => days(span, plant, past, snapshot),
         _ => instead(&span.plant, found, example, snapshot),
     }
+}
+
+/// The answer where words behind the plant are no span of days.
+pub fn unclear(plant: &str, rest: &str) -> Say {
+    let text = Text::of("I cannot read ").data(quoted(rest)).plain(" as a number of days of ");
+    let text = text.bold(plant).plain(". Send one such as ").code("7 days").plain(" or ");
+    Say::new(text.code("2 weeks").plain(format!(" behind the plant, {DAYS_MAX} days at most.")))
 }
 
 /// The answer to `/export`.
@@ -137,7 +152,7 @@ fn enclosed(plant: &PlantRow, past: &Past, snapshot: &Snapshot) -> Say {
         quarters.len(),
         when::date(from_ms, zone),
         when::date(to_ms, zone),
-        zone.name(),
+        zones::name(zone),
         unit.symbol(),
     ));
     let name = format!("plant-{}.csv", plant.plant_id);
@@ -151,7 +166,7 @@ fn csv(quarters: &[Quarter], zone: chrono_tz::Tz, unit: Unit) -> String {
     let mut csv = format!(
         "begin ({}),readings,moisture_min (%),moisture_mean (%),moisture_max (%),\
          temperature_min ({degrees}),temperature_mean ({degrees}),temperature_max ({degrees})\r\n",
-        zone.name()
+        zones::name(zone)
     );
     for quarter in quarters {
         let values = [
@@ -187,12 +202,14 @@ mod tests {
             ("number 7 30 days", "number 7", 30),
             ("number 7", "number 7", 14),
             ("7 2 weeks", "7", 14),
-            ("7 0 days", "7", 1),
-            ("7 5000 days", "7", 90),
+            ("7 0 days", "7", 0),
+            ("7 5000 days", "7", 5000),
+            ("7 1.5 days", "7 1.5 days", 14),
             ("", "", 14),
         ];
         for (typed, plant, days) in spans {
-            assert_eq!(Span::of(typed), Span { plant: plant.to_owned(), days }, "{typed:?}");
+            let span = Span { plant: plant.to_owned(), days, typed: typed.to_owned() };
+            assert_eq!(Span::of(typed), span, "{typed:?}");
         }
     }
 

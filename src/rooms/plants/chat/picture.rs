@@ -5,7 +5,7 @@ use super::past::Past;
 use crate::kernel::chat::Snapshot;
 use crate::kernel::picture::{Drawing, Gauge, Measure, Overview, Picture, Series, Tick, Title};
 use crate::kernel::settings::Unit;
-use crate::kernel::time::DAY_MS;
+use crate::kernel::time::{DAY_MS, Sight};
 use crate::kernel::when;
 use crate::rooms::plants::care::Watered;
 use crate::rooms::plants::filter::Filter;
@@ -13,6 +13,7 @@ use crate::rooms::plants::fold::BUCKET_MS;
 use crate::rooms::plants::history::{Quarter, WEEK_MS};
 use crate::rooms::plants::lookup::{Listed, PlantRow};
 use crate::rooms::plants::rules;
+use crate::rooms::plants::rules::state::State;
 use crate::rooms::plants::types::{tenths, thousandths};
 
 /// A plant's last seven days, or the last ones in which it was read. `None`: it never was, or so
@@ -159,64 +160,41 @@ fn series(
     }
 }
 
-/// The plants of a list against their bands, those in need first. `None`: none was ever read.
+/// The plants of a list against their bands, in its order: as many as can be read, and how many more
+/// there are. `None`: none was ever read.
 pub fn of_all(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Option<Picture> {
-    listed.neediest.iter().find(|row| row.moisture.is_some())?;
-    let total = listed.total;
+    listed.counts.iter().find(|(state, _)| *state != State::Unread)?;
+    let total = listed.total();
     let plants = if total == 1 { "plant" } else { "plants" };
     let title = match filter {
         Some(filter) => format!("{total} {plants} with {}", filter.shown(snapshot.settings.unit)),
         None => format!("{total} {plants}"),
     };
-    let is_whole = usize::try_from(total).is_ok_and(|total| total == listed.rows.len());
-    let fact = match is_whole {
-        true => format!("Moisture, %: {}", counts(&listed.rows, snapshot)),
-        false => format!("Moisture, %: the {} that need most", listed.neediest.len()),
+    let count = |(state, count): &(State, i64)| format!("{count} {}", state.word());
+    let counts: Vec<String> = listed.counts.iter().map(count).collect();
+    let drawn = listed.rows.iter().take(Overview::GAUGES_MAX);
+    let gauges: Vec<Gauge> = drawn.map(|row| gauge(row, snapshot.sight())).collect();
+    let scale = match total - i64::try_from(gauges.len()).unwrap_or(0) {
+        ..=0 => "Moisture, %".to_owned(),
+        rest => format!("Moisture, %, of those that need most; … and {rest} more"),
     };
-    let mut gauges: Vec<Gauge> = listed.neediest.iter().map(|row| gauge(row, snapshot)).collect();
-    gauges.sort_by_key(need);
     Some(Picture {
         title: Title::new(&title, "Plants"),
-        facts: vec![fact],
+        facts: vec![counts.join(", "), scale],
         drawing: Drawing::Overview(Overview { gauges }),
     })
 }
 
-/// `3 dry, 1 silent, 26 fine`.
-fn counts(rows: &[PlantRow], snapshot: &Snapshot) -> String {
-    let needs: Vec<u8> = rows.iter().map(|row| need(&gauge(row, snapshot)).0).collect();
-    let words = [(DRY, "dry"), (WET, "wet"), (SILENT, "silent"), (FINE, "fine")];
-    let count = |wanted: u8| needs.iter().filter(|need| **need == wanted).count();
-    let counts = words.iter().map(|(need, word)| (count(*need), word));
-    let counts = counts.filter(|(count, _)| *count > 0);
-    counts.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
-}
-
-fn gauge(row: &PlantRow, snapshot: &Snapshot) -> Gauge {
+fn gauge(row: &PlantRow, sight: Sight) -> Gauge {
+    let state = State::of(row, sight);
+    let bands = row.bands();
     Gauge {
         title: Title::new(&row.given_name, &format!("Plant {}", row.plant_id)),
         value: row.moisture,
-        low: thousandths(row.moisture_low),
-        high: thousandths(row.moisture_high),
-        is_old: row.event_ms.is_none_or(|event_ms| snapshot.is_silent(event_ms)),
-    }
-}
-
-const DRY: u8 = 0;
-const WET: u8 = 1;
-const SILENT: u8 = 2;
-const FINE: u8 = 3;
-
-/// What comes first: dry, wet, silent, fine; among equals, what is nearest to being dry.
-fn need(gauge: &Gauge) -> (u8, i64) {
-    let Some(value) = gauge.value.filter(|_| !gauge.is_old) else { return (SILENT, 0) };
-    let above_low = value - gauge.low;
-    if above_low < 0 {
-        (DRY, above_low)
-    } else if value > gauge.high {
-        (WET, -value)
-    } else {
-        (FINE, above_low)
+        low: bands.moisture.0,
+        high: bands.moisture.1,
+        is_old: matches!(state, State::Silent | State::Unread),
+        beside: matches!(state, State::Cold | State::Hot).then(|| state.word().to_owned()),
     }
 }
 
@@ -261,25 +239,39 @@ mod tests {
     }
 
     #[test]
-    fn plants_in_need_come_first_and_are_counted_where_all_are_known() {
-        let rows = vec![
-            plant(0, 50_000, 0),
-            plant(1, 20_000, 0),
-            plant(2, 70_000, 0),
-            plant(3, 10_000, 20 * MINUTE_MS),
-            plant(4, 31_000, 0),
-            plant(5, 29_999, 0),
+    fn what_is_not_drawn_is_counted_and_what_is_not_known_or_not_well_is_not_called_fine() {
+        let unread = PlantRow { event_ms: None, moisture: None, ..plant(3, 0, 0) };
+        let hot = PlantRow { temperature: Some(31_000), ..plant(0, 50_000, 0) };
+        let mut rows = vec![hot, plant(1, 20_000, 0), plant(2, 10_000, 20 * MINUTE_MS), unread];
+        rows.extend((4..40).map(|plant_id| plant(plant_id, 50_000, 0)));
+        let counts = vec![
+            (State::Hot, 1),
+            (State::Dry, 1),
+            (State::Silent, 1),
+            (State::Unread, 1),
+            (State::Fine, 36),
         ];
-        let mut listed = Listed { rows: rows.clone(), total: 6, neediest: rows };
-        let picture = of_all(&listed, None, &snapshot()).unwrap();
-        assert_eq!(picture.facts, ["Moisture, %: 2 dry, 1 wet, 1 silent, 2 fine"]);
+        let picture = of_all(&Listed { rows, counts }, None, &snapshot()).unwrap();
+        let facts = [
+            "1 hot, 1 dry, 1 silent, 1 never read, 36 fine",
+            "Moisture, %, of those that need most; … and 10 more",
+        ];
+        assert_eq!(picture.facts, facts);
         let Drawing::Overview(overview) = &picture.drawing else { panic!("{picture:?}") };
-        let names: Vec<&str> = overview.gauges.iter().map(|gauge| gauge.title.name()).collect();
-        let order = ["Plant 1", "Plant 5", "Plant 2", "Plant 3", "Plant 4", "Plant 0"];
-        assert_eq!(names, order);
-        listed.total = 200;
-        let picture = of_all(&listed, None, &snapshot()).unwrap();
-        assert_eq!(picture.facts, ["Moisture, %: the 6 that need most"]);
+        assert_eq!(overview.gauges.len(), 30);
+        let beside = |index: usize| overview.gauges[index].beside.as_deref();
+        assert_eq!((beside(0), beside(1), beside(2)), (Some("hot"), None, None));
+        let is_old: Vec<bool> = overview.gauges.iter().map(|gauge| gauge.is_old).collect();
+        assert_eq!(is_old[..5], [false, false, true, true, false]);
+    }
+
+    #[test]
+    fn few_plants_are_all_drawn_and_none_where_none_was_read() {
+        let one = Listed { rows: vec![plant(0, 50_000, 0)], counts: vec![(State::Fine, 1)] };
+        let picture = of_all(&one, None, &snapshot()).unwrap();
+        assert_eq!(picture.facts, ["1 fine", "Moisture, %"]);
+        let none = Listed { counts: vec![(State::Unread, 1)], ..one };
+        assert_eq!(of_all(&none, None, &snapshot()), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What a plant looks like in a chat: a line of the list, and its card.
 
+use super::board;
 use super::button::{self, OPEN};
 use super::fields::{Field, Measure};
 use super::picture;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::dialog::quoted;
 use crate::kernel::effect::Say;
-use crate::kernel::settings::Unit;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::rooms::plants::care::Watered;
@@ -14,35 +14,14 @@ use crate::rooms::plants::chat::PlantCard;
 use crate::rooms::plants::filter::Filter;
 use crate::rooms::plants::history::Day;
 use crate::rooms::plants::lookup::{Found, Listed, PlantRow};
+use crate::rooms::plants::rules::state::{Level, State};
 use crate::rooms::plants::rules::{self, forecast::Forecast};
 use crate::rooms::plants::sensors::Mapped;
 use crate::rooms::plants::types::tenths;
 
-/// How a value stands against its band.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Low,
-    Fine,
-    High,
-}
-
-pub(super) fn state(thousandths: i64, low: f32, high: f32) -> State {
-    let edge = |limit: f32| f64::from(limit) * 1000.0;
-    #[expect(clippy::cast_precision_loss, reason = "a sensor's value has far fewer digits")]
-    let value = thousandths as f64;
-    if value < edge(low) {
-        State::Low
-    } else if value > edge(high) {
-        State::High
-    } else {
-        State::Fine
-    }
-}
-
 /// The list of `/plants`.
 pub fn list(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Say {
-    let Listed { rows, total, .. } = listed;
-    let total = *total;
+    let (rows, total) = (&listed.rows, listed.total());
     let plants = if total == 1 { "plant" } else { "plants" };
     let mut text = Text::new().bold(format!("{total} {plants}"));
     if let Some(filter) = filter {
@@ -57,7 +36,8 @@ pub fn list(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Sa
         return Say::new(text.line().plain(hint));
     }
     for row in rows {
-        text = text.below(line(row, snapshot));
+        let line = board::line(row, snapshot.sight());
+        text = text.below(line.plain(format!(" · /plant_{}", row.plant_id)));
     }
     let unnamed = total - i64::try_from(rows.len()).unwrap_or(0);
     if unnamed > 0 {
@@ -66,39 +46,6 @@ pub fn list(listed: &Listed, filter: Option<&Filter>, snapshot: &Snapshot) -> Sa
         )));
     }
     Say::new(text).showing(picture::of_all(listed, filter, snapshot))
-}
-
-fn line(row: &PlantRow, snapshot: &Snapshot) -> Text {
-    let (mark, words) = stands(row, snapshot);
-    Text::of(format!("{mark} "))
-        .bold(&row.given_name)
-        .plain(format!(" · {words} · /plant_{}", row.plant_id))
-}
-
-/// How a plant stands: a mark, and a few words.
-pub(super) fn stands(row: &PlantRow, snapshot: &Snapshot) -> (&'static str, String) {
-    match (row.moisture, row.event_ms) {
-        (Some(moisture), Some(event_ms)) => reading_words(row, moisture, event_ms, snapshot),
-        _ => ("⚪", "no reading yet".to_owned()),
-    }
-}
-
-fn reading_words(
-    row: &PlantRow,
-    moisture: i64,
-    event_ms: i64,
-    snapshot: &Snapshot,
-) -> (&'static str, String) {
-    let band = format!("{}\u{a0}% of {}–{}", tenths(moisture), row.moisture_low, row.moisture_high);
-    if snapshot.is_silent(event_ms) {
-        let age = when::ago(event_ms, snapshot.pipeline_now_ms);
-        return ("⚫", format!("silent, {band} {age}"));
-    }
-    match state(moisture, row.moisture_low, row.moisture_high) {
-        State::Low => ("🟠", format!("{band}, dry")),
-        State::Fine => ("🟢", band),
-        State::High => ("🔵", format!("{band}, wet")),
-    }
 }
 
 /// A plant's card.
@@ -117,11 +64,8 @@ pub(super) fn card_words(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) 
         .italic(&row.scientific_name)
         .plain(format!(" · plant {}", row.plant_id))
         .line();
-    let unit = snapshot.settings.unit;
-    let moisture = (row.moisture_low, row.moisture_high);
-    text = text.below(measure(Measure::Moisture, row.moisture, moisture, unit));
-    let temperature = (row.temperature_low, row.temperature_high);
-    text = text.below(measure(Measure::Temperature, row.temperature, temperature, unit));
+    text = text.below(measure(Measure::Moisture, row, snapshot));
+    text = text.below(measure(Measure::Temperature, row, snapshot));
     text = text.below(last_reading(row, snapshot));
     if let Some(day) = row.event_ms.and_then(|event_ms| Day::until(&card.week, event_ms)) {
         text = text.below(day_line(&day));
@@ -135,27 +79,42 @@ pub(super) fn card_words(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) 
     text.below(sensor_line(&card.sensors, snapshot))
 }
 
-/// A value against its band, as a chat reads it.
-fn measure(measure: Measure, value: Option<i64>, (low, high): (f32, f32), unit: Unit) -> Text {
-    let (label, below, above) = match measure {
-        Measure::Moisture => ("Moisture", "dry", "wet"),
-        Measure::Temperature => ("Temperature", "cold", "hot"),
+/// A value against its band, as a chat reads it. What a silent plant's was is no longer called so
+/// now.
+fn measure(measure: Measure, row: &PlantRow, snapshot: &Snapshot) -> Text {
+    let (unit, bands) = (snapshot.settings.unit, row.bands());
+    let (label, low, high, words) = match measure {
+        Measure::Moisture => {
+            ("Moisture", row.moisture_low, row.moisture_high, ["too dry", "fine", "too wet"])
+        }
+        Measure::Temperature => (
+            "Temperature",
+            row.temperature_low,
+            row.temperature_high,
+            ["too cold", "fine", "too hot"],
+        ),
+    };
+    let (value, band) = match measure {
+        Measure::Moisture => (row.moisture, bands.moisture),
+        Measure::Temperature => (row.temperature, bands.temperature),
     };
     let sign = measure.sign(unit);
-    let band =
+    let shown_band =
         format!("band {}–{}\u{a0}{sign}", measure.shown(low, unit), measure.shown(high, unit));
     let text = Text::of(format!("{label}: "));
-    let Some(value) = value else { return text.plain(format!("unknown ({band})")) };
-    let verdict = match state(value, low, high) {
-        State::Low => format!("too {below}"),
-        State::Fine => "fine".to_owned(),
-        State::High => format!("too {above}"),
+    let Some(value) = value else { return text.plain(format!("unknown ({shown_band})")) };
+    let verdict = match Level::of(value, band) {
+        Level::Low => words[0],
+        Level::Fine => words[1],
+        Level::High => words[2],
     };
     let shown = match measure {
         Measure::Moisture => value,
         Measure::Temperature => unit.of_thousandths(value),
     };
-    text.bold(format!("{}\u{a0}{sign}", tenths(shown))).plain(format!(", {verdict} ({band})"))
+    let was = if State::of(row, snapshot.sight()) == State::Silent { "was " } else { "" };
+    text.bold(format!("{}\u{a0}{sign}", tenths(shown)))
+        .plain(format!(", {was}{verdict} ({shown_band})"))
 }
 
 fn last_reading(row: &PlantRow, snapshot: &Snapshot) -> Text {

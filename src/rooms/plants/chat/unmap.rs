@@ -130,7 +130,7 @@ impl Asking<Form> for UnmapForm {
         if let Some(fed) = &self.fed {
             let text = Text::of("Please confirm your mapping entry.\n")
                 .bold(fed.sensor_id.as_str())
-                .plain(" feeds no plant any more (was ")
+                .plain(" will feed no plant any more (now ")
                 .data(&fed.name)
                 .plain(")\n/y sends it, /n does not.");
             return Say::new(text).with(yes_or_no(version));

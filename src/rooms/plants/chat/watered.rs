@@ -5,11 +5,12 @@ use serde_json::json;
 
 use super::{show, typed};
 use crate::kernel::chat::Snapshot;
-use crate::kernel::dialog::queued;
+use crate::kernel::dialog::{queued, quoted};
 use crate::kernel::effect::{EditRecord, Effect, Publish, Say};
 use crate::kernel::text::Text;
 use crate::kernel::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use crate::kernel::when;
+use crate::kernel::zones;
 use crate::rooms::plants::WATERINGS;
 use crate::rooms::plants::lookup::{Found, PlantRow};
 use crate::rooms::plants::types::PlantId;
@@ -40,6 +41,8 @@ pub struct Told {
     /// Nothing where no plant was named.
     pub plant: String,
     pub word: Word,
+    /// All of it.
+    pub typed: String,
 }
 
 /// What is told of the plant.
@@ -66,7 +69,8 @@ impl Told {
     /// The plant comes first; the longest rest that is a time is one.
     pub fn of(typed: &str) -> Told {
         let (plant, word) = typed::apart(typed, Word::of);
-        Told { plant, word: word.unwrap_or(Word::Watered(When::Ago(0))) }
+        let word = word.unwrap_or(Word::Watered(When::Ago(0)));
+        Told { plant, word, typed: typed.to_owned() }
     }
 }
 
@@ -128,8 +132,7 @@ impl When {
 /// plant was watered.
 pub fn decide(told: &Told, found: &Found, said: &[i64], snapshot: &Snapshot) -> Effect {
     if !snapshot.standing.may_edit() {
-        let words = "Only members note waterings here; an owner can make you one.";
-        return Effect::Say(Say::new(Text::of(words)));
+        return Effect::Say(Say::new(Text::of(NOT_YOURS)));
     }
     if told.plant.is_empty() {
         return Effect::Say(Say::new(which()));
@@ -161,6 +164,31 @@ fn which() -> Text {
         .plain(".")
 }
 
+/// The answer where words behind the plant are no time.
+pub fn unclear(plant: &str, rest: &str, snapshot: &Snapshot) -> Effect {
+    if !snapshot.standing.may_edit() {
+        return Effect::Say(Say::new(Text::of(NOT_YOURS)));
+    }
+    let text = Text::of("I cannot read ")
+        .data(quoted(rest))
+        .plain(" as a time at which ")
+        .bold(plant)
+        .plain(" was watered. Send one such as ")
+        .code("30 min ago")
+        .plain(", ")
+        .code("1.5 h ago")
+        .plain(", ")
+        .code("18:30")
+        .plain(", ")
+        .code("yesterday 18:30")
+        .plain(" or ")
+        .code("2026-11-28 18:30")
+        .plain(" behind the plant, or nothing for now.");
+    Effect::Say(Say::new(text))
+}
+
+const NOT_YOURS: &str = "Only members note waterings here; an owner can make you one.";
+
 fn note(
     plant: &PlantRow,
     plant_id: PlantId,
@@ -170,7 +198,7 @@ fn note(
 ) -> Result<Publish, Text> {
     let (now_ms, zone) = (snapshot.pipeline_now_ms, snapshot.time_zone);
     let Some(at_ms) = when.ms(now_ms, zone) else {
-        return Err(Text::of(format!("In {} the clocks leave that time out.", zone.name())));
+        return Err(Text::of(format!("In {} the clocks leave that time out.", zones::name(zone))));
     };
     if at_ms > now_ms {
         let moment = when::date(at_ms, zone);
@@ -239,6 +267,7 @@ mod tests {
             ("the fern now", "the fern", When::Ago(0)),
             ("the  fern 2 h ago", "the fern", When::Ago(2 * HOUR_MS)),
             ("7 30min", "7", When::Ago(30 * MINUTE_MS)),
+            ("7 1.5 h ago", "7", When::Ago(90 * MINUTE_MS)),
             ("7 3 Days ago", "7", When::Ago(3 * DAY_MS)),
             ("7 18:05", "7", When::Clock(clock(18, 5))),
             ("7 today 08:00", "7", When::Day(0, clock(8, 0))),
@@ -253,7 +282,8 @@ mod tests {
             ("18:05", "18:05", When::Ago(0)),
         ];
         for (typed, plant, when) in ways {
-            let told = Told { plant: plant.to_owned(), word: Word::Watered(when) };
+            let word = Word::Watered(when);
+            let told = Told { plant: plant.to_owned(), word, typed: typed.to_owned() };
             assert_eq!(Told::of(typed), told, "{typed:?}");
         }
         assert_eq!(Told::of("the fern undo").word, Word::Undo);

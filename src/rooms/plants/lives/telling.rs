@@ -9,7 +9,7 @@ use crate::engine::News;
 use crate::kernel::alert::Alert;
 use crate::rooms::plants::life::{Kind, Turn};
 use crate::rooms::plants::rules::cards::{self, Began, Named};
-use crate::rooms::plants::{Plants, results, rules};
+use crate::rooms::plants::{Plants, care, results, rules};
 use crate::store::StoreError;
 
 /// What is told of a step, in its order. What began and ended within it is recorded alone: but for
@@ -23,13 +23,17 @@ pub(super) async fn news(
         return Ok(Vec::new());
     }
     let names = names(db, &happened).await?;
+    let windows = happened.iter().filter_map(|happening| happening.window.as_ref());
+    let windows: Vec<(i32, i64)> = windows.map(|it| (it.plant_id, it.start_ms)).collect();
+    let watered = care::newest_since(db, &windows).await?;
     let mut news: Vec<News> = Vec::new();
     let mut open: BTreeMap<(i32, Kind), usize> = BTreeMap::new();
     for happening in &happened {
         let Some(who) = names.get(&happening.plant_id) else { continue };
         let key = (happening.plant_id, happening.change.kind);
         if is_raised(happening.change.turn) {
-            let Some(alert) = raised(plants, happening, who) else { continue };
+            let watered_ms = watered.get(&who.plant_id).copied();
+            let Some(alert) = raised(plants, happening, who, watered_ms) else { continue };
             if let Some(window) = &happening.window {
                 results::put(db, window).await?;
             }
@@ -52,13 +56,18 @@ pub(super) async fn news(
 }
 
 /// The alert of what fires, or fires once more.
-fn raised(plants: &Plants, happening: &Happening, who: &Named) -> Option<Alert> {
+fn raised(
+    plants: &Plants,
+    happening: &Happening,
+    who: &Named,
+    watered_ms: Option<i64>,
+) -> Option<Alert> {
     let (kind, turn) = (happening.change.kind, happening.change.turn);
     let (Turn::Fired { since_ms, at_ms } | Turn::Again { since_ms, at_ms }) = turn else {
         return None;
     };
     if let Some(window) = &happening.window {
-        let alert = rules::dry(window, plants.low_readings_limit)?;
+        let alert = rules::dry(window, plants.low_readings_limit, watered_ms)?;
         // Each window that is dry tells it again by itself.
         let began = Began { since_ms, at_ms, repeat_ms: None };
         return Some(cards::lasting(alert, kind, who.plant_id, began));

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::choice::Choice;
 use super::dialog::{Answer, Looked, Next};
 use crate::kernel::dialog::sentence;
+use crate::kernel::paging::Page;
 use crate::kernel::text::Text;
 use crate::rooms::plants::lookup::Offers;
 use crate::rooms::plants::sensors::{SensorOffer, Situation};
@@ -37,6 +38,9 @@ pub struct MappingForm {
     /// What the first two questions offer.
     sensors: Vec<SensorOffer>,
     plants: Vec<(i32, String)>,
+    /// Which page of all that is.
+    #[serde(default)]
+    page: Page,
     sensor_id: Option<SensorId>,
     /// The plant that the sensor fed when the conversation last looked.
     fed: Option<(i32, String)>,
@@ -88,6 +92,7 @@ impl MappingForm {
             step: Step::Sensor,
             sensors,
             plants: plants.plants,
+            page: plants.page,
             sensor_id: None,
             fed: None,
             plant: None,
@@ -118,6 +123,9 @@ impl MappingForm {
             (Step::Sensor, answer, looked) => self.answer_sensor(answer, looked),
             (Step::Plant, Answer::Typed(typed), Looked::Situation(situation)) => {
                 self.choose_plant(typed, &situation)
+            }
+            (Step::Plant, Answer::Turn(_), Looked::Offers(Offers { plants, page, .. })) => {
+                Next::ask(MappingForm { plants, page, ..self }, None)
             }
             (Step::Plant, Answer::Keep | Answer::Skip, _) => self.keep_plant(),
             (Step::Plant, ..) => {
@@ -171,7 +179,7 @@ impl MappingForm {
                 )
             }
             Choice::Several(plants) => Next::repeat(
-                MappingForm { plants, ..asked },
+                MappingForm { plants, page: Page::default(), ..asked },
                 "Several plants are called that. Which id?",
             ),
             Choice::Unclear(words) => Next::ask(asked, Some(words)),

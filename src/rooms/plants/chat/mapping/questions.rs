@@ -35,6 +35,7 @@ impl Asking<Form> for MappingForm {
         };
         let plant = match (self.step, answer, &self.plant) {
             (Step::Sensor, ..) => String::new(),
+            (Step::Plant, Answer::Turn(page), _) => return Need::Offers(*page),
             (Step::Plant, Answer::Typed(typed), _) => typed.clone(),
             (Step::Confirm, Answer::Yes, Some((plant_id, _))) => plant_id.to_string(),
             _ => return Need::Nothing,
@@ -91,7 +92,7 @@ impl MappingForm {
         if let Some((_, name)) = &self.fed {
             rows.push(vec![Button::of_draft(format!("Keep {name}"), version, "keep")]);
         }
-        rows.extend(plant_rows(&self.plants, version));
+        rows.extend(plant_rows(&self.plants, self.page, version));
         rows.push(ways_out(version));
         let say = Say::new(text).with(rows);
         // The button that adds the plant must not give way to a forced reply.
@@ -123,17 +124,16 @@ impl MappingForm {
     fn summary(&self) -> Text {
         let mut text = Text::of("Please confirm your mapping entry.\n")
             .bold(self.sensor())
-            .plain(" feeds ")
+            .plain(" will feed ")
             .bold(self.plant_name());
         if let Some((_, name)) = &self.fed {
-            text = text.plain(" (was ").data(name).plain(")");
+            text = text.plain(" (now ").data(name).plain(")");
         }
         let sharers = self.sharers.join(", ");
         text = match self.sharing {
-            Some(Sharing::Replace) => text
-                .line()
-                .bold(sharers)
-                .plain(format!(" {} no plant any more", self.sharers_feed())),
+            Some(Sharing::Replace) => {
+                text.line().bold(sharers).plain(" will feed no plant any more")
+            }
             Some(Sharing::Both) => {
                 text.line().plain("⚠️ Readings count double, beside ").bold(sharers)
             }

@@ -8,6 +8,7 @@ use super::choice::Choice;
 use super::dialog::{Answer, Looked, Next};
 use super::fields::{self, Field, FieldValue, Kind};
 use super::typed;
+use crate::kernel::paging::Page;
 use crate::kernel::settings::{Settings, Unit};
 use crate::kernel::text::Text;
 use crate::rooms::plants::lookup::{Found, Offers};
@@ -41,6 +42,9 @@ pub struct PlantForm {
     values: Values,
     /// What the first question offers.
     offers: Vec<(i32, String)>,
+    /// Which page of all that is.
+    #[serde(default)]
+    page: Page,
     free_id: i32,
     /// The one field that is asked for; the others stay as they are.
     #[serde(default)]
@@ -60,6 +64,7 @@ impl PlantForm {
             existing: None,
             values: BTreeMap::new(),
             offers: offers.plants,
+            page: offers.page,
             free_id: offers.free_id,
             only: None,
         }
@@ -81,6 +86,9 @@ impl PlantForm {
             (Answer::Back, ..) => self.back(),
             (Answer::Typed(typed), Step::PlantId, Looked::Plant(found)) => {
                 self.choose_plant(typed, found)
+            }
+            (Answer::Turn(_), Step::PlantId, Looked::Offers(Offers { plants, page, free_id })) => {
+                Next::ask(PlantForm { offers: plants, page, free_id, ..self }, None)
             }
             (_, Step::PlantId, _) => {
                 Next::repeat(self, "I need to know which plant first: send its id, or tap one.")
@@ -106,7 +114,7 @@ impl PlantForm {
                 Next::ask(PlantForm { step, plant_id, existing: None, only: None, ..self }, None)
             }
             Choice::Several(offers) => Next::repeat(
-                PlantForm { offers, ..self },
+                PlantForm { offers, page: Page::default(), ..self },
                 "Several plants are called that. Which id?",
             ),
             Choice::Unclear(words) => Next::ask(self, Some(words)),

@@ -29,6 +29,7 @@ impl Asking<Form> for PlantForm {
     fn needs(&self, answer: &Answer) -> Need {
         match (self.step, answer) {
             (Step::PlantId, Answer::Typed(typed)) => Need::Plant(typed.clone()),
+            (Step::PlantId, Answer::Turn(page)) => Need::Offers(*page),
             (Step::Confirm, Answer::Yes) => Need::Now(self.plant_id.unwrap_or(0)),
             _ => Need::Nothing,
         }
@@ -59,7 +60,7 @@ impl PlantForm {
         let text = Text::of(
             "Please enter plant's id: one of yours to change it, or a new number for a new plant.",
         );
-        let mut rows = plant_rows(&self.offers, version);
+        let mut rows = plant_rows(&self.offers, self.page, version);
         let free_id = self.free_id;
         rows.push(vec![
             Button::of_draft(format!("➕ new: {free_id}"), version, &format!("id-{free_id}")),
