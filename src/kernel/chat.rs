@@ -192,9 +192,10 @@ pub struct Snapshot {
     /// The chat is private, or a group that an owner admitted.
     pub is_admitted: bool,
     pub draft: Option<Draft>,
-    /// People's clock: ms since the epoch.
+    /// The machine's clock, in ms since the epoch: how long somebody is waited for.
     pub now_ms: i64,
-    /// The pipelines' clock; differs from `now_ms` only in the demo.
+    /// The house's clock, by which pipelines go and in which people are told everything; differs
+    /// from `now_ms` only in the demo.
     pub pipeline_now_ms: i64,
     /// The chat's own zone, or the house's where it has set none.
     pub time_zone: chrono_tz::Tz,

@@ -173,7 +173,7 @@ pub enum Effect {
     Alerts(AlertsChange),
     /// What the place of the update is told regularly from now on.
     Regular(RegularChange),
-    /// Alerts about this are recorded and sent to nobody until then (people's clock).
+    /// Alerts about this are recorded and sent to nobody until then (the house's clock).
     Snooze {
         about: String,
         until_ms: i64,

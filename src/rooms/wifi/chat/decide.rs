@@ -190,7 +190,7 @@ fn dropped(
 }
 
 fn snoozed_until(mac: MacAddr, snapshot: &Snapshot) -> Done {
-    let until_ms = snapshot.now_ms + SNOOZE_MS;
+    let until_ms = snapshot.pipeline_now_ms + SNOOZE_MS;
     let note = format!("Snoozed until {}.", when::clock(until_ms, snapshot.time_zone));
     let effects = vec![Effect::Snooze { about: snoozed(mac), until_ms }];
     Done { effects, note: Some(note) }
