@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::chat::{Button, Draft, Incoming, Keyboard, Snapshot, draft_button};
+use super::chat::{Button, Draft, Incoming, Keyboard, Snapshot, draft_button, draft_buttons};
 use super::effect::{Effect, Held, Publish, Say};
 use super::settings::Settings;
 use super::text::Text;
@@ -419,8 +419,9 @@ pub fn answered<F: Forms>(
     settings: &Settings,
 ) -> Vec<Effect> {
     let mut done = Vec::new();
-    if let Some((_, message_id, data)) = incoming.press()
+    if let Some((_, _, data)) = incoming.press()
         && draft_button(data).is_some()
+        && let Some(message_id) = incoming.tapped_with(&draft_buttons(draft.version))
     {
         let say = dialog.answered(answer, draft.version, settings);
         done.push(Effect::Edit { message_id, say });
