@@ -225,7 +225,7 @@ mod tests {
                 }
                 Ok((
                     is_due(db, 7, 1).await?,
-                    gather(db, 7, Now::both(1)).await?,
+                    gather(db, 7, Now::apart(1)).await?,
                     is_due(db, 7, 1).await?,
                 ))
             })

@@ -413,7 +413,7 @@ mod tests {
         };
         let_in().await.unwrap();
         let remove = store.write(Urgency::People, |db| {
-            Box::pin(async move { removal::remove_member(db, 7, Now::both(2)).await })
+            Box::pin(async move { removal::remove_member(db, 7, Now::apart(2)).await })
         });
         remove.await.unwrap();
         assert!(!write(&store, &fixed, Arc::clone(&incoming), decide()).await.unwrap());

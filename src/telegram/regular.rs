@@ -301,7 +301,7 @@ mod tests {
             Box::pin(async move {
                 for chat_id in [OWNER, STRANGER] {
                     daily::want(db, Place::private(chat_id), minute, ago_ms).await?;
-                    board::want(db, Place::private(chat_id), Now::both(now_ms)).await?;
+                    board::want(db, Place::private(chat_id), Now::apart(now_ms)).await?;
                 }
                 clock_facts::pause(db, now_ms).await
             })

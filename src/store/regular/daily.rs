@@ -118,11 +118,11 @@ mod tests {
                 set_away(db, -5, true).await?;
                 assert_eq!(all(db).await?, []);
                 set_away(db, -5, false).await?;
-                migration::follow(db, -5, -1005, Now::both(3)).await?;
+                migration::follow(db, -5, -1005, Now::apart(3)).await?;
                 leave_thread(db, Place { chat_id: -1005, ..TOPIC }).await?;
                 seen.extend([of(db, -5).await?, of(db, -1005).await?]);
                 assert_eq!(all(db).await?.len(), 1);
-                removal::remove_chat(db, -1005, Now::both(4)).await?;
+                removal::remove_chat(db, -1005, Now::apart(4)).await?;
                 seen.push(of(db, -1005).await?);
                 Ok(seen)
             })

@@ -118,7 +118,7 @@ impl World {
             Step::Pass(minutes) => {
                 self.now_ms += minutes * MINUTE_MS;
                 let now_ms = self.now_ms;
-                self.write(move |db| Box::pin(async move { ring(db, Now::both(now_ms)).await }))
+                self.write(move |db| Box::pin(async move { ring(db, Now::apart(now_ms)).await }))
                     .await;
             }
             Step::Deliver => self.deliver().await,
@@ -165,10 +165,10 @@ impl World {
                         || alerts::snoozed_until(db, &about, now_ms).await?.is_some();
                     let told = if is_quiet { Told::Snoozed } else { Told::Sent };
                     assert!(alerts::record(db, &alert, told, now_ms).await?);
-                    raise(db, &alert, alert.card.as_ref().unwrap(), told, Now::both(now_ms))
+                    raise(db, &alert, alert.card.as_ref().unwrap(), told, Now::apart(now_ms))
                         .await?;
                 }
-                tell_waiting(db, now_ms, Now::both(now_ms)).await
+                tell_waiting(db, now_ms, Now::apart(now_ms)).await
             })
         })
         .await;
@@ -176,7 +176,7 @@ impl World {
 
     pub(super) async fn end(&mut self, subject: usize) {
         let Some(since_ms) = self.lasts[subject].take() else { return };
-        let now = Now::both(self.now_ms);
+        let now = Now::apart(self.now_ms);
         let ending = Ending {
             about: name(subject),
             since_ms,
@@ -193,7 +193,7 @@ impl World {
     }
 
     pub(super) async fn tap(&mut self, subject: usize, reaction: Reaction) {
-        let (about, now) = (name(subject), Now::both(self.now_ms));
+        let (about, now) = (name(subject), Now::apart(self.now_ms));
         self.write(move |db| {
             Box::pin(async move { react(db, &about, reaction, "Ada", now).await })
         })
@@ -212,7 +212,7 @@ impl World {
         let Some((chat_id, message_id, _)) = messages.rfind(|(.., seen)| is_for_all(seen)) else {
             return;
         };
-        let now = Now::both(self.now_ms);
+        let now = Now::apart(self.now_ms);
         self.write(move |db| {
             Box::pin(async move {
                 let meant = tapped(db, chat_id, message_id, &Tap::All(reaction)).await?;
@@ -255,7 +255,7 @@ impl World {
         let told: Vec<_> =
             self.told.iter().copied().filter(|told| told.0 == GROUP.chat_id).collect();
         self.told.extend(told.into_iter().map(|(_, of, since)| (SUPERGROUP.chat_id, of, since)));
-        let now = Now::both(self.now_ms);
+        let now = Now::apart(self.now_ms);
         self.write(move |db| {
             Box::pin(async move {
                 migration::follow(db, GROUP.chat_id, SUPERGROUP.chat_id, now).await.map(drop)
@@ -291,7 +291,7 @@ impl World {
             let gathered = self.store.write(Urgency::People, move |db| {
                 Box::pin(async move {
                     Ok(digest::is_due(db, chat_id, now_ms).await?
-                        && digest::gather(db, chat_id, Now::both(now_ms)).await?)
+                        && digest::gather(db, chat_id, Now::apart(now_ms)).await?)
                 })
             });
             if !gathered.await.unwrap() {
@@ -340,7 +340,7 @@ impl World {
         }
         self.write(move |db| {
             Box::pin(async move {
-                outbox::mark_sent(db, row_id, Some(message_id), Now::both(now_ms)).await
+                outbox::mark_sent(db, row_id, Some(message_id), Now::apart(now_ms)).await
             })
         })
         .await;
@@ -351,7 +351,7 @@ impl World {
         let now_ms = self.now_ms;
         self.write(move |db| {
             Box::pin(async move {
-                leave_thread(db, TOPIC, Now::both(now_ms)).await?;
+                leave_thread(db, TOPIC, Now::apart(now_ms)).await?;
                 outbox::leave_thread(db, TOPIC).await?;
                 access::leave_thread(db, TOPIC, "closed", now_ms).await.map(drop)
             })
