@@ -1,7 +1,9 @@
 //! The clocks of the shell. The kernel gets times as arguments and never comes here.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::kernel::time::Now;
 
 /// A wall clock and a monotonic one that run at the same pace.
 pub trait Clock: Send + Sync {
@@ -12,6 +14,10 @@ pub trait Clock: Send + Sync {
     /// The machine's own wall clock, whatever this one makes of it.
     fn machine_ms(&self) -> i64 {
         self.now_ms()
+    }
+    /// This moment, where this is the house's clock.
+    fn now(&self) -> Now {
+        Now { house_ms: self.now_ms(), machine_ms: self.machine_ms() }
     }
     /// How long this many milliseconds of this clock take in real time.
     fn real(&self, span_ms: i64) -> Duration;
@@ -33,6 +39,27 @@ impl Clock for SystemClock {
     fn real(&self, span_ms: i64) -> Duration {
         Duration::from_millis(u64::try_from(span_ms).unwrap_or(0))
     }
+}
+
+static HOUSE: OnceLock<Arc<dyn Clock>> = OnceLock::new();
+
+/// From now on this process lives by this clock: that of the data directory that it has opened. It
+/// keeps the first one that it is given.
+pub fn live_by(clock: Arc<dyn Clock>) {
+    HOUSE.get_or_init(|| clock);
+}
+
+/// The clock that this process lives by: the machine's, but in the demo.
+pub fn house() -> &'static dyn Clock {
+    match HOUSE.get() {
+        Some(clock) => clock.as_ref(),
+        None => &SystemClock,
+    }
+}
+
+/// This moment.
+pub fn now() -> Now {
+    house().now()
 }
 
 /// The machine's wall clock: milliseconds since the Unix epoch, UTC.

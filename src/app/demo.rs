@@ -190,8 +190,9 @@ async fn welcome(store: &Store, speed: u32, is_replay: bool) -> Result<(), Store
         }
     };
     let text = Text::of("🪴 ").bold("Welcome to Windowsill.").plain(format!(
-        "\nSix simulated plants live here, {speed} times as fast as real ones. One of them is \
-             thirsty already: its alert comes within a minute.\n\n\
+        "\nSix simulated plants live here, {speed} times as fast as real ones; every time that you \
+             read here is by their clock. One of them is thirsty already: its alert comes within a \
+             minute.\n\n\
              📡 {street}.\n\n\
              Try /plants, /plant cyril, /devices or /update_plant."
     ));

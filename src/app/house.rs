@@ -111,6 +111,7 @@ impl House {
             // Ours is the only process here, and it is no demo.
             None => clock_at_rest(&log, config).await?,
         };
+        clock::live_by(Arc::clone(&clock));
         subscribe_owners(&store, config).await?;
         let is_published = |table: &ResultTable| config.publishes(table.topic, table.by_default);
         results::settle(&store, rooms::results(), is_published).await?;

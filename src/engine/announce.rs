@@ -7,6 +7,7 @@ use crate::kernel::alert::Alert;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
+use crate::kernel::time::Now;
 use crate::store::alerts::Told;
 use crate::store::outbox::{self, Class, Target};
 use crate::store::{StoreError, access, alerts, cards};
@@ -19,7 +20,7 @@ pub(super) async fn tell_news(
     db: &mut SqliteConnection,
     news: &[News],
     old_before_ms: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     if news.is_empty() {
         return Ok(());
@@ -34,13 +35,15 @@ pub(super) async fn tell_news(
                     (false, true) => Told::Gathered,
                     (false, false) => Told::Sent,
                 };
-                raise(db, alert, &places, told, now_ms).await?;
+                raise(db, alert, &places, told, now).await?;
             }
-            News::Passed(alert) => drop(alerts::record(db, alert, Told::Over, now_ms).await?),
-            News::Over(ending) => overs.extend(cards::end(db, ending, now_ms).await?),
+            News::Passed(alert) => {
+                alerts::record(db, alert, Told::Over, now.machine_ms).await?;
+            }
+            News::Over(ending) => overs.extend(cards::end(db, ending, now).await?),
         }
     }
-    cards::tell_over(db, overs, now_ms).await
+    cards::tell_over(db, overs, now).await
 }
 
 /// Records an alert by its identity. A new one goes to every place that is subscribed now, or
@@ -50,26 +53,26 @@ async fn raise(
     alert: &Alert,
     places: &[Place],
     unless_quiet: Told,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let is_quiet = match &alert.about {
         Some(about) => {
-            alerts::snoozed_until(db, about, now_ms).await?.is_some()
+            alerts::snoozed_until(db, about, now.house_ms).await?.is_some()
                 || cards::is_quiet(db, about).await?
         }
         None => false,
     };
     let told = if is_quiet { Told::Snoozed } else { unless_quiet };
-    let is_new = alerts::record(db, alert, told, now_ms).await?;
+    let is_new = alerts::record(db, alert, told, now.machine_ms).await?;
     if !is_new {
         return Ok(());
     }
     if let Some(card) = &alert.card {
-        return cards::raise(db, alert, card, told, now_ms).await;
+        return cards::raise(db, alert, card, told, now).await;
     }
     if told == Told::Sent {
         for place in places {
-            outbox::alert(db, *place, alert, now_ms).await?;
+            outbox::alert(db, *place, alert, now.machine_ms).await?;
         }
     }
     Ok(())

@@ -69,7 +69,8 @@ pub(super) async fn store<V: Views>(
         .store
         .write(Urgency::Bulk, move |db| {
             Box::pin(async move {
-                let now_ms = clock::now_ms();
+                let now = clock::now();
+                let now_ms = now.machine_ms;
                 room.merge(db, &step.delta).await?;
                 let mut letters = 0;
                 for letter in &step.letters {
@@ -88,9 +89,9 @@ pub(super) async fn store<V: Views>(
                 };
                 closed.news.extend(commit.news.iter().map(|news| news.alert().into()));
                 let old_before_ms = commit.pipeline_now_ms - settings.alert_max_age_ms;
-                announce::tell_news(db, &closed.news, old_before_ms, now_ms).await?;
+                announce::tell_news(db, &closed.news, old_before_ms, now).await?;
                 if commit.caught_up {
-                    cards::tell_waiting(db, now_ms, now_ms).await?;
+                    cards::tell_waiting(db, now.house_ms, now).await?;
                     announce::tell_gathered(db, now_ms).await?;
                 }
                 let caught_up_at = commit.caught_up.then_some(now_ms);

@@ -63,7 +63,7 @@ pub enum Stance {
         by: String,
     },
     Snoozed {
-        /// People's clock.
+        /// The house's clock.
         until_ms: i64,
         by: String,
     },
@@ -180,7 +180,7 @@ impl Stance {
         }
     }
 
-    /// When it is told (again), by people's clock, if it was told at `told_ms`.
+    /// When it is told (again), by the house's clock, if it was told at `told_ms`.
     pub fn next_ms(&self, told_ms: i64, repeat_ms: Option<i64>) -> Option<i64> {
         match self {
             Stance::Firing => repeat_ms.map(|repeat_ms| told_ms.saturating_add(repeat_ms)),

@@ -54,7 +54,10 @@ pub enum Content {
     Press {
         callback_id: String,
         message_id: i32,
+        /// What somebody's program says was tapped: anything, whatever buttons the message has.
         data: String,
+        /// What the message's buttons send, as Telegram has it; empty where it does not say.
+        buttons: Vec<String>,
     },
     /// Something we cannot read as text, named for the answer ("a sticker").
     Unreadable(&'static str),
@@ -120,8 +123,19 @@ impl Incoming {
 
     pub fn press(&self) -> Option<(&str, i32, &str)> {
         match &self.content {
-            Content::Press { callback_id, message_id, data } => {
+            Content::Press { callback_id, message_id, data, .. } => {
                 Some((callback_id, *message_id, data))
+            }
+            _ => None,
+        }
+    }
+
+    /// The message that was tapped, if it has a button whose data begins so. Only such a one is
+    /// changed by a tap that means it.
+    pub fn tapped_with(&self, beginning: &str) -> Option<i32> {
+        match &self.content {
+            Content::Press { message_id, buttons, .. } => {
+                buttons.iter().any(|data| data.starts_with(beginning)).then_some(*message_id)
             }
             _ => None,
         }
@@ -194,9 +208,10 @@ pub struct Snapshot {
     /// The chat is private, or a group that an owner admitted.
     pub is_admitted: bool,
     pub draft: Option<Draft>,
-    /// People's clock: ms since the epoch.
+    /// The machine's clock, in ms since the epoch: how long somebody is waited for.
     pub now_ms: i64,
-    /// The pipelines' clock; differs from `now_ms` only in the demo.
+    /// The house's clock, by which pipelines go and in which people are told everything; differs
+    /// from `now_ms` only in the demo.
     pub pipeline_now_ms: i64,
     /// The chat's own zone, or the house's where it has set none.
     pub time_zone: chrono_tz::Tz,
@@ -293,7 +308,7 @@ impl Button {
 
     /// A button that belongs to one step of one draft.
     pub fn of_draft(label: impl Into<String>, version: i64, action: &str) -> Button {
-        Button::new(label, format!("{DRAFT_BUTTON}:{version}:{action}"))
+        Button::new(label, draft_buttons(version) + action)
     }
 }
 
@@ -307,6 +322,11 @@ fn shown_label(label: &str) -> String {
     }
     // Telegram refuses a button without a label.
     if !is_visible(&short) { "…".to_owned() } else { short }
+}
+
+/// How the data of this draft's buttons begins.
+pub fn draft_buttons(version: i64) -> String {
+    format!("{DRAFT_BUTTON}:{version}:")
 }
 
 /// Takes apart the data of a draft's button: its version and its action.
@@ -340,6 +360,23 @@ mod tests {
         assert_eq!(in_private.data(), Some("plant:show:7"));
         let link = ButtonAction::Link("https://t.me/Sill_bot?start=plant-7".to_owned());
         assert_eq!(button.told_in(false, "Sill_bot").action, link);
+    }
+
+    #[test]
+    fn a_tap_means_only_a_message_that_has_such_a_button() {
+        let tapped = |buttons: &[&str]| Incoming {
+            content: Content::Press {
+                callback_id: "1".to_owned(),
+                message_id: 9,
+                data: "house:set:all".to_owned(),
+                buttons: buttons.iter().map(|data| (*data).to_owned()).collect(),
+            },
+            ..said("")
+        };
+        assert_eq!(tapped(&["house:set:zones"]).tapped_with("house:set:"), Some(9));
+        assert_eq!(tapped(&["house:alerts:here"]).tapped_with("house:set:"), None);
+        assert_eq!(tapped(&[]).tapped_with("house:set:"), None);
+        assert_eq!(said("house:set:all").tapped_with("house:set:"), None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ const DAYS: usize = 6;
 pub struct Daily {
     /// Of the chat's day, 0 to 1439.
     pub minute: u16,
-    /// Since when it is wanted at that minute (people's clock): what was due before is not told.
+    /// Since when it is wanted at that minute (the house's clock): what was due before is not told.
     pub since_ms: i64,
     /// The newest day that was told of, by the chat's calendar.
     pub told_on: Option<NaiveDate>,

@@ -1,8 +1,9 @@
 //! What all rooms' conversations have in common: each asks for the parts of an edit and confirms
-//! it; each can be left; and where another begins, it is asked whether to discard the first.
+//! it; each can be left; and where another begins, it is asked whether to discard the first, unless
+//! nothing was entered in it yet.
 //!
 //! Invariant: a state that was stored can always be asked about again; every answer either moves
-//! it or says what is wanted.
+//! it or says what is wanted. Of several commands the newest begins, and what gave way to it is told.
 
 use std::fmt::Debug;
 
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::chat::{Button, Draft, Incoming, Keyboard, Snapshot, draft_button};
+use super::chat::{Button, Draft, Incoming, Keyboard, Snapshot, draft_button, draft_buttons};
 use super::effect::{Effect, Held, Publish, Say};
 use super::paging::Page;
 use super::settings::Settings;
@@ -186,12 +187,28 @@ pub enum Dialog<F: Forms> {
         form: F,
         /// Another conversation was to begin, while we ask whether to discard this one.
         discard_for: Option<F::Opening>,
+        /// It holds something that somebody entered, which does not go unasked. Older versions did
+        /// not say.
+        #[serde(default = "is_unknown")]
+        is_begun: bool,
     },
+}
+
+fn is_unknown() -> bool {
+    true
 }
 
 impl<F: Forms> Dialog<F> {
     pub fn of(form: impl Into<F>) -> Dialog<F> {
-        Dialog::Own { form: form.into(), discard_for: None }
+        let form = form.into();
+        // One command may have said everything.
+        let is_begun = form.asking().is_complete();
+        Dialog::Own { form, discard_for: None, is_begun }
+    }
+
+    /// One of which it is not known whether something was entered.
+    pub fn of_unknown(form: impl Into<F>) -> Dialog<F> {
+        Dialog::Own { form: form.into(), discard_for: None, is_begun: is_unknown() }
     }
 
     /// The command that began such a conversation.
@@ -204,7 +221,9 @@ impl<F: Forms> Dialog<F> {
 
     pub fn question(&self, version: i64, settings: &Settings) -> Say {
         match self {
-            Dialog::Own { form, discard_for: None } => form.asking().question(version, settings),
+            Dialog::Own { form, discard_for: None, .. } => {
+                form.asking().question(version, settings)
+            }
             Dialog::Own { discard_for: Some(begin), .. } | Dialog::Instead { begin, .. } => {
                 discard_question(&F::typed(begin), version)
             }
@@ -213,7 +232,10 @@ impl<F: Forms> Dialog<F> {
 
     pub fn needs(&self, answer: &Answer<F::Opening>) -> F::Need {
         match (self, answer) {
-            (Dialog::Own { form, discard_for: None }, answer) => form.asking().needs(answer),
+            (Dialog::Own { discard_for: None, is_begun: false, .. }, Answer::Again(begin)) => {
+                F::need_of(begin.clone())
+            }
+            (Dialog::Own { form, discard_for: None, .. }, answer) => form.asking().needs(answer),
             (
                 Dialog::Own { discard_for: Some(begin), .. } | Dialog::Instead { begin, .. },
                 Answer::Yes,
@@ -230,18 +252,31 @@ impl<F: Forms> Dialog<F> {
         settings: &Settings,
     ) -> Next<F> {
         match self {
-            Dialog::Own { form, discard_for: None } => answer_form(form, answer, looked, settings),
             Dialog::Own { form, .. } if *answer == Answer::Cancel => cancelled(&form),
-            Dialog::Own { form, discard_for: Some(begin) } => match answer {
-                Answer::No => Next::repeat(form, "Going on where we were."),
+            Dialog::Own { form, discard_for: None, is_begun } => match answer {
+                Answer::Again(begin) => replace(form, is_begun, begin, looked),
                 answer => {
-                    let dialog = Dialog::Own { form, discard_for: Some(begin.clone()) };
-                    discard(dialog, &begin, answer, looked)
+                    let before = form.clone();
+                    noted(answer_form(form, answer, looked, settings), &before, is_begun)
                 }
             },
+            Dialog::Own { form, discard_for: Some(begin), is_begun } => {
+                let held = |discard_for| Dialog::Own { form, discard_for, is_begun };
+                match answer {
+                    Answer::No => Next::Ask(held(None), Some(Text::of("Going on where we were."))),
+                    Answer::Again(newer) => {
+                        Next::Ask(held(Some(newer.clone())), given_way::<F>(&begin, newer))
+                    }
+                    answer => discard(held(Some(begin.clone())), &begin, answer, looked),
+                }
+            }
             Dialog::Instead { held, .. } if *answer == Answer::No => Next::Resume(held),
             Dialog::Instead { .. } if *answer == Answer::Cancel => {
                 Next::End(Text::of("Cancelled; the unfinished edit is gone as well."))
+            }
+            Dialog::Instead { begin, held } if let Answer::Again(newer) = answer => {
+                let words = given_way::<F>(&begin, newer);
+                Next::Ask(Dialog::Instead { begin: newer.clone(), held }, words)
             }
             Dialog::Instead { begin, held } => {
                 let dialog = Dialog::Instead { begin: begin.clone(), held };
@@ -252,7 +287,7 @@ impl<F: Forms> Dialog<F> {
 
     /// What an answered question becomes, so that its buttons go: the answer, in one line.
     pub fn answered(&self, answer: &Answer<F::Opening>, version: i64, settings: &Settings) -> Say {
-        if let Dialog::Own { form, discard_for: None } = self
+        if let Dialog::Own { form, discard_for: None, .. } = self
             && let Some((label, value)) = form.asking().echo(answer, settings)
         {
             return Say::new(Text::of(format!("{label}: ")).bold(value));
@@ -276,10 +311,6 @@ fn answer_form<F: Forms>(
 ) -> Next<F> {
     let asking = form.asking();
     match answer {
-        Answer::Cancel => cancelled(&form),
-        Answer::Again(begin) => {
-            Next::Ask(Dialog::Own { form, discard_for: Some(begin.clone()) }, None)
-        }
         Answer::No if asking.is_complete() => Next::End(Text::of(format!(
             "Your {} was not sent; please use {} to re-try.",
             asking.noun(),
@@ -295,6 +326,36 @@ fn cancelled<F: Forms>(form: &F) -> Next<F> {
     Next::End(Text::of(format!("Cancelled {}.", form.asking().undertaking())))
 }
 
+/// What an answer made of a form: from the first that changes it on, something was entered.
+fn noted<F: Forms>(next: Next<F>, before: &F, was_begun: bool) -> Next<F> {
+    match next {
+        Next::Ask(Dialog::Own { form, discard_for, is_begun }, words) => {
+            let is_begun = is_begun || was_begun || form != *before;
+            Next::Ask(Dialog::Own { form, discard_for, is_begun }, words)
+        }
+        other => other,
+    }
+}
+
+/// Another conversation is to take a form's place. One in which nothing was entered goes unasked.
+fn replace<F: Forms>(form: F, is_begun: bool, begin: &F::Opening, looked: F::Looked) -> Next<F> {
+    if is_begun {
+        let discard_for = Some(begin.clone());
+        return Next::Ask(Dialog::Own { form, discard_for, is_begun }, None);
+    }
+    let begun = F::opened_of(looked).and_then(|opened| F::open(begin, opened));
+    begun.unwrap_or_else(|| Next::repeat(form, NOT_LOOKED_UP))
+}
+
+const NOT_LOOKED_UP: &str = "That could not be looked up. Please try again.";
+
+/// A command waits for an answer no more: a newer one waits for it. Nothing is said where that is
+/// the same.
+fn given_way<F: Forms>(older: &F::Opening, newer: &F::Opening) -> Option<Text> {
+    let words = "is not begun: your newer command takes its place.";
+    (older != newer).then(|| Text::new().code(F::typed(older)).plain(format!(" {words}")))
+}
+
 /// An answer to the question whether to discard what is unfinished.
 fn discard<F: Forms>(
     dialog: Dialog<F>,
@@ -307,9 +368,7 @@ fn discard<F: Forms>(
         return Next::Ask(dialog, Some(Text::of(words)));
     }
     let begun = F::opened_of(looked).and_then(|opened| F::open(begin, opened));
-    begun.unwrap_or_else(|| {
-        Next::Ask(dialog, Some(Text::of("That could not be looked up. Please try again.")))
-    })
+    begun.unwrap_or_else(|| Next::Ask(dialog, Some(Text::of(NOT_LOOKED_UP))))
 }
 
 fn discard_question(typed: &str, version: i64) -> Say {
@@ -322,8 +381,8 @@ fn discard_question(typed: &str, version: i64) -> Say {
     ]])
 }
 
-/// A conversation of a room is to begin. One of another room's is not overwritten: it is asked
-/// whether to discard it. What needs no question at all leaves it alone.
+/// A conversation of a room is to begin. One of another room's in which something was entered is not
+/// overwritten: it is asked whether to discard it. What needs no question at all leaves it alone.
 pub fn begin<F: Forms>(
     begin: &F::Opening,
     next: Next<F>,
@@ -332,9 +391,13 @@ pub fn begin<F: Forms>(
 ) -> Vec<Effect> {
     let Some(draft) = &snapshot.draft else { return effects(next, version, &snapshot.settings) };
     match next {
+        Next::Ask(..) if !is_begun(draft) => effects(next, version, &snapshot.settings),
         Next::Ask(..) => {
-            let dialog = Dialog::Instead { begin: begin.clone(), held: held(draft) };
-            effects::<F>(Next::Ask(dialog, None), version, &snapshot.settings)
+            let (held, gave_way) = held(draft);
+            let dialog = Dialog::Instead { begin: begin.clone(), held };
+            let words = "The command before that is not begun: this newer one takes its place.";
+            let words = gave_way.then(|| Text::of(words));
+            effects::<F>(Next::Ask(dialog, words), version, &snapshot.settings)
         }
         Next::End(words) => vec![Effect::Say(Say::new(words))],
         Next::Publish(edits) => edits.into_iter().map(Effect::Publish).collect(),
@@ -342,11 +405,20 @@ pub fn begin<F: Forms>(
     }
 }
 
+/// Was something entered in a conversation of any room?
+fn is_begun(draft: &Draft) -> bool {
+    draft.state.get("is_begun").and_then(Value::as_bool).unwrap_or_else(is_unknown)
+}
+
 /// What is held of an unfinished conversation: where it only asked whether to discard another one,
-/// that other one.
-fn held(draft: &Draft) -> Held {
-    let inner = draft.state.get("held").and_then(|held| Held::deserialize(held).ok());
-    inner.unwrap_or_else(|| Held { room: draft.room.clone(), state: draft.state.clone() })
+/// that other one. Says whether it asked so for a command, which waits for nothing then.
+fn held(draft: &Draft) -> (Held, bool) {
+    if let Some(held) = draft.state.get("held").and_then(|held| Held::deserialize(held).ok()) {
+        return (held, true);
+    }
+    let mut held = Held { room: draft.room.clone(), state: draft.state.clone() };
+    let waiting = held.state.get_mut("discard_for").map(Value::take);
+    (held, waiting.is_some_and(|begin| !begin.is_null()))
 }
 
 /// An answer inside a conversation: its effects, and the question that it answered loses its
@@ -359,13 +431,302 @@ pub fn answered<F: Forms>(
     incoming: &Incoming,
     settings: &Settings,
 ) -> Vec<Effect> {
-    if let (Answer::Turn(_), Some((_, message_id, _))) = (answer, incoming.press()) {
+    if matches!(answer, Answer::Turn(_)) {
         let next = dialog.answer(answer, looked, settings);
-        return turned(next, message_id, incoming.update_id, settings);
+        return turned(next, draft, incoming, settings);
     }
     let mut done = Vec::new();
-    if let Some((_, message_id, data)) = incoming.press()
+    if let Some((_, _, data)) = incoming.press()
         && draft_button(data).is_some()
+        && let Some(message_id) = incoming.tapped_with(&draft_buttons(draft.version))
+    {
+        let say = dialog.answered(answer, draft.version, settings);
+        done.push(Effect::Edit { message_id, say });
+    }
+    let next = dialog.answer(answer, looked, settings);
+    done.extend(effects(next, incoming.update_id, settings));
+    done
+}
+
+/// A page of what a question offers is turned: the question is the same message.
+fn turned<F: Forms>(
+    next: Next<F>,
+    draft: &Draft,
+    incoming: &Incoming,
+    settings: &Settings,
+) -> Vec<Effect> {
+    match next {
+        Next::Ask(dialog, None) => {
+            let say = dialog.question(incoming.update_id, settings);
+            let shown = Effect::in_place(incoming, &draft_buttons(draft.version), say);
+            vec![Effect::Converse(state_of(&dialog)), shown]
+        }
+        other => effects(other, incoming.update_id, settings),
+    }
+}
+
+/// A conversation as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, bound = "")]
+pub enum Dialog<F: Forms> {
+    /// Another room's conversation is held while we ask whether to discard it.
+    Instead { begin: F::Opening, held: Held },
+    Own {
+        form: F,
+        /// Another conversation was to begin, while we ask whether to discard this one.
+        discard_for: Option<F::Opening>,
+        /// It holds something that somebody entered, which does not go unasked. Older versions did
+        /// not say.
+        #[serde(default = "is_unknown")]
+        is_begun: bool,
+    },
+}
+
+fn is_unknown() -> bool {
+    true
+}
+
+impl<F: Forms> Dialog<F> {
+    pub fn of(form: impl Into<F>) -> Dialog<F> {
+        let form = form.into();
+        // One command may have said everything.
+        let is_begun = form.asking().is_complete();
+        Dialog::Own { form, discard_for: None, is_begun }
+    }
+
+    /// One of which it is not known whether something was entered.
+    pub fn of_unknown(form: impl Into<F>) -> Dialog<F> {
+        Dialog::Own { form: form.into(), discard_for: None, is_begun: is_unknown() }
+    }
+
+    /// The command that began such a conversation.
+    pub fn unfinished(&self) -> &'static str {
+        match self {
+            Dialog::Own { form, .. } => form.asking().command(),
+            Dialog::Instead { .. } => "a conversation",
+        }
+    }
+
+    pub fn question(&self, version: i64, settings: &Settings) -> Say {
+        match self {
+            Dialog::Own { form, discard_for: None, .. } => {
+                form.asking().question(version, settings)
+            }
+            Dialog::Own { discard_for: Some(begin), .. } | Dialog::Instead { begin, .. } => {
+                discard_question(&F::typed(begin), version)
+            }
+        }
+    }
+
+    pub fn needs(&self, answer: &Answer<F::Opening>) -> F::Need {
+        match (self, answer) {
+            (Dialog::Own { discard_for: None, is_begun: false, .. }, Answer::Again(begin)) => {
+                F::need_of(begin.clone())
+            }
+            (Dialog::Own { form, discard_for: None, .. }, answer) => form.asking().needs(answer),
+            (
+                Dialog::Own { discard_for: Some(begin), .. } | Dialog::Instead { begin, .. },
+                Answer::Yes,
+            ) => F::need_of(begin.clone()),
+            _ => F::Need::default(),
+        }
+    }
+
+    /// Judges an answer.
+    pub fn answer(
+        self,
+        answer: &Answer<F::Opening>,
+        looked: F::Looked,
+        settings: &Settings,
+    ) -> Next<F> {
+        match self {
+            Dialog::Own { form, .. } if *answer == Answer::Cancel => cancelled(&form),
+            Dialog::Own { form, discard_for: None, is_begun } => match answer {
+                Answer::Again(begin) => replace(form, is_begun, begin, looked),
+                answer => {
+                    let before = form.clone();
+                    noted(answer_form(form, answer, looked, settings), &before, is_begun)
+                }
+            },
+            Dialog::Own { form, discard_for: Some(begin), is_begun } => {
+                let held = |discard_for| Dialog::Own { form, discard_for, is_begun };
+                match answer {
+                    Answer::No => Next::Ask(held(None), Some(Text::of("Going on where we were."))),
+                    Answer::Again(newer) => {
+                        Next::Ask(held(Some(newer.clone())), given_way::<F>(&begin, newer))
+                    }
+                    answer => discard(held(Some(begin.clone())), &begin, answer, looked),
+                }
+            }
+            Dialog::Instead { held, .. } if *answer == Answer::No => Next::Resume(held),
+            Dialog::Instead { .. } if *answer == Answer::Cancel => {
+                Next::End(Text::of("Cancelled; the unfinished edit is gone as well."))
+            }
+            Dialog::Instead { begin, held } if let Answer::Again(newer) = answer => {
+                let words = given_way::<F>(&begin, newer);
+                Next::Ask(Dialog::Instead { begin: newer.clone(), held }, words)
+            }
+            Dialog::Instead { begin, held } => {
+                let dialog = Dialog::Instead { begin: begin.clone(), held };
+                discard(dialog, &begin, answer, looked)
+            }
+        }
+    }
+
+    /// What an answered question becomes, so that its buttons go: the answer, in one line.
+    pub fn answered(&self, answer: &Answer<F::Opening>, version: i64, settings: &Settings) -> Say {
+        if let Dialog::Own { form, discard_for: None, .. } = self
+            && let Some((label, value)) = form.asking().echo(answer, settings)
+        {
+            return Say::new(Text::of(format!("{label}: ")).bold(value));
+        }
+        let word = match answer {
+            Answer::Back => "back",
+            Answer::Cancel => "cancelled",
+            Answer::Yes => "yes",
+            Answer::No => "no",
+            _ => "answered",
+        };
+        Say::new(self.question(version, settings).text.line().plain("→ ").bold(word))
+    }
+}
+
+fn answer_form<F: Forms>(
+    form: F,
+    answer: &Answer<F::Opening>,
+    looked: F::Looked,
+    settings: &Settings,
+) -> Next<F> {
+    let asking = form.asking();
+    match answer {
+        Answer::No if asking.is_complete() => Next::End(Text::of(format!(
+            "Your {} was not sent; please use {} to re-try.",
+            asking.noun(),
+            asking.command()
+        ))),
+        Answer::Yes | Answer::Back => form.answer(answer, looked, settings),
+        _ if asking.is_complete() => Next::repeat(form, "Please answer /y or /n, or go /back."),
+        answer => form.answer(answer, looked, settings),
+    }
+}
+
+fn cancelled<F: Forms>(form: &F) -> Next<F> {
+    Next::End(Text::of(format!("Cancelled {}.", form.asking().undertaking())))
+}
+
+/// What an answer made of a form: from the first that changes it on, something was entered.
+fn noted<F: Forms>(next: Next<F>, before: &F, was_begun: bool) -> Next<F> {
+    match next {
+        Next::Ask(Dialog::Own { form, discard_for, is_begun }, words) => {
+            let is_begun = is_begun || was_begun || form != *before;
+            Next::Ask(Dialog::Own { form, discard_for, is_begun }, words)
+        }
+        other => other,
+    }
+}
+
+/// Another conversation is to take a form's place. One in which nothing was entered goes unasked.
+fn replace<F: Forms>(form: F, is_begun: bool, begin: &F::Opening, looked: F::Looked) -> Next<F> {
+    if is_begun {
+        let discard_for = Some(begin.clone());
+        return Next::Ask(Dialog::Own { form, discard_for, is_begun }, None);
+    }
+    let begun = F::opened_of(looked).and_then(|opened| F::open(begin, opened));
+    begun.unwrap_or_else(|| Next::repeat(form, NOT_LOOKED_UP))
+}
+
+const NOT_LOOKED_UP: &str = "That could not be looked up. Please try again.";
+
+/// A command waits for an answer no more: a newer one waits for it. Nothing is said where that is
+/// the same.
+fn given_way<F: Forms>(older: &F::Opening, newer: &F::Opening) -> Option<Text> {
+    let words = "is not begun: your newer command takes its place.";
+    (older != newer).then(|| Text::new().code(F::typed(older)).plain(format!(" {words}")))
+}
+
+/// An answer to the question whether to discard what is unfinished.
+fn discard<F: Forms>(
+    dialog: Dialog<F>,
+    begin: &F::Opening,
+    answer: &Answer<F::Opening>,
+    looked: F::Looked,
+) -> Next<F> {
+    if *answer != Answer::Yes {
+        let words = "Please answer /y to discard it or /n to go on with it.";
+        return Next::Ask(dialog, Some(Text::of(words)));
+    }
+    let begun = F::opened_of(looked).and_then(|opened| F::open(begin, opened));
+    begun.unwrap_or_else(|| Next::Ask(dialog, Some(Text::of(NOT_LOOKED_UP))))
+}
+
+fn discard_question(typed: &str, version: i64) -> Say {
+    let text = Text::of("You have an unfinished edit. Discard it and begin ")
+        .code(typed)
+        .plain("?\n/y discards it, /n goes on with it.");
+    Say::new(text).with(vec![vec![
+        Button::of_draft("🗑 Discard", version, "y"),
+        Button::of_draft("Go on", version, "n"),
+    ]])
+}
+
+/// A conversation of a room is to begin. One of another room's in which something was entered is not
+/// overwritten: it is asked whether to discard it. What needs no question at all leaves it alone.
+pub fn begin<F: Forms>(
+    begin: &F::Opening,
+    next: Next<F>,
+    version: i64,
+    snapshot: &Snapshot,
+) -> Vec<Effect> {
+    let Some(draft) = &snapshot.draft else { return effects(next, version, &snapshot.settings) };
+    match next {
+        Next::Ask(..) if !is_begun(draft) => effects(next, version, &snapshot.settings),
+        Next::Ask(..) => {
+            let (held, gave_way) = held(draft);
+            let dialog = Dialog::Instead { begin: begin.clone(), held };
+            let words = "The command before that is not begun: this newer one takes its place.";
+            let words = gave_way.then(|| Text::of(words));
+            effects::<F>(Next::Ask(dialog, words), version, &snapshot.settings)
+        }
+        Next::End(words) => vec![Effect::Say(Say::new(words))],
+        Next::Publish(edits) => edits.into_iter().map(Effect::Publish).collect(),
+        Next::Resume(held) => vec![Effect::Resume(held)],
+    }
+}
+
+/// Was something entered in a conversation of any room?
+fn is_begun(draft: &Draft) -> bool {
+    draft.state.get("is_begun").and_then(Value::as_bool).unwrap_or_else(is_unknown)
+}
+
+/// What is held of an unfinished conversation: where it only asked whether to discard another one,
+/// that other one. Says whether it asked so for a command, which waits for nothing then.
+fn held(draft: &Draft) -> (Held, bool) {
+    if let Some(held) = draft.state.get("held").and_then(|held| Held::deserialize(held).ok()) {
+        return (held, true);
+    }
+    let mut held = Held { room: draft.room.clone(), state: draft.state.clone() };
+    let waiting = held.state.get_mut("discard_for").map(Value::take);
+    (held, waiting.is_some_and(|begin| !begin.is_null()))
+}
+
+/// An answer inside a conversation: its effects, and the question that it answered loses its
+/// buttons.
+pub fn answered<F: Forms>(
+    dialog: Dialog<F>,
+    draft: &Draft,
+    answer: &Answer<F::Opening>,
+    looked: F::Looked,
+    incoming: &Incoming,
+    settings: &Settings,
+) -> Vec<Effect> {
+    if matches!(answer, Answer::Turn(_)) {
+        let next = dialog.answer(answer, looked, settings);
+        return turned(next, draft, incoming, settings);
+    }
+    let mut done = Vec::new();
+    if let Some((_, _, data)) = incoming.press()
+        && draft_button(data).is_some()
+        && let Some(message_id) = incoming.tapped_with(&draft_buttons(draft.version))
     {
         let say = dialog.answered(answer, draft.version, settings);
         done.push(Effect::Edit { message_id, say });

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::card::Reaction;
-use super::chat::{Keyboard, Place};
+use super::chat::{Incoming, Keyboard, Place};
 use super::inline::InlinePage;
 use super::picture::Picture;
 use super::settings::Settings;
@@ -173,7 +173,7 @@ pub enum Effect {
     Alerts(AlertsChange),
     /// What the place of the update is told regularly from now on.
     Regular(RegularChange),
-    /// Alerts about this are recorded and sent to nobody until then (people's clock).
+    /// Alerts about this are recorded and sent to nobody until then (the house's clock).
     Snooze {
         about: String,
         until_ms: i64,
@@ -190,6 +190,17 @@ pub enum Effect {
         chat_id: i64,
         audience: Audience,
     },
+}
+
+impl Effect {
+    /// Shows something in the place of the message that was tapped, if that has a button whose data
+    /// begins so; else as a message of its own.
+    pub fn in_place(incoming: &Incoming, beginning: &str, say: Say) -> Effect {
+        match incoming.tapped_with(beginning) {
+            Some(message_id) => Effect::Edit { message_id, say },
+            None => Effect::Say(say),
+        }
+    }
 }
 
 /// Whom a menu is for.

@@ -14,6 +14,26 @@ pub const LAST_EVENT_MS: i64 = 253_402_300_799_999;
 /// A record further ahead of the clock than this is a dead letter and never moves time.
 pub const MAX_AHEAD_MS: i64 = 5 * MINUTE_MS;
 
+/// A moment by both clocks of the shell, which are one but in the demo: there the house lives faster
+/// than the machine.
+///
+/// Whatever people are told in, and whatever comes at a time that they were told, goes by the house:
+/// alerts that last, snoozes, quiet hours, digests, boards. How long somebody or something is waited
+/// for goes by the machine: messages on their way, conversations, codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub house_ms: i64,
+    pub machine_ms: i64,
+}
+
+#[cfg(test)]
+impl Now {
+    /// A moment of the house whose machine has quite another time, so that confusing the two shows.
+    pub fn apart(house_ms: i64) -> Now {
+        Now { house_ms, machine_ms: house_ms + 10_000 * DAY_MS }
+    }
+}
+
 /// Tumbling windows aligned to the epoch: start inclusive, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tumbling {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: in a place one message at most shows an alert with its buttons, once the one that
 //! takes its place was sent. Whatever changes an alert changes its messages in the same
-//! transaction; what has not been sent yet is never doubled.
+//! transaction; what has not been sent yet is never doubled. Times of cards are the house's.
 
 use sqlx::SqliteConnection;
 
@@ -11,7 +11,7 @@ use super::{StoreError, access};
 use crate::kernel::alert::Alert;
 use crate::kernel::card::{Card, Ending, Reaction, Stance, Subject, Tap};
 use crate::kernel::text::Text;
-use crate::kernel::time::SECOND_MS;
+use crate::kernel::time::{Now, SECOND_MS};
 
 mod message;
 mod moves;
@@ -86,21 +86,21 @@ pub async fn raise(
     alert: &Alert,
     card: &Card,
     told: Told,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let Some(about) = &alert.about else { return Ok(()) };
     let known = of(db, about).await?;
     let known = known.filter(|known| known.subject.since_ms == card.since_ms);
     let stance = match &known {
         Some(known) => known.stance.clone(),
-        None => {
-            alerts::snoozed_until(db, about, now_ms).await?.map_or(Stance::Firing, Stance::of_quiet)
-        }
+        None => alerts::snoozed_until(db, about, now.house_ms)
+            .await?
+            .map_or(Stance::Firing, Stance::of_quiet),
     };
     match &known {
-        None => message::retire(db, about, now_ms).await?,
+        None => message::retire(db, about, now).await?,
         // It was found true once more before it was told: each time is told.
-        Some(known) if known.is_waiting => tell_waiting(db, i64::MAX, now_ms).await?,
+        Some(known) if known.is_waiting => tell_waiting(db, i64::MAX, now).await?,
         Some(_) => {}
     }
     let is_sent = told == Told::Sent;
@@ -126,12 +126,12 @@ pub async fn raise(
     .bind(serde_json::to_string(&alert.keyboard)?)
     .bind(card.repeat_ms)
     .bind(serde_json::to_string(&stance)?)
-    .bind(is_sent.then_some(now_ms))
-    .bind(if is_sent { None } else { stance.next_ms(now_ms, card.repeat_ms) })
+    .bind(is_sent.then_some(now.house_ms))
+    .bind(if is_sent { None } else { stance.next_ms(now.house_ms, card.repeat_ms) })
     .execute(&mut *db)
     .await?;
     match (is_sent, of(db, about).await?) {
-        (false, Some(card)) => message::show(db, &card, now_ms).await,
+        (false, Some(card)) => message::show(db, &card, now).await,
         _ => Ok(()),
     }
 }
@@ -141,9 +141,9 @@ pub async fn raise(
 pub async fn tell_waiting(
     db: &mut SqliteConnection,
     before_ms: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
-    tell(db, before_ms, Occasion::News, now_ms).await
+    tell(db, before_ms, Occasion::News, now).await
 }
 
 /// Why an alert is told.
@@ -159,7 +159,7 @@ async fn tell(
     db: &mut SqliteConnection,
     before_ms: i64,
     occasion: Occasion,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let rows: Vec<Row> = sqlx::query_as(&format!(
         "{ROW} where waits_since <= ? order by urgent desc, event_ms, about"
@@ -174,11 +174,11 @@ async fn tell(
     let (urgent, others): (Vec<&Stored>, Vec<&Stored>) = cards.iter().partition(|card| card.urgent);
     for place in access::subscriptions(db).await? {
         for cards in [&urgent, &others] {
-            message::tell(db, place, cards, occasion, now_ms).await?;
+            message::tell(db, place, cards, occasion, now).await?;
         }
     }
     for card in &cards {
-        settle(db, card, &card.stance, now_ms).await?;
+        settle(db, card, &card.stance, now.house_ms).await?;
     }
     Ok(())
 }
@@ -203,7 +203,7 @@ async fn settle(
 pub async fn end(
     db: &mut SqliteConnection,
     ending: &Ending,
-    now_ms: i64,
+    now: Now,
 ) -> Result<Vec<Over>, StoreError> {
     let known = of(db, &ending.about).await?;
     let Some(card) = known.filter(|card| card.subject.since_ms == ending.since_ms) else {
@@ -219,7 +219,7 @@ pub async fn end(
         .await?;
     }
     sqlx::query("delete from card where about = ?").bind(&ending.about).execute(&mut *db).await?;
-    message::end(db, &card, ending, now_ms).await
+    message::end(db, &card, ending, now).await
 }
 
 /// The alerts that a tap means, as far as they last: what each is about, since when, and how it
@@ -255,28 +255,28 @@ pub async fn react(
     about: &str,
     reaction: Reaction,
     by: &str,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let Some(card) = of(db, about).await? else {
         if reaction == Reaction::TellAgain {
             alerts::unsnooze(db, about).await?;
-            message::lift(db, about, now_ms).await?;
+            message::lift(db, about, now).await?;
         }
         return Ok(());
     };
-    let Some(stance) = card.stance.after(reaction, by, now_ms) else { return Ok(()) };
+    let Some(stance) = card.stance.after(reaction, by, now.house_ms) else { return Ok(()) };
     alerts::unsnooze(db, about).await?;
     if reaction == Reaction::TellAgain {
-        message::lift(db, about, now_ms).await?;
+        message::lift(db, about, now).await?;
     }
     if let Some(until_ms) = stance.quiet_until() {
         alerts::snooze(db, about, until_ms, Some(&card.subject.brief)).await?;
     }
-    settle(db, &card, &stance, now_ms).await?;
-    message::show(db, &Stored { stance, ..card }, now_ms).await
+    settle(db, &card, &stance, now.house_ms).await?;
+    message::show(db, &Stored { stance, ..card }, now).await
 }
 
-/// When a card has its next moment by the clock.
+/// When a card has its next moment by the house's clock.
 pub async fn next_due(db: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
     let next_at: Option<i64> =
         sqlx::query_scalar("select min(next_at) from card where next_at is not null")
@@ -292,8 +292,8 @@ pub async fn next_due(db: &mut SqliteConnection) -> Result<Option<i64>, StoreErr
 
 /// Tells again what nobody has seen to, and what was snoozed and still lasts; and tells what has
 /// waited for others for long enough.
-pub async fn ring(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
-    let gathered_ms = now_ms - GATHER_MS;
+pub async fn ring(db: &mut SqliteConnection, now: Now) -> Result<(), StoreError> {
+    let gathered_ms = now.house_ms - GATHER_MS;
     sqlx::query(
         "update card set stance = ?, next_at = null, waits_since = min(coalesce(waits_since, ?), ?)
           where next_at <= ?",
@@ -301,10 +301,10 @@ pub async fn ring(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreErr
     .bind(serde_json::to_string(&Stance::Firing)?)
     .bind(gathered_ms)
     .bind(gathered_ms)
-    .bind(now_ms)
+    .bind(now.house_ms)
     .execute(&mut *db)
     .await?;
-    tell(db, gathered_ms, Occasion::Reminder, now_ms).await
+    tell(db, gathered_ms, Occasion::Reminder, now).await
 }
 
 /// The clock was set back: nothing waits for longer than its whole time.

@@ -12,6 +12,7 @@ use super::outbox::{self, Body, Brief, Digest};
 use super::{StoreError, cards};
 use crate::kernel::card;
 use crate::kernel::text::Text;
+use crate::kernel::time::Now;
 
 /// More waiting alerts than this for one place become a digest.
 const MOST_SINGLE: i64 = 20;
@@ -25,7 +26,7 @@ const WAITING: &str =
     and action = 'say'
     and (json_extract(body, '$.brief') is not null or json_extract(body, '$.digest') is not null)";
 
-/// Do so many alerts wait for this chat that some become a digest?
+/// Do so many alerts wait for this chat, by the house's clock, that some become a digest?
 pub async fn is_due(
     db: &mut SqliteConnection,
     chat_id: i64,
@@ -44,16 +45,12 @@ pub async fn is_due(
 }
 
 /// Puts a digest in the place of a chat's waiting alerts. Says whether there were enough.
-pub async fn gather(
-    db: &mut SqliteConnection,
-    chat_id: i64,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
+pub async fn gather(db: &mut SqliteConnection, chat_id: i64, now: Now) -> Result<bool, StoreError> {
     let rows: Vec<(i64, Option<i32>, String)> = sqlx::query_as(&format!(
         "select id, thread_id, body from outbox where {WAITING} order by id"
     ))
     .bind(chat_id)
-    .bind(now_ms)
+    .bind(now.house_ms)
     .fetch_all(&mut *db)
     .await?;
     let mut places: BTreeMap<Option<i32>, Gathering> = BTreeMap::new();
@@ -69,10 +66,10 @@ pub async fn gather(
             continue;
         }
         for row_id in &gathering.rows {
-            outbox::overtake_edits(db, chat_id, *row_id, None, now_ms).await?;
+            outbox::overtake_edits(db, chat_id, *row_id, None, now.machine_ms).await?;
         }
         for row_id in others {
-            outbox::drop_row(db, *row_id, "told in a digest", now_ms).await?;
+            outbox::drop_row(db, *row_id, "told in a digest", now.machine_ms).await?;
         }
         let digest = cut(gathering.digest);
         let lasts = cards::gather(db, others, *first, &digest).await?;
@@ -226,7 +223,11 @@ mod tests {
                     let alert = Alert::new("plants.dry", subject, 1, text.clone(), text);
                     outbox::alert(db, place, &alert, 1).await?;
                 }
-                Ok((is_due(db, 7, 1).await?, gather(db, 7, 1).await?, is_due(db, 7, 1).await?))
+                Ok((
+                    is_due(db, 7, 1).await?,
+                    gather(db, 7, Now::apart(1)).await?,
+                    is_due(db, 7, 1).await?,
+                ))
             })
         });
         assert_eq!(gathered.await.unwrap(), (true, true, false));

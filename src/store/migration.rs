@@ -7,6 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::regular::board;
 use super::{StoreError, cards};
+use crate::kernel::time::Now;
 
 /// Everything that goes to the new id, each with what makes it the new chat's. Messages of ours
 /// have other numbers there: what was to change one is said anew.
@@ -35,19 +36,19 @@ pub async fn follow(
     db: &mut SqliteConnection,
     from_chat_id: i64,
     to_chat_id: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<bool, StoreError> {
-    let lasting = cards::leave_messages(db, from_chat_id, now_ms).await?;
-    board::leave_behind(db, from_chat_id, now_ms).await?;
+    let lasting = cards::leave_messages(db, from_chat_id, now).await?;
+    board::leave_behind(db, from_chat_id, now).await?;
     let mut moved = 0;
     for sql in MOVES {
         let result = sqlx::query(sql).bind(from_chat_id).bind(to_chat_id).execute(&mut *db).await?;
         moved += result.rows_affected();
     }
     if moved > 0 {
-        remember(db, from_chat_id, to_chat_id, now_ms).await?;
+        remember(db, from_chat_id, to_chat_id, now.machine_ms).await?;
     }
-    cards::show_again(db, to_chat_id, &lasting, now_ms).await?;
+    cards::show_again(db, to_chat_id, &lasting, now).await?;
     Ok(moved > 0)
 }
 

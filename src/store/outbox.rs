@@ -14,7 +14,7 @@ use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::effect::{File, Part, Say};
 use crate::kernel::picture::Picture;
 use crate::kernel::text::{MESSAGE_LIMIT_UTF16, Text};
-use crate::kernel::time::HOUR_MS;
+use crate::kernel::time::{HOUR_MS, Now};
 
 mod change;
 mod lane;
@@ -353,7 +353,7 @@ pub struct Heads {
     pub unreadable: Vec<i64>,
 }
 
-/// Those of chats whose turn has come. What changes a row that still waits waits with it.
+/// Those of chats whose turn has come by the house's clock. What changes a row that still waits waits with it.
 pub async fn heads(db: &mut SqliteConnection, now_ms: i64) -> Result<Heads, StoreError> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
@@ -434,7 +434,7 @@ pub async fn mark_sent(
     db: &mut SqliteConnection,
     row_id: i64,
     message_id: Option<i32>,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "update outbox set state = 'sent', message_id = ?, settled_at = ?, attempts = attempts + 1,
@@ -442,14 +442,14 @@ pub async fn mark_sent(
           where id = ?",
     )
     .bind(message_id)
-    .bind(now_ms)
+    .bind(now.machine_ms)
     .bind(row_id)
     .execute(&mut *db)
     .await?;
     // Cards and boards outlive the row that they began as.
     if let Some(message_id) = message_id {
-        cards::sent(db, row_id, message_id, now_ms).await?;
-        board::sent(db, row_id, message_id, now_ms).await?;
+        cards::sent(db, row_id, message_id, now).await?;
+        board::sent(db, row_id, message_id, now).await?;
     }
     Ok(())
 }

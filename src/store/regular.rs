@@ -7,6 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 use crate::kernel::chat::Place;
+use crate::kernel::time::Now;
 
 pub mod board;
 pub mod daily;
@@ -17,14 +18,14 @@ const TABLES: [&str; 2] = ["daily", "board"];
 pub async fn forget_chat(
     db: &mut SqliteConnection,
     chat_id: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     daily::end(db, chat_id).await?;
     sqlx::query("update board set content = null where chat_id = ?")
         .bind(chat_id)
         .execute(&mut *db)
         .await?;
-    board::end(db, chat_id, now_ms).await
+    board::end(db, chat_id, now).await
 }
 
 /// A chat is out of reach, or within reach again.

@@ -5,12 +5,13 @@
 use sqlx::SqliteConnection;
 
 use super::{StoreError, access, cards, outbox, regular};
+use crate::kernel::time::Now;
 
 /// Removes a person: their conversations wherever they are, and the alerts of their private chat.
 pub async fn remove_member(
     db: &mut SqliteConnection,
     user_id: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     sqlx::query("delete from member where user_id = ?").bind(user_id).execute(&mut *db).await?;
     sqlx::query("delete from conversation where user_id = ?")
@@ -18,14 +19,14 @@ pub async fn remove_member(
         .execute(&mut *db)
         .await?;
     sqlx::query("delete from invite where invited_by = ?").bind(user_id).execute(&mut *db).await?;
-    silence(db, user_id, now_ms).await
+    silence(db, user_id, now).await
 }
 
 /// Removes a group: the conversations in it, and its alerts.
 pub async fn remove_chat(
     db: &mut SqliteConnection,
     chat_id: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     sqlx::query("delete from admitted_chat where chat_id = ?")
         .bind(chat_id)
@@ -35,11 +36,11 @@ pub async fn remove_chat(
         .bind(chat_id)
         .execute(&mut *db)
         .await?;
-    silence(db, chat_id, now_ms).await
+    silence(db, chat_id, now).await
 }
 
-async fn silence(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result<(), StoreError> {
-    access::end_subscriptions(db, chat_id, access::REVOKED, now_ms).await?;
+async fn silence(db: &mut SqliteConnection, chat_id: i64, now: Now) -> Result<(), StoreError> {
+    access::end_subscriptions(db, chat_id, access::REVOKED, now.machine_ms).await?;
     // A subscription that had ended for another reason must not come back by itself.
     sqlx::query("update subscription set end_reason = ? where chat_id = ?")
         .bind(access::REVOKED)
@@ -51,7 +52,7 @@ async fn silence(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result
         .execute(&mut *db)
         .await?;
     cards::forget_chat(db, chat_id).await?;
-    outbox::drop_chat(db, chat_id, access::REVOKED, now_ms).await?;
+    outbox::drop_chat(db, chat_id, access::REVOKED, now.machine_ms).await?;
     // The one thing that is still said there: that its board has ended.
-    regular::forget_chat(db, chat_id, now_ms).await
+    regular::forget_chat(db, chat_id, now).await
 }

@@ -79,6 +79,7 @@ pub async fn put(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::time::Now;
     use crate::store::{Store, Urgency, migration, removal};
 
     /// A group's settings follow it to its new id; whoever is removed leaves none.
@@ -96,9 +97,9 @@ mod tests {
                 let mut seen = vec![of(db, -5).await?];
                 put(db, -5, &Settings::default()).await?;
                 put(db, -5, &chosen).await?;
-                migration::follow(db, -5, -1005, 1).await?;
+                migration::follow(db, -5, -1005, Now::apart(1)).await?;
                 seen.extend([of(db, -5).await?, of(db, -1005).await?]);
-                removal::remove_chat(db, -1005, 2).await?;
+                removal::remove_chat(db, -1005, Now::apart(2)).await?;
                 seen.push(of(db, -1005).await?);
                 Ok(seen)
             })

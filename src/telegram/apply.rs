@@ -7,7 +7,7 @@ use super::{inline, menu, out_of_reach};
 use crate::kernel::chat::{Draft, Incoming, Place, draft_button};
 use crate::kernel::effect::{AccessChange, AlertsChange, Effect, RegularChange, Say};
 use crate::kernel::text::Text;
-use crate::kernel::time::{HOUR_MS, MINUTE_MS};
+use crate::kernel::time::{HOUR_MS, MINUTE_MS, Now};
 use crate::store::conversation::{self, Holder};
 use crate::store::outbox::{self, Call, Class, Target};
 use crate::store::regular::{self, board, daily};
@@ -51,11 +51,11 @@ pub async fn effects(
     incoming: &Incoming,
     room: &str,
     effects: &[Effect],
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let confirmed_by = confirmed_by(db, incoming, effects).await?;
     for effect in effects {
-        one(db, incoming, room, effect, confirmed_by, now_ms).await?;
+        one(db, incoming, room, effect, confirmed_by, now).await?;
     }
     Ok(())
 }
@@ -85,9 +85,9 @@ async fn one(
     room: &str,
     effect: &Effect,
     confirmed_by: Option<i32>,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
-    let place = incoming.place;
+    let (place, now_ms) = (incoming.place, now.machine_ms);
     match effect {
         Effect::Say(say) => answer(db, incoming, say, now_ms).await?,
         Effect::Tell { place, say } => {
@@ -115,11 +115,11 @@ async fn one(
             }
         }
         Effect::Settings(chosen) => settings::put(db, place.chat_id, chosen).await?,
-        Effect::Access(change) => change_access(db, change, now_ms).await?,
+        Effect::Access(change) => change_access(db, change, now).await?,
         Effect::Alerts(change) => change_alerts(db, *change, now_ms).await?,
-        Effect::Regular(change) => change_regular(db, place, *change, now_ms).await?,
+        Effect::Regular(change) => change_regular(db, place, *change, now).await?,
         Effect::React { about, reaction, by } => {
-            cards::react(db, about, *reaction, by, now_ms).await?;
+            cards::react(db, about, *reaction, by, now).await?;
         }
         Effect::Snooze { about, until_ms } => alerts::snooze(db, about, *until_ms, None).await?,
     }
@@ -196,8 +196,9 @@ async fn acknowledge(
 async fn change_access(
     db: &mut SqliteConnection,
     change: &AccessChange,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
+    let now_ms = now.machine_ms;
     match change {
         AccessChange::Claim { user_id, name, place } => {
             access::add_owner(db, *user_id, name, now_ms).await?;
@@ -215,13 +216,11 @@ async fn change_access(
             access::add_member(db, *user_id, name, now_ms).await?;
             access::subscribe(db, Place::private(*user_id), now_ms).await
         }
-        AccessChange::RemoveMember { user_id } => {
-            removal::remove_member(db, *user_id, now_ms).await
-        }
+        AccessChange::RemoveMember { user_id } => removal::remove_member(db, *user_id, now).await,
         AccessChange::Admit { chat_id, title, by_user } => {
             group::admit(db, *chat_id, title, *by_user, now_ms).await
         }
-        AccessChange::RemoveChat { chat_id } => removal::remove_chat(db, *chat_id, now_ms).await,
+        AccessChange::RemoveChat { chat_id } => removal::remove_chat(db, *chat_id, now).await,
         AccessChange::ToldNameless { chat_id } => group::tell_nameless(db, *chat_id, now_ms).await,
     }
 }
@@ -230,13 +229,13 @@ async fn change_regular(
     db: &mut SqliteConnection,
     place: Place,
     change: RegularChange,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     match change {
-        RegularChange::Daily(minute) => daily::want(db, place, minute, now_ms).await,
+        RegularChange::Daily(minute) => daily::want(db, place, minute, now.house_ms).await,
         RegularChange::NoDaily => daily::end(db, place.chat_id).await,
-        RegularChange::Board => board::want(db, place, now_ms).await,
-        RegularChange::NoBoard => board::end(db, place.chat_id, now_ms).await,
+        RegularChange::Board => board::want(db, place, now).await,
+        RegularChange::NoBoard => board::end(db, place.chat_id, now).await,
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Desk {
     pub time_zone: chrono_tz::Tz,
     /// What has sent nothing for longer than this is called silent, in ms.
     pub silent_after_ms: i64,
-    /// The pipelines' clock.
+    /// The house's clock.
     pub clock: Arc<dyn Clock>,
     pub me: Me,
     /// Where the pipelines' records come from, to tell how far they are behind.
@@ -255,18 +255,18 @@ async fn write(
     let written = store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
-                let now = load_draft(db, &incoming).await?.map(|draft| draft.version);
-                let now_ms = clock::now_ms();
+                let version = load_draft(db, &incoming).await?.map(|draft| draft.version);
+                let now = clock::now();
                 // An owner may have taken somebody's access away meanwhile, another owner's even.
                 let standing = Access::load(db, &fixed).await?.standing_of(&incoming);
-                if now != decided.draft_version
+                if version != decided.draft_version
                     || standing != decided.standing
                     || was_edited_meanwhile(db, &decided).await?
-                    || !apply::still_holds(db, &decided.effects, now_ms).await?
+                    || !apply::still_holds(db, &decided.effects, now.machine_ms).await?
                 {
                     return Ok(false);
                 }
-                apply::effects(db, &incoming, decided.room, &decided.effects, now_ms).await?;
+                apply::effects(db, &incoming, decided.room, &decided.effects, now).await?;
                 inbox::finish(db, incoming.update_id).await?;
                 Ok(true)
             })
@@ -334,6 +334,7 @@ mod tests {
     use super::*;
     use crate::kernel::chat::{FixedAccess, Place};
     use crate::kernel::effect::{AlertsChange, EditRecord, Publish};
+    use crate::kernel::time::Now;
     use crate::store::{access, removal};
 
     fn said(text: &str) -> Arc<Incoming> {
@@ -412,7 +413,7 @@ mod tests {
         };
         let_in().await.unwrap();
         let remove = store.write(Urgency::People, |db| {
-            Box::pin(async move { removal::remove_member(db, 7, 2).await })
+            Box::pin(async move { removal::remove_member(db, 7, Now::apart(2)).await })
         });
         remove.await.unwrap();
         assert!(!write(&store, &fixed, Arc::clone(&incoming), decide()).await.unwrap());

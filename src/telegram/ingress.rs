@@ -16,6 +16,7 @@ use crate::clock;
 use crate::crash;
 use crate::kernel::chat::Standing;
 use crate::kernel::effect::Audience;
+use crate::kernel::time::Now;
 use crate::store::inbox::{self, Arrival};
 use crate::store::intake::{self, Way};
 use crate::store::{Store, StoreError, Urgency, access, group, migration};
@@ -85,7 +86,8 @@ pub async fn take(
     let taken = store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
-                let now_ms = clock::now_ms();
+                let now = clock::now();
+                let now_ms = now.machine_ms;
                 let mut access = Access::load(db, &fixed).await?;
                 let mut taken = 0;
                 // One by one: a migration also moves what came before it in the same answer.
@@ -95,7 +97,7 @@ pub async fn take(
                         continue;
                     };
                     if let Kind::Migration { from_chat_id, to_chat_id } = envelope.kind {
-                        follow(db, &access, from_chat_id, to_chat_id, now_ms).await?;
+                        follow(db, &access, from_chat_id, to_chat_id, now).await?;
                         access = Access::load(db, &fixed).await?;
                     }
                     let arrival = arrival(db, &access, &envelope, update, now_ms).await?;
@@ -121,13 +123,13 @@ async fn follow(
     access: &Access,
     from_chat_id: i64,
     to_chat_id: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
-    migration::follow(db, from_chat_id, to_chat_id, now_ms).await?;
+    migration::follow(db, from_chat_id, to_chat_id, now).await?;
     if access.has_group(from_chat_id) {
         // The configuration goes on naming the old id.
-        migration::remember(db, from_chat_id, to_chat_id, now_ms).await?;
-        menu::show(db, to_chat_id, Audience::Group, now_ms).await?;
+        migration::remember(db, from_chat_id, to_chat_id, now.machine_ms).await?;
+        menu::show(db, to_chat_id, Audience::Group, now.machine_ms).await?;
     }
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 use teloxide::types::{
-    CallbackQuery, ChatKind as TelegramChat, InlineQuery as TelegramInline, MediaKind, Message,
-    MessageKind, PublicChatKind, ThreadId, Update, UpdateKind, User,
+    CallbackQuery, ChatKind as TelegramChat, InlineKeyboardButtonKind,
+    InlineQuery as TelegramInline, MediaKind, Message, MessageKind, PublicChatKind, ThreadId,
+    Update, UpdateKind, User,
 };
 
 use crate::kernel::chat::{ChatKind, Content, Incoming, Me, Person, Place, Towards};
@@ -125,9 +126,9 @@ fn towards(message: &Message, words: &str, me: &Me) -> Towards {
 
 fn press_of(update_id: i64, query: CallbackQuery) -> Option<Incoming> {
     let message = query.message?;
-    let place = match message.regular_message() {
-        Some(regular) => place_of(regular),
-        None => Place { chat_id: message.chat().id.0, thread_id: None },
+    let (place, buttons) = match message.regular_message() {
+        Some(regular) => (place_of(regular), buttons_of(regular)),
+        None => (Place { chat_id: message.chat().id.0, thread_id: None }, Vec::new()),
     };
     Some(Incoming {
         update_id,
@@ -141,8 +142,19 @@ fn press_of(update_id: i64, query: CallbackQuery) -> Option<Incoming> {
             callback_id: query.id.0,
             message_id: message.id().0,
             data: query.data.unwrap_or_default(),
+            buttons,
         },
     })
+}
+
+/// What the buttons under a message send.
+fn buttons_of(message: &Message) -> Vec<String> {
+    let rows = message.reply_markup().map_or(&[][..], |markup| &markup.inline_keyboard);
+    let data = rows.iter().flatten().filter_map(|button| match &button.kind {
+        InlineKeyboardButtonKind::CallbackData(data) => Some(data.clone()),
+        _ => None,
+    });
+    data.collect()
 }
 
 fn inline_of(update_id: i64, query: TelegramInline) -> Option<Incoming> {

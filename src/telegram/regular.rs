@@ -20,7 +20,7 @@ use crate::kernel::board::Board;
 use crate::kernel::daily::Issue;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
-use crate::kernel::time::{HOUR_MS, Sight};
+use crate::kernel::time::{HOUR_MS, Now, Sight};
 use crate::rooms;
 use crate::store::outbox::{self, Target};
 use crate::store::regular::{board, daily};
@@ -41,7 +41,7 @@ pub struct Regular {
     fixed: FixedAccess,
     /// The house's zone, for chats that have set none.
     time_zone: chrono_tz::Tz,
-    /// The pipelines' clock.
+    /// The house's clock.
     clock: Arc<dyn Clock>,
     phases: Phases,
     /// When this process began.
@@ -76,25 +76,25 @@ impl Regular {
 
     /// Tells what is due, and says how long nothing else is. `None`: nothing is to come.
     pub(super) async fn look(&self) -> Result<Option<Duration>, StoreError> {
-        let now_ms = clock::now_ms();
+        let now = self.clock.now();
+        let now_ms = now.house_ms;
         let (fixed, time_zone) = (self.fixed.clone(), self.time_zone);
         let due = self
             .store
             .read(move |db| Box::pin(async move { due(db, &fixed, time_zone, now_ms).await }))
             .await?;
         if due.digests.is_empty() && due.boards.is_empty() {
-            let wait_ms = due.next_ms.map(|next_ms| next_ms.saturating_sub(now_ms));
-            return Ok(wait_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))));
+            let wait = |next_ms: i64| self.clock.real(next_ms.saturating_sub(now_ms));
+            return Ok(due.next_ms.map(wait));
         }
         let Some(age) = self.age(now_ms).await? else { return Ok(Some(HELD)) };
-        let as_of_ms = self.clock.now_ms();
-        let sight = Sight { now_ms: as_of_ms, silent_after_ms: self.silent_after_ms };
+        let sight = Sight { now_ms, silent_after_ms: self.silent_after_ms };
         if !due.digests.is_empty() {
             let text =
                 self.store.read(move |db| Box::pin(async move { digest(db, sight).await })).await?;
             let text = with_age(text, &age);
             for (chat_id, issue) in due.digests {
-                self.tell_digest(chat_id, issue, text.clone(), now_ms).await?;
+                self.tell_digest(chat_id, issue, text.clone(), now).await?;
             }
         }
         if !due.boards.is_empty() {
@@ -103,7 +103,7 @@ impl Regular {
                 .read(move |db| Box::pin(async move { rooms::board(db, sight).await }))
                 .await?;
             for chat_id in due.boards {
-                self.show_board(chat_id, board.clone(), &age, (as_of_ms, now_ms)).await?;
+                self.show_board(chat_id, board.clone(), &age, now).await?;
             }
         }
         Ok(Some(Duration::ZERO))
@@ -138,7 +138,7 @@ impl Regular {
         chat_id: i64,
         issue: Issue,
         text: Text,
-        now_ms: i64,
+        now: Now,
     ) -> Result<(), StoreError> {
         let time_zone = self.time_zone;
         crash::point(crash::REGULAR_POINTS[0]);
@@ -147,13 +147,13 @@ impl Regular {
                 Box::pin(async move {
                     let settings = settings::of(db, chat_id).await?;
                     let Some(wanted) = daily::of(db, chat_id).await? else { return Ok(()) };
-                    if wanted.daily.next(now_ms, settings.zone(time_zone)) != Some(issue) {
+                    if wanted.daily.next(now.house_ms, settings.zone(time_zone)) != Some(issue) {
                         return Ok(());
                     }
                     daily::mark_told(db, chat_id, issue.day).await?;
-                    let silent = settings.quiet_until(now_ms, time_zone).is_some();
+                    let silent = settings.quiet_until(now.house_ms, time_zone).is_some();
                     let say = Say { silent, ..Say::new(text) };
-                    let times = (now_ms + WORTH_MS, now_ms);
+                    let times = (now.machine_ms + WORTH_MS, now.machine_ms);
                     outbox::tell_until(db, wanted.place, Target::New, &say, times).await?;
                     Ok(())
                 })
@@ -168,7 +168,7 @@ impl Regular {
         chat_id: i64,
         whole: Board,
         age: &Text,
-        (as_of_ms, now_ms): (i64, i64),
+        now: Now,
     ) -> Result<(), StoreError> {
         let (time_zone, age) = (self.time_zone, age.clone());
         crash::point(crash::REGULAR_POINTS[0]);
@@ -177,7 +177,7 @@ impl Regular {
                 Box::pin(async move {
                     let settings = settings::of(db, chat_id).await?;
                     let content = with_age(whole.content(&settings, time_zone), &age);
-                    board::show(db, chat_id, &content, (as_of_ms, now_ms)).await
+                    board::show(db, chat_id, &content, now).await
                 })
             })
             .await?;
@@ -301,7 +301,7 @@ mod tests {
             Box::pin(async move {
                 for chat_id in [OWNER, STRANGER] {
                     daily::want(db, Place::private(chat_id), minute, ago_ms).await?;
-                    board::want(db, Place::private(chat_id), now_ms).await?;
+                    board::want(db, Place::private(chat_id), Now::apart(now_ms)).await?;
                 }
                 clock_facts::pause(db, now_ms).await
             })

@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use super::apply::CONVERSATION_MS;
 use crate::clock;
 use crate::kernel::card::SNOOZE_MS;
-use crate::kernel::time::SECOND_MS;
+use crate::kernel::time::{Now, SECOND_MS};
 use crate::store::regular::board;
 use crate::store::{StoreError, alerts, cards, conversation, outbox, publication};
 
@@ -38,11 +38,11 @@ impl SetBack {
 }
 
 /// Deadlines that now lie too far ahead come back into reach.
-pub(super) async fn mend(db: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
-    conversation::wait_at_most(db, now_ms + CONVERSATION_MS).await?;
-    publication::wait_at_most(db, now_ms + publication::QUEUED_AFTER_MS).await?;
-    cards::wait_at_most(db, now_ms).await?;
-    alerts::snooze_at_most(db, now_ms + SNOOZE_MS).await?;
-    board::wait_at_most(db, now_ms).await?;
+pub(super) async fn mend(db: &mut SqliteConnection, now: Now) -> Result<(), StoreError> {
+    conversation::wait_at_most(db, now.machine_ms + CONVERSATION_MS).await?;
+    publication::wait_at_most(db, now.machine_ms + publication::QUEUED_AFTER_MS).await?;
+    cards::wait_at_most(db, now.house_ms).await?;
+    alerts::snooze_at_most(db, now.house_ms + SNOOZE_MS).await?;
+    board::wait_at_most(db, now.house_ms).await?;
     outbox::defer_no_more(db, None).await
 }

@@ -11,11 +11,11 @@ use super::access::FixedAccess;
 use super::notices;
 use super::regular::Regular;
 use super::set_back::{self, SetBack};
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
-use crate::kernel::time::DAY_MS;
+use crate::kernel::time::{DAY_MS, Now};
 use crate::rooms;
 use crate::store::outbox::{self, Target};
 use crate::store::{
@@ -76,7 +76,7 @@ async fn look(
     if let Some(by_ms) = set_back.by_ms() {
         tracing::warn!(by_ms, "the wall clock was set back; nobody waits longer for it");
         let mend = store.write(Urgency::People, move |db| {
-            Box::pin(async move { set_back::mend(db, clock::now_ms()).await })
+            Box::pin(async move { set_back::mend(db, clock::now()).await })
         });
         mend.await?;
     }
@@ -112,46 +112,39 @@ async fn sweep(store: &Store, now_ms: i64) -> Result<(), StoreError> {
 
 /// Rings what is due and says how long nothing else is.
 async fn ring_due(store: &Store, fixed: &FixedAccess) -> Result<Duration, StoreError> {
-    let now_ms = clock::now_ms();
+    let now = clock::now();
     let fixed = fixed.clone();
     let asked = fixed.clone();
-    let due =
-        store.read(move |db| Box::pin(async move { next_due(db, &asked, now_ms).await })).await?;
-    match due {
-        Some(due_ms) if due_ms <= now_ms => {
-            store
-                .write(Urgency::People, move |db| {
-                    Box::pin(async move { ring(db, &fixed, now_ms).await })
-                })
-                .await?;
-            Ok(Duration::ZERO)
-        }
-        Some(due_ms) => {
-            let wait_ms = u64::try_from(due_ms - now_ms).unwrap_or(0);
-            Ok(Duration::from_millis(wait_ms).min(LONGEST_SLEEP))
-        }
-        None => Ok(LONGEST_SLEEP),
+    let due_in =
+        store.read(move |db| Box::pin(async move { next_due(db, &asked, now).await })).await?;
+    if !due_in.is_zero() {
+        return Ok(due_in.min(LONGEST_SLEEP));
     }
+    store
+        .write(Urgency::People, move |db| Box::pin(async move { ring(db, &fixed, now).await }))
+        .await?;
+    Ok(Duration::ZERO)
 }
 
+/// In how much real time something is due; zero: now.
 async fn next_due(
     db: &mut SqliteConnection,
     fixed: &FixedAccess,
-    now_ms: i64,
-) -> Result<Option<i64>, StoreError> {
+    now: Now,
+) -> Result<Duration, StoreError> {
     let deadline = conversation::next_deadline(db).await?;
     let queued = publication::next_queued(db).await?;
-    let letters = notices::next_dead_letters(db, fixed, now_ms).await?;
+    let letters = notices::next_dead_letters(db, fixed, now.machine_ms).await?;
     let halted = notices::next_standstill(db, fixed).await?;
+    let by_machine = [deadline, queued, letters, halted].into_iter().flatten().min();
+    let by_machine = by_machine.map(|at_ms| clock::SystemClock.real(at_ms - now.machine_ms));
     let card = cards::next_due(db).await?;
-    Ok([deadline, queued, letters, halted, card].into_iter().flatten().min())
+    let by_house = card.map(|at_ms| clock::house().real(at_ms - now.house_ms));
+    Ok([by_machine, by_house].into_iter().flatten().min().unwrap_or(Duration::MAX))
 }
 
-async fn ring(
-    db: &mut SqliteConnection,
-    fixed: &FixedAccess,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+async fn ring(db: &mut SqliteConnection, fixed: &FixedAccess, now: Now) -> Result<(), StoreError> {
+    let now_ms = now.machine_ms;
     for overdue in conversation::end_overdue(db, now_ms).await? {
         let words = format!(
             "⌛ I waited 30 minutes for an answer and have closed {}. Nothing was changed; \
@@ -167,7 +160,7 @@ async fn ring(
         outbox::tell(db, place, Target::New, &Say::new(text), now_ms).await?;
     }
     publication::say_queued(db, now_ms).await?;
-    cards::ring(db, now_ms).await?;
+    cards::ring(db, now).await?;
     notices::tell_standstill(db, fixed, now_ms).await?;
     notices::tell_dead_letters(db, fixed, now_ms).await
 }

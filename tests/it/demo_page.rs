@@ -37,6 +37,11 @@ impl Demo {
         Demo { child, url, started }
     }
 
+    /// The address of its chat page, with a slash at the end.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Asks it to end and gives its exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         let id = self.child.id().to_string();

@@ -17,6 +17,7 @@ mod dead_letters;
 mod delete_plant;
 mod deliveries;
 mod delivery_faults;
+mod demo_clock;
 mod demo_page;
 mod deploy;
 mod digest;

@@ -70,8 +70,7 @@ async fn every_sensor_is_listed_and_what_is_unknown_has_a_button() {
     bot.handle().press(OWNER, OWNER, told.id, &data);
     let again = bot.handle().wait_for_text(crate::bot::SOON, OWNER, after, "Now: Nicholas");
     again.await.unwrap();
-    bot.taps(OWNER, "➕ add plant 7", "Discard it and begin /update_plant 7?").await;
-    bot.taps(OWNER, "🗑 Discard", "Please enter plant's given name.").await;
+    bot.taps(OWNER, "➕ add plant 7", "Please enter plant's given name.").await;
     bot.answers(OWNER, "/cancel", "Cancelled metadata update.").await;
     let looked = bot.answers_in(GROUP, VIEWER, "/sensors", "4 sensors feed plants").await;
     assert!(looked.buttons.is_empty(), "{looked:?}");

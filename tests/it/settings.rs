@@ -130,6 +130,32 @@ async fn a_chat_reads_and_types_its_own_unit_and_the_topic_stays_celsius() {
     bot.stop().await;
 }
 
+/// What comes with a tap can be made up: no message is changed but one that has such buttons.
+#[tokio::test]
+async fn a_forged_tap_changes_no_other_message() {
+    let (bot, _log) = with_plant().await;
+    let list = bot.answers(OWNER, "/plants", "1 plant").await;
+    let shown = || {
+        let messages = bot.handle().messages(OWNER).into_iter();
+        messages.filter(|message| message.id == list.id).map(|it| (it.text, it.edited)).collect()
+    };
+    let before: Vec<(String, bool)> = shown();
+    let after = bot.newest(OWNER);
+    bot.handle().press(OWNER, OWNER, list.id, "house:set:unit:f");
+    let card = "Settings of this chat";
+    let card = bot.handle().wait_for_text(SOON, OWNER, after, card).await.unwrap();
+    assert!(card.text.contains("Temperatures: °F"), "{}", card.text);
+    // Nor does an answer to a question take another message for it.
+    let asked = bot.answers(OWNER, "/update_plant 0", "Please enter plant's given name").await;
+    let keep = asked.button("Keep Cyril").unwrap().data.clone().unwrap();
+    let after = bot.newest(OWNER);
+    bot.handle().press(OWNER, OWNER, list.id, &keep);
+    bot.handle().wait_for_text(SOON, OWNER, after, "scientific name").await.unwrap();
+    bot.is_quiet().await;
+    assert_eq!(shown(), before);
+    bot.stop().await;
+}
+
 /// One alert goes to many chats, and each reads its times by its own clocks.
 #[tokio::test]
 async fn an_alert_tells_its_times_in_each_chats_zone() {

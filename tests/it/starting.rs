@@ -186,7 +186,8 @@ async fn the_first_owner_claims_it_with_the_printed_code_and_nobody_guesses_it()
     for _ in 0..5 {
         bot.answers(GUESSER, "/start AAAAAAAA", "That is not the code.").await;
     }
-    bot.answers(GUESSER, &format!("/start {code}"), "Too many wrong codes.").await;
+    let refused = bot.answers(GUESSER, &format!("/start {code}"), "Too many wrong codes;").await;
+    assert!(refused.text.ends_with("ask whoever runs it for an invitation."), "{refused:?}");
     assert_eq!(commands(&bot, GUESSER), ["start"]);
     bot.answers(CLAIMER, &format!("/start {code}"), "You own this bot now").await;
     bot.answers(LATECOMER, &format!("/start {code}"), "This bot has an owner already").await;

@@ -98,8 +98,7 @@ async fn an_unknown_plant_is_refused_and_can_be_added() {
     let (bot, log) = with_plants().await;
     let refused = bot.answers(OWNER, "/update_mapping 0x37 7", "There is no plant 7 yet.").await;
     assert!(labels(&refused).contains(&"➕ add plant 7".to_owned()), "{refused:?}");
-    bot.taps(OWNER, "➕ add plant 7", "Discard it and begin /update_plant 7?").await;
-    bot.taps(OWNER, "🗑 Discard", "Please enter plant's given name.").await;
+    bot.taps(OWNER, "➕ add plant 7", "Please enter plant's given name.").await;
     bot.answers(OWNER, "/cancel", "Cancelled metadata update.").await;
     // A plant that only sends readings is no plant yet either.
     log.hear("0x37", 8).await;

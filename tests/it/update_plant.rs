@@ -111,11 +111,62 @@ async fn look_ups_are_answered_inside_a_conversation_and_its_question_is_asked_a
         .await
         .unwrap();
     bot.answers(OWNER, "/help", "What I can do").await;
+    bot.answers(OWNER, "/keep", "Please enter plant's scientific name").await;
     bot.answers(OWNER, "/update_plant nicholas", "You have an unfinished edit. Discard it").await;
     bot.answers(OWNER, "/n", "Going on where we were.").await;
     bot.answers(OWNER, "/update_plant nicholas", "You have an unfinished edit. Discard it").await;
     let next = bot.taps(OWNER, "🗑 Discard", "Please enter plant's given name").await;
     assert!(next.text.contains("Now: Nicholas"), "{}", next.text);
+}
+
+#[tokio::test]
+async fn of_several_commands_the_newest_begins_and_what_gave_way_is_told() {
+    let (bot, _log) = with_plants().await;
+    bot.answers(OWNER, "/update_plant cyril", "Please enter plant's given name").await;
+    bot.answers(OWNER, "Cyrus", "Please enter plant's scientific name").await;
+    let first = bot.answers(OWNER, "/update_plant 7", "begin /update_plant 7?").await;
+    let gave_way = "/update_plant 7 is not begun: your newer command takes its place.";
+    let newer = bot.answers(OWNER, "/delete_plant nicholas", "begin /delete_plant nicholas?").await;
+    assert!(newer.text.starts_with(gave_way), "{}", newer.text);
+    let same = bot.answers(OWNER, "/delete_plant nicholas", "begin /delete_plant nicholas?").await;
+    assert!(!same.text.contains("is not begun"), "{}", same.text);
+    // F29: the button of the first question begins nothing any more.
+    let data = first.button("🗑 Discard").unwrap().data.clone().unwrap();
+    bot.handle().press(OWNER, OWNER, first.id, &data);
+    bot.notes("This button has expired.").await;
+    bot.answers(OWNER, "/n", "Please enter plant's scientific name").await;
+    // Nothing of it is left behind.
+    bot.answers(OWNER, "/update_mapping", "begin /update_mapping?").await;
+    bot.answers(OWNER, "/update_plant nicholas", "/update_mapping is not begun").await;
+    let next = bot.answers(OWNER, "/y", "Please enter plant's given name").await;
+    assert!(next.text.contains("Now: Nicholas"), "{}", next.text);
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn an_edit_in_which_nothing_was_entered_gives_way_unasked() {
+    let (bot, log) = with_plants().await;
+    let card = bot.answers(OWNER, "/plant cyril", "Cyril the Some Fern").await;
+    bot.answers(OWNER, "/update_plant cyrl", "Did you mean").await;
+    bot.answers(OWNER, "cirl", "Did you mean").await;
+    let data = card.button("💧 low").unwrap().data.clone().unwrap();
+    for _ in 0..2 {
+        let after = bot.newest(OWNER);
+        bot.handle().press(OWNER, OWNER, card.id, &data);
+        let asked = "Please enter plant's low moisture threshold";
+        bot.handle().wait_for_text(SOON, OWNER, after, asked).await.unwrap();
+    }
+    // An answer that is refused is not entered either.
+    bot.answers(OWNER, "95", "must be below the high one").await;
+    bot.answers(OWNER, "/watch_ssid", "Which network").await;
+    bot.answers(OWNER, "/update_plant cyril moisture_low", "low moisture threshold").await;
+    bot.answers(OWNER, "20,5", "low moisture threshold: 20.5 % (was 30 %)").await;
+    // Now there is something to lose.
+    bot.answers(OWNER, "/update_plant nicholas", "begin /update_plant nicholas?").await;
+    bot.answers(OWNER, "/n", "low moisture threshold: 20.5 %").await;
+    bot.answers(OWNER, "/y", "it has been updated.").await;
+    assert_eq!(log.described(0).await.last().unwrap().1["moisture_low"], 20.5);
+    bot.stop().await;
 }
 
 #[tokio::test]

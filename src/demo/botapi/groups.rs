@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::handle::Handle;
 use super::model::{Change, Chat, ChatKind, Message};
 use super::people::{chat_of, edit, membership, post, say, send};
-use super::shared::{State, now_s};
+use super::shared::{State, told_s};
 
 /// Through this account Telegram shows an admin who hides behind the group (Bot API,
 /// `Message.sender_chat`).
@@ -131,7 +131,7 @@ fn in_topic(state: &State, chat_id: i64, thread_id: i64) -> Map<String, Value> {
         "message_id": thread_id,
         "message_thread_id": thread_id,
         "is_topic_message": true,
-        "date": now_s(),
+        "date": told_s(),
         "chat": chat,
         "from": {"id": ANONYMOUS_ADMIN, "is_bot": true, "first_name": "Group"},
         "forum_topic_created": {"name": format!("Topic {thread_id}"), "icon_color": 7_322_096},
@@ -153,7 +153,7 @@ fn migrate(state: &mut State, chat_id: i64, new_chat_id: i64, is_told: bool) {
             "message_id": chat.next_message_id,
             "from": bot,
             "chat": chat.object(),
-            "date": now_s(),
+            "date": told_s(),
             field: other,
         })
     };

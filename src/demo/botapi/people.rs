@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::entities::Content;
 use super::model::{Change, Chat, ChatKind, Message, Person};
-use super::shared::{State, now_s};
+use super::shared::{State, told_s};
 
 /// The chat, which begins here if two people have not met.
 pub(super) fn chat_of(state: &mut State, chat_id: i64, user_id: i64) -> Chat {
@@ -62,7 +62,7 @@ pub(super) fn post(
 ) -> i64 {
     body.insert("message_id".to_owned(), json!(chat.next_message_id));
     body.insert("chat".to_owned(), chat.object());
-    body.insert("date".to_owned(), json!(now_s()));
+    body.insert("date".to_owned(), json!(told_s()));
     let message = Message::new(body);
     let object = message.object();
     state.record(Change::Message(Box::new(message)));
@@ -100,7 +100,7 @@ pub(super) fn edit(state: &mut State, chat_id: i64, message_id: i64, text: &str)
     let content = Content::new(text, Vec::new());
     message.body.insert("text".to_owned(), json!(content.text));
     message.body.insert("entities".to_owned(), json!(content.entities));
-    message.body.insert("edit_date".to_owned(), json!(now_s()));
+    message.body.insert("edit_date".to_owned(), json!(told_s()));
     let object = message.object();
     state.record(Change::Message(Box::new(message)));
     state.queue("edited_message", &object)
@@ -153,7 +153,7 @@ pub(super) fn membership(state: &State, chat: &Chat, by: &Person, old: &str, new
     json!({
         "chat": chat.object(),
         "from": by.user(),
-        "date": now_s(),
+        "date": told_s(),
         "old_chat_member": member(old),
         "new_chat_member": member(new),
     })

@@ -16,6 +16,8 @@ use super::history::History;
 use super::inline::InlineMode;
 use super::model::{Change, StoredFile};
 use super::world::World;
+use crate::clock;
+use crate::kernel::time::SECOND_MS;
 
 /// Events a slow page may lag behind before it is sent everything anew.
 const PAGE_EVENTS_MAX: usize = 512;
@@ -230,9 +232,14 @@ impl State {
     }
 }
 
-/// Seconds since 1970, as the Bot API counts.
+/// Seconds since 1970, as the Bot API counts, by the machine's clock.
 pub(super) fn now_s() -> i64 {
     Utc::now().timestamp()
+}
+
+/// The same for what people read: messages of a demo have its house's time, as their words have.
+pub(super) fn told_s() -> i64 {
+    clock::now().house_ms / SECOND_MS
 }
 
 pub(super) fn now_ms_and_instant() -> (i64, Instant) {

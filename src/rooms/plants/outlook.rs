@@ -186,7 +186,7 @@ async fn soon_dry(
     time_zone: chrono_tz::Tz,
 ) -> Result<Option<Drying>, StoreError> {
     let about = cards::about(plant.plant_id, Kind::Drying);
-    if store_alerts::snoozed_until(db, &about, clock::now_ms()).await?.is_some() {
+    if store_alerts::snoozed_until(db, &about, clock::now().house_ms).await?.is_some() {
         return Ok(None);
     }
     let until_ms = when::day_end(when::day_end(evening_ms, time_zone), time_zone);

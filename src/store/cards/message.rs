@@ -11,6 +11,7 @@ use super::{Occasion, Stored};
 use crate::kernel::card::{Ending, Episode, Face, GROUP_MAX, GROUP_MIN, Stance};
 use crate::kernel::chat::{Keyboard, Place};
 use crate::kernel::text::Text;
+use crate::kernel::time::Now;
 use crate::store::outbox::{self, Action, Body, Brief, Class, Digest, RowState, Target};
 use crate::store::{StoreError, access, digest};
 
@@ -65,21 +66,21 @@ pub(super) async fn tell(
     place: Place,
     cards: &[&Stored],
     occasion: Occasion,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let mut told: Vec<(&Stored, Face)> = Vec::new();
     for card in cards {
-        if is_on_its_way(db, place, card, occasion, now_ms).await? {
-            show(db, card, now_ms).await?;
+        if is_on_its_way(db, place, card, occasion, now).await? {
+            show(db, card, now).await?;
         } else {
             told.push((card, card.subject.face(&card.stance)));
         }
     }
     match told.len() {
-        GROUP_MIN..=GROUP_MAX => say(db, place, &told, now_ms).await,
+        GROUP_MIN..=GROUP_MAX => say(db, place, &told, now).await,
         _ => {
             for one in told.chunks(1) {
-                say(db, place, one, now_ms).await?;
+                say(db, place, one, now).await?;
             }
             Ok(())
         }
@@ -92,12 +93,12 @@ async fn is_on_its_way(
     place: Place,
     card: &Stored,
     occasion: Occasion,
-    now_ms: i64,
+    now: Now,
 ) -> Result<bool, StoreError> {
     for part in live(db, &card.subject.about).await? {
         let (true, Some(row_id)) = (part.place() == place, part.outbox_row) else { continue };
         if let Some(RowState::Waiting { is_deferred }) =
-            outbox::state_of(db, row_id, now_ms).await?
+            outbox::state_of(db, row_id, now.house_ms).await?
             && (is_deferred || occasion == Occasion::Reminder)
         {
             return Ok(true);
@@ -111,12 +112,13 @@ async fn say(
     db: &mut SqliteConnection,
     place: Place,
     told: &[(&Stored, Face)],
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let shown: Vec<(Episode, Face)> =
         told.iter().map(|(card, face)| (card.subject.episode(), face.clone())).collect();
     let body = composed(&shown, told.iter().any(|(card, _)| card.urgent), true);
-    let row_id = outbox::insert(db, place, Class::Alert, &Action::Say(body), now_ms, None).await?;
+    let row_id =
+        outbox::insert(db, place, Class::Alert, &Action::Say(body), now.machine_ms, None).await?;
     for (card, face) in told {
         sqlx::query(
             "insert into card_message
@@ -169,7 +171,7 @@ pub async fn sent(
     db: &mut SqliteConnection,
     row_id: i64,
     message_id: i32,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     // A card outlives the row that it began as.
     let mut shown = 0;
@@ -200,7 +202,7 @@ pub async fn sent(
     .fetch_all(&mut *db)
     .await?;
     for part in earlier {
-        put(db, &part, "moved", &part.face()?.moved(), now_ms).await?;
+        put(db, &part, "moved", &part.face()?.moved(), now).await?;
     }
     Ok(())
 }
@@ -209,11 +211,11 @@ pub async fn sent(
 pub(super) async fn show(
     db: &mut SqliteConnection,
     card: &Stored,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let face = card.subject.face(&card.stance);
     for part in live(db, &card.subject.about).await? {
-        put(db, &part, "live", &face, now_ms).await?;
+        put(db, &part, "live", &face, now).await?;
     }
     Ok(())
 }
@@ -222,11 +224,11 @@ pub(super) async fn show(
 pub(super) async fn retire(
     db: &mut SqliteConnection,
     about: &str,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     for part in live(db, about).await? {
         let face = Face { keyboard: Keyboard::new(), is_quiet: true, ..part.face()? };
-        put(db, &part, "over", &face, now_ms).await?;
+        put(db, &part, "over", &face, now).await?;
     }
     Ok(())
 }
@@ -235,7 +237,7 @@ pub(super) async fn retire(
 pub(super) async fn lift(
     db: &mut SqliteConnection,
     about: &str,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let over: Vec<Part> =
         sqlx::query_as(&format!("{PART} where about = ? and state = 'over' order by id"))
@@ -243,7 +245,7 @@ pub(super) async fn lift(
             .fetch_all(&mut *db)
             .await?;
     for part in over {
-        put(db, &part, "over", &part.face()?.settled(), now_ms).await?;
+        put(db, &part, "over", &part.face()?.settled(), now).await?;
     }
     Ok(())
 }
@@ -254,7 +256,7 @@ pub(super) async fn end(
     db: &mut SqliteConnection,
     card: &Stored,
     ending: &Ending,
-    now_ms: i64,
+    now: Now,
 ) -> Result<Vec<Over>, StoreError> {
     let face = card.subject.face_over(ending, &card.stance);
     let is_silenced = matches!(card.stance, Stance::Silenced { .. });
@@ -266,7 +268,7 @@ pub(super) async fn end(
             Some(row_id) => (shown_by(db, row_id).await? == 1).then_some(row_id),
             None => None,
         };
-        if !put(db, &part, "over", &face, now_ms).await? {
+        if !put(db, &part, "over", &face, now).await? {
             unsent.extend(alone.map(|row_id| (place, row_id)));
             continue;
         }
@@ -283,7 +285,8 @@ pub(super) async fn end(
     // stays: it may be the only one that tells of the others.
     for (place, row_id) in unsent {
         if sent_to.contains(&place) {
-            outbox::drop_waiting(db, row_id, "over before it was told again", now_ms).await?;
+            outbox::drop_waiting(db, row_id, "over before it was told again", now.machine_ms)
+                .await?;
             forget(db, row_id).await?;
         }
     }
@@ -314,7 +317,7 @@ pub(super) async fn shows_any(db: &mut SqliteConnection, row_id: i64) -> Result<
 pub async fn tell_over(
     db: &mut SqliteConnection,
     mut overs: Vec<Over>,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     overs.sort_by_key(|over| over.place);
     for of_place in overs.chunk_by(|one, other| one.place == other.place) {
@@ -332,7 +335,7 @@ pub async fn tell_over(
                 _ => body.digest = Some(Digest { named: briefs, unnamed: 0 }),
             }
             let action = Action::Say(body);
-            outbox::insert(db, overs[0].place, Class::Alert, &action, now_ms, None).await?;
+            outbox::insert(db, overs[0].place, Class::Alert, &action, now.machine_ms, None).await?;
         }
     }
     Ok(())
@@ -352,7 +355,7 @@ pub(super) async fn put(
     part: &Part,
     state: &str,
     face: &Face,
-    now_ms: i64,
+    now: Now,
 ) -> Result<bool, StoreError> {
     sqlx::query("update card_message set state = ?, face = ? where id = ?")
         .bind(state)
@@ -361,7 +364,7 @@ pub(super) async fn put(
         .execute(&mut *db)
         .await?;
     match part.outbox_row {
-        Some(row_id) => redraw(db, row_id, now_ms).await,
+        Some(row_id) => redraw(db, row_id, now).await,
         // A digest counted it: nothing shows it.
         None => {
             sqlx::query("delete from card_message where id = ? and state <> 'live'")
@@ -375,7 +378,7 @@ pub(super) async fn put(
 
 /// The message of an outbox row says what its alerts say now. Says whether it has been sent
 /// before, or may be on its way.
-async fn redraw(db: &mut SqliteConnection, row_id: i64, now_ms: i64) -> Result<bool, StoreError> {
+async fn redraw(db: &mut SqliteConnection, row_id: i64, now: Now) -> Result<bool, StoreError> {
     let parts: Vec<Part> = sqlx::query_as(&format!("{PART} where outbox_row = ? order by id"))
         .bind(row_id)
         .fetch_all(&mut *db)
@@ -383,7 +386,7 @@ async fn redraw(db: &mut SqliteConnection, row_id: i64, now_ms: i64) -> Result<b
     let Some(first) = parts.first() else { return Ok(false) };
     let (message_id, place) = (first.message_id, first.place());
     let is_live = parts.iter().any(|part| part.state == "live");
-    let row = outbox::state_of(db, row_id, now_ms).await?;
+    let row = outbox::state_of(db, row_id, now.house_ms).await?;
     let is_sent = message_id.is_some()
         || matches!(row, Some(RowState::Sent | RowState::Waiting { is_deferred: false }));
     let shown = parts
@@ -395,10 +398,11 @@ async fn redraw(db: &mut SqliteConnection, row_id: i64, now_ms: i64) -> Result<b
         // Only what is not urgent is ever put off.
         None => composed(&shown, false, is_live),
     };
-    outbox::overtake_edits(db, place.chat_id, row_id, message_id, now_ms).await?;
+    outbox::overtake_edits(db, place.chat_id, row_id, message_id, now.machine_ms).await?;
     if is_sent {
         let target = message_id.map_or(Target::Row(row_id), Target::Message);
-        outbox::insert(db, place, Class::Alert, &Action::Edit(target, body), now_ms, None).await?;
+        outbox::insert(db, place, Class::Alert, &Action::Edit(target, body), now.machine_ms, None)
+            .await?;
     } else if row == Some(RowState::Waiting { is_deferred: true }) {
         outbox::rewrite(db, row_id, &body).await?;
     }

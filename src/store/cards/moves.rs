@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 use super::message::{PART, Part, put, shown_by, tell};
 use super::{Occasion, Stored, of};
 use crate::kernel::chat::Place;
+use crate::kernel::time::Now;
 use crate::store::{StoreError, access, outbox};
 
 /// A forum topic is gone, and its chat gets what went there. What shows a card in the topic is the
@@ -12,7 +13,7 @@ use crate::store::{StoreError, access, outbox};
 pub async fn leave_thread(
     db: &mut SqliteConnection,
     place: Place,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let twice: Vec<Part> = sqlx::query_as(&format!(
         "{PART} where state = 'live' and chat_id = ?1 and thread_id = ?2 and exists (
@@ -34,10 +35,10 @@ pub async fn leave_thread(
         }
     }
     for part in twice {
-        put(db, &part, "over", &part.face()?.settled(), now_ms).await?;
+        put(db, &part, "over", &part.face()?.settled(), now).await?;
     }
     for row_id in told_in_chat {
-        outbox::drop_waiting(db, row_id, "told in the chat itself", now_ms).await?;
+        outbox::drop_waiting(db, row_id, "told in the chat itself", now.machine_ms).await?;
     }
     sqlx::query("update card_message set thread_id = null where chat_id = ? and thread_id = ?")
         .bind(place.chat_id)
@@ -52,7 +53,7 @@ pub async fn leave_thread(
 pub async fn leave_messages(
     db: &mut SqliteConnection,
     chat_id: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<Vec<String>, StoreError> {
     let lasting = sqlx::query_scalar(
         "select distinct about from card_message
@@ -61,7 +62,7 @@ pub async fn leave_messages(
     .bind(chat_id)
     .fetch_all(&mut *db)
     .await?;
-    outbox::drop_card_edits(db, chat_id, "the group has a new id", now_ms).await?;
+    outbox::drop_card_edits(db, chat_id, "the group has a new id", now.machine_ms).await?;
     sqlx::query("delete from card_message where chat_id = ? and message_id is not null")
         .bind(chat_id)
         .execute(db)
@@ -75,7 +76,7 @@ pub async fn show_again(
     db: &mut SqliteConnection,
     chat_id: i64,
     abouts: &[String],
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let place = Place { chat_id, thread_id: None };
     if !access::subscriptions(db).await?.contains(&place) {
@@ -87,7 +88,7 @@ pub async fn show_again(
     }
     let (urgent, others): (Vec<&Stored>, Vec<&Stored>) = cards.iter().partition(|card| card.urgent);
     for cards in [urgent, others] {
-        tell(db, place, &cards, Occasion::Reminder, now_ms).await?;
+        tell(db, place, &cards, Occasion::Reminder, now).await?;
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ pub enum RowState {
     Dropped,
 }
 
-/// Where a row stands; `None` for one that is forgotten.
+/// Where a row stands by the house's clock; `None` for one that is forgotten.
 pub async fn state_of(
     db: &mut SqliteConnection,
     row_id: i64,
@@ -222,7 +222,7 @@ pub async fn make_new(db: &mut SqliteConnection, row_id: i64) -> Result<(), Stor
     Ok(())
 }
 
-/// Puts off every alert for a chat that can wait.
+/// Puts off every alert for a chat that can wait, until then by the house's clock.
 pub async fn defer(
     db: &mut SqliteConnection,
     chat_id: i64,
@@ -256,7 +256,7 @@ pub async fn defer_no_more(
     Ok(())
 }
 
-/// When the first row that is put off has its turn.
+/// When the first row that is put off has its turn, by the house's clock.
 pub async fn next_deferred(
     db: &mut SqliteConnection,
     now_ms: i64,

@@ -65,7 +65,7 @@ async fn of_what_somebody_types_the_newest_is_answered_and_no_answer_is_kept() {
     let row_id = *id;
     let bodies = store.write(Urgency::People, move |db| {
         Box::pin(async move {
-            mark_sent(db, row_id, None, 1).await?;
+            mark_sent(db, row_id, None, Now::apart(1)).await?;
             Ok(sqlx::query_scalar::<_, String>("select body from outbox").fetch_all(db).await?)
         })
     });

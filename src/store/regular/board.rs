@@ -1,7 +1,7 @@
 //! The board of each chat that wants one: which message it is, and what that says.
 //!
 //! Invariant: a chat has one board. A message takes an earlier one's place only where that could
-//! not be changed any more; what waits to be sent is never doubled.
+//! not be changed any more; what waits to be sent is never doubled. Its times are the house's.
 
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -10,7 +10,7 @@ use crate::kernel::board;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
-use crate::kernel::time::{HOUR_MS, MINUTE_MS};
+use crate::kernel::time::{HOUR_MS, MINUTE_MS, Now};
 use crate::store::StoreError;
 use crate::store::outbox::{self, Action, Body, Call, Class, RowState, Target};
 
@@ -122,7 +122,7 @@ pub async fn wait_at_most(db: &mut SqliteConnection, now_ms: i64) -> Result<(), 
 
 /// A place wants the chat's board. One that is there stays where it is: it is changed at once
 /// whatever it says, and pinned anew.
-pub async fn want(db: &mut SqliteConnection, place: Place, now_ms: i64) -> Result<(), StoreError> {
+pub async fn want(db: &mut SqliteConnection, place: Place, now: Now) -> Result<(), StoreError> {
     let known = of(db, place.chat_id).await?;
     sqlx::query(
         "insert into board (chat_id, thread_id, next_at, pin) values (?, ?, ?, 'wanted')
@@ -132,18 +132,18 @@ pub async fn want(db: &mut SqliteConnection, place: Place, now_ms: i64) -> Resul
     )
     .bind(place.chat_id)
     .bind(place.thread_id)
-    .bind(now_ms)
+    .bind(now.house_ms)
     .execute(&mut *db)
     .await?;
     // Not when it is changed: it may say so already, and then nothing is.
     match known.and_then(|known| Some((known.place, known.message_id?))) {
-        Some((place, message_id)) => call(db, place, PIN, message_id, now_ms).await,
+        Some((place, message_id)) => call(db, place, PIN, message_id, now).await,
         None => Ok(()),
     }
 }
 
 /// The chat wants no board any more: its message says so, and is pinned no longer.
-pub async fn end(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result<(), StoreError> {
+pub async fn end(db: &mut SqliteConnection, chat_id: i64, now: Now) -> Result<(), StoreError> {
     let Some(stored) = of(db, chat_id).await? else { return Ok(()) };
     sqlx::query("delete from board where chat_id = ?").bind(chat_id).execute(&mut *db).await?;
     let target = match (stored.message_id, stored.outbox_row) {
@@ -152,14 +152,14 @@ pub async fn end(db: &mut SqliteConnection, chat_id: i64, now_ms: i64) -> Result
         (None, None) => return Ok(()),
     };
     // Where it may be on its way, what comes next is for the message that it becomes.
-    drop_waiting(db, &stored, now_ms).await?;
-    let text = board::last_message(&stored.content.unwrap_or_default(), now_ms);
+    drop_waiting(db, &stored, now).await?;
+    let text = board::last_message(&stored.content.unwrap_or_default(), now.house_ms);
     let body = Body { silent: true, ..Body::plain(text) };
     // As an alert's: where the message is gone, nothing has to be said.
     let action = Action::Edit(target, body);
-    outbox::insert(db, stored.place, Class::Alert, &action, now_ms, None).await?;
+    outbox::insert(db, stored.place, Class::Alert, &action, now.machine_ms, None).await?;
     match stored.message_id {
-        Some(message_id) => call(db, stored.place, UNPIN, message_id, now_ms).await,
+        Some(message_id) => call(db, stored.place, UNPIN, message_id, now).await,
         None => Ok(()),
     }
 }
@@ -170,28 +170,28 @@ pub async fn show(
     db: &mut SqliteConnection,
     chat_id: i64,
     content: &Text,
-    (as_of_ms, now_ms): (i64, i64),
+    now: Now,
 ) -> Result<(), StoreError> {
     let Some(stored) = of(db, chat_id).await? else { return Ok(()) };
     let state = match stored.outbox_row {
-        Some(row_id) => outbox::state_of(db, row_id, now_ms).await?,
+        Some(row_id) => outbox::state_of(db, row_id, now.house_ms).await?,
         None => None,
     };
     if matches!(state, Some(RowState::Waiting { .. })) {
-        return look_again(db, chat_id, now_ms + WAITING_MS).await;
+        return look_again(db, chat_id, now.house_ms + WAITING_MS).await;
     }
     let is_shown = stored.message_id.is_some() && state != Some(RowState::Dropped);
     if is_shown && stored.content.as_ref() == Some(content) {
-        return look_again(db, chat_id, now_ms + EVERY_MS).await;
+        return look_again(db, chat_id, now.house_ms + EVERY_MS).await;
     }
     let target = stored.message_id.map_or(Target::New, Target::Message);
-    let say = Say { silent: true, ..Say::new(board::message(content, as_of_ms)) };
-    let expires_at = now_ms + EVERY_MS;
-    let row_id = outbox::tell_until(db, stored.place, target, &say, (expires_at, now_ms)).await?;
+    let say = Say { silent: true, ..Say::new(board::message(content, now.house_ms)) };
+    let times = (now.machine_ms + EVERY_MS, now.machine_ms);
+    let row_id = outbox::tell_until(db, stored.place, target, &say, times).await?;
     sqlx::query("update board set outbox_row = ?, content = ?, next_at = ? where chat_id = ?")
         .bind(row_id)
         .bind(serde_json::to_string(content)?)
-        .bind(now_ms + EVERY_MS)
+        .bind(now.house_ms + EVERY_MS)
         .bind(chat_id)
         .execute(db)
         .await?;
@@ -217,7 +217,7 @@ pub async fn sent(
     db: &mut SqliteConnection,
     row_id: i64,
     message_id: i32,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let row: Option<Row> = sqlx::query_as(&format!("{ROW} where outbox_row = ?"))
         .bind(row_id)
@@ -226,7 +226,7 @@ pub async fn sent(
     let Some(stored) = row.map(Row::parse).transpose()? else { return Ok(()) };
     let is_new = stored.message_id != Some(message_id);
     if let Some(earlier) = stored.message_id.filter(|_| is_new) {
-        call(db, stored.place, UNPIN, earlier, now_ms).await?;
+        call(db, stored.place, UNPIN, earlier, now).await?;
     }
     let is_pinned_now = match stored.pin {
         Pin::Wanted => true,
@@ -241,7 +241,7 @@ pub async fn sent(
         .execute(&mut *db)
         .await?;
     match is_pinned_now {
-        true => call(db, stored.place, PIN, message_id, now_ms).await,
+        true => call(db, stored.place, PIN, message_id, now).await,
         false => Ok(()),
     }
 }
@@ -264,16 +264,16 @@ pub async fn refuse_pin(
 pub async fn leave_behind(
     db: &mut SqliteConnection,
     chat_id: i64,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let Some(stored) = of(db, chat_id).await? else { return Ok(()) };
-    drop_waiting(db, &stored, now_ms).await?;
+    drop_waiting(db, &stored, now).await?;
     sqlx::query(
         "update board set outbox_row = null, message_id = null, content = null, next_at = ?,
             pin = 'wanted'
           where chat_id = ?",
     )
-    .bind(now_ms)
+    .bind(now.house_ms)
     .bind(chat_id)
     .execute(db)
     .await?;
@@ -284,10 +284,10 @@ pub async fn leave_behind(
 async fn drop_waiting(
     db: &mut SqliteConnection,
     stored: &Stored,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     match stored.outbox_row {
-        Some(row_id) => outbox::drop_waiting(db, row_id, "no board any more", now_ms).await,
+        Some(row_id) => outbox::drop_waiting(db, row_id, "no board any more", now.machine_ms).await,
         None => Ok(()),
     }
 }
@@ -299,14 +299,14 @@ async fn call(
     place: Place,
     method: &str,
     message_id: i32,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     let mut params = json!({ "chat_id": place.chat_id, "message_id": message_id });
     if method == PIN {
         params["disable_notification"] = true.into();
     }
     let call = Call { method: method.to_owned(), params };
-    outbox::call(db, place, Class::Menu, call, now_ms, None).await?;
+    outbox::call(db, place, Class::Menu, call, now.machine_ms, None).await?;
     Ok(())
 }
 

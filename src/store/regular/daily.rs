@@ -98,6 +98,7 @@ pub async fn mark_told(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::time::Now;
     use crate::store::regular::{leave_thread, set_away};
     use crate::store::{Store, Urgency, migration, removal};
 
@@ -117,11 +118,11 @@ mod tests {
                 set_away(db, -5, true).await?;
                 assert_eq!(all(db).await?, []);
                 set_away(db, -5, false).await?;
-                migration::follow(db, -5, -1005, 3).await?;
+                migration::follow(db, -5, -1005, Now::apart(3)).await?;
                 leave_thread(db, Place { chat_id: -1005, ..TOPIC }).await?;
                 seen.extend([of(db, -5).await?, of(db, -1005).await?]);
                 assert_eq!(all(db).await?.len(), 1);
-                removal::remove_chat(db, -1005, 4).await?;
+                removal::remove_chat(db, -1005, Now::apart(4)).await?;
                 seen.push(of(db, -1005).await?);
                 Ok(seen)
             })

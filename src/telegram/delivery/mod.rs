@@ -96,15 +96,15 @@ struct Pump {
 impl Pump {
     /// Begins every send that may begin, and says how long no other will.
     async fn begin_sends(&mut self, sends: &mut JoinSet<Ended>) -> Result<Duration, StoreError> {
-        let now_ms = clock::now_ms();
+        let now = clock::now();
         let read = self.store.read(move |db| {
             Box::pin(async move {
-                let next_at = outbox::next_deferred(db, now_ms).await?;
-                Ok((outbox::heads(db, now_ms).await?, next_at))
+                let next_at = outbox::next_deferred(db, now.house_ms).await?;
+                Ok((outbox::heads(db, now.house_ms).await?, next_at))
             })
         });
         let (heads, next_at) = read.await?;
-        let until_next = |at_ms: i64| Duration::from_millis((at_ms - now_ms).unsigned_abs());
+        let until_next = |at_ms: i64| clock::house().real(at_ms - now.house_ms);
         let mut sleep = next_at.map_or(LONGEST_SLEEP, until_next).min(LONGEST_SLEEP);
         for row_id in heads.unreadable {
             // Left in its place it would keep its chat waiting for ever.
@@ -115,7 +115,7 @@ impl Pump {
             if self.busy.contains_key(&row.line()) || sends.len() >= SENDS_AT_ONCE {
                 continue;
             }
-            if row.expires_at.is_some_and(|expires_at| expires_at <= now_ms) {
+            if row.expires_at.is_some_and(|expires_at| expires_at <= now.machine_ms) {
                 self.drop_row(row.id, "expired").await?;
                 continue;
             }
@@ -127,7 +127,7 @@ impl Pump {
             }
             // Before any digest: what is urgent must not take along what can wait.
             let is_alert = row.class == Class::Alert && matches!(row.action, Action::Say(_));
-            if is_alert && self.defer(row.place.chat_id, now_ms).await? && row.can_wait() {
+            if is_alert && self.defer(row.place.chat_id, now.house_ms).await? && row.can_wait() {
                 // The change of the store brings us back for what cannot wait.
                 continue;
             }
@@ -176,17 +176,19 @@ impl Pump {
 
     /// Alerts that piled up for one chat become a digest. Says whether they did.
     async fn gather(&self, chat_id: i64) -> Result<bool, StoreError> {
-        let now_ms = clock::now_ms();
+        let now = clock::now();
         let waiting = self
             .store
-            .read(move |db| Box::pin(async move { digest::is_due(db, chat_id, now_ms).await }))
+            .read(move |db| {
+                Box::pin(async move { digest::is_due(db, chat_id, now.house_ms).await })
+            })
             .await?;
         if !waiting {
             return Ok(false);
         }
         self.store
             .write(Urgency::People, move |db| {
-                Box::pin(async move { digest::gather(db, chat_id, now_ms).await })
+                Box::pin(async move { digest::gather(db, chat_id, now).await })
             })
             .await
     }

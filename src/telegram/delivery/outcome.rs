@@ -16,6 +16,7 @@ use crate::engine::jittered;
 use crate::kernel::chat::Place;
 use crate::kernel::effect::Say;
 use crate::kernel::text::Text;
+use crate::kernel::time::Now;
 use crate::store::outbox::{self, Action, Class, Lane, Line, Row, Target};
 use crate::store::parks::{self, Park};
 use crate::store::regular::{self, board};
@@ -172,8 +173,7 @@ pub(super) async fn store(
     store
         .write(Urgency::People, move |db| {
             Box::pin(async move {
-                let now_ms = clock::now_ms();
-                follow(db, &fixed, row_id, (place, line), outcome, now_ms).await
+                follow(db, &fixed, row_id, (place, line), outcome, clock::now()).await
             })
         })
         .await
@@ -185,9 +185,9 @@ async fn follow(
     row_id: i64,
     (place, line): (Place, Line),
     outcome: Outcome,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
-    let chat_id = place.chat_id;
+    let (chat_id, now_ms) = (place.chat_id, now.machine_ms);
     // What beside the messages is told of a flood is forgotten with the process.
     let is_message = line.lane == Lane::Messages;
     if outcome.rest().is_none() && is_message {
@@ -198,7 +198,7 @@ async fn follow(
             if message_id.is_some() {
                 regular::set_away(db, chat_id, false).await?;
             }
-            outbox::mark_sent(db, row_id, message_id, now_ms).await
+            outbox::mark_sent(db, row_id, message_id, now).await
         }
         Outcome::Retry { rest, note } => {
             if let Rest::Flood(wait) = rest
@@ -222,7 +222,7 @@ async fn follow(
             outbox::drop_row(db, row_id, &reason, now_ms).await?;
             tell_unpinned(db, chat_id, now_ms).await
         }
-        Outcome::LeaveThread(reason) => leave_thread(db, place, &reason, now_ms).await,
+        Outcome::LeaveThread(reason) => leave_thread(db, place, &reason, now).await,
         Outcome::Unreachable(reason) => {
             if out_of_reach::give_up(db, chat_id, &reason, now_ms).await? > 0 {
                 notices::tell_unreachable(db, fixed, chat_id, &reason, now_ms).await?;
@@ -230,7 +230,7 @@ async fn follow(
             Ok(())
         }
         Outcome::Migrated(to) => {
-            migration::follow(db, chat_id, to, now_ms).await?;
+            migration::follow(db, chat_id, to, now).await?;
             Ok(())
         }
     }
@@ -255,19 +255,19 @@ async fn leave_thread(
     db: &mut SqliteConnection,
     place: Place,
     reason: &str,
-    now_ms: i64,
+    now: Now,
 ) -> Result<(), StoreError> {
     // First: what this changes waits for the topic, too.
-    cards::leave_thread(db, place, now_ms).await?;
+    cards::leave_thread(db, place, now).await?;
     outbox::leave_thread(db, place).await?;
     regular::leave_thread(db, place).await?;
-    if !access::leave_thread(db, place, reason, now_ms).await? {
+    if !access::leave_thread(db, place, reason, now.machine_ms).await? {
         return Ok(());
     }
     let words = "The topic that alerts went to is closed or gone, so they come here from now on.";
     let say = Say { silent: true, ..Say::new(Text::of(words)) };
     let chat = Place { thread_id: None, ..place };
-    outbox::tell(db, chat, Target::New, &say, now_ms).await?;
+    outbox::tell(db, chat, Target::New, &say, now.machine_ms).await?;
     Ok(())
 }
 

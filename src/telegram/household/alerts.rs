@@ -80,10 +80,7 @@ pub(super) fn decide(
             let say = Say::new(list(overview, here, incoming, snapshot));
             let say = say.with(buttons(overview, snapshot));
             // A page is turned in place.
-            return vec![match incoming.press() {
-                Some((_, message_id, _)) => Effect::Edit { message_id, say },
-                None => Effect::Say(say),
-            }];
+            return vec![Effect::in_place(incoming, TURN, say)];
         }
         Wish::Unclear => {
             let words = "I know /alerts, which lists the newest, /alerts here, which sends them \

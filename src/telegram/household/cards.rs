@@ -23,7 +23,8 @@ pub(super) fn decide(
     }
     let reaction = tap.reaction();
     let by = incoming.person.as_ref().map_or("", |person| person.name.as_str());
-    let is_new = |card: &&Stored| card.stance.after(reaction, by, snapshot.now_ms).is_some();
+    let is_new =
+        |card: &&Stored| card.stance.after(reaction, by, snapshot.pipeline_now_ms).is_some();
     let mut abouts: Vec<String> =
         found.iter().filter(is_new).map(|card| card.subject.about.clone()).collect();
     // A silence outlives what it silenced.
@@ -34,7 +35,7 @@ pub(super) fn decide(
     }
     let words = match found.first() {
         Some(card) if abouts.is_empty() => card::answer_again(reaction, &card.stance),
-        _ => card::answer(reaction, snapshot.now_ms),
+        _ => card::answer(reaction, snapshot.pipeline_now_ms),
     };
     let note = words.told_in(&snapshot.settings, snapshot.time_zone).to_plain();
     let mut effects = vec![answered(note)];

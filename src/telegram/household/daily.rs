@@ -66,7 +66,7 @@ pub(super) fn decide(
         }
         Wish::At(minute) => {
             let told_on = daily.and_then(|daily| daily.told_on);
-            let next = Daily { minute: *minute, since_ms: snapshot.now_ms, told_on };
+            let next = Daily { minute: *minute, since_ms: snapshot.pipeline_now_ms, told_on };
             let here = if incoming.place.thread_id.is_some() { "this topic" } else { "this chat" };
             let text = Text::of(format!("🗞 A digest comes to {here} at "))
                 .bold(when::of_minute(*minute))
@@ -98,8 +98,8 @@ fn shown(daily: Option<Daily>, text: Text, snapshot: &Snapshot) -> Text {
 
 /// `The next one comes Tue 1 Dec 08:00.`, by the chat's clock.
 fn next_one(daily: &Daily, snapshot: &Snapshot) -> Text {
-    match daily.next(snapshot.now_ms, snapshot.time_zone) {
-        Some(next) if next.at_ms > snapshot.now_ms => {
+    match daily.next(snapshot.pipeline_now_ms, snapshot.time_zone) {
+        Some(next) if next.at_ms > snapshot.pipeline_now_ms => {
             let moment = when::moment(next.at_ms, snapshot.time_zone);
             Text::of(format!("The next one comes {moment}."))
         }

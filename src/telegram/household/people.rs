@@ -285,29 +285,28 @@ pub(super) fn tapped(
     incoming: &Incoming,
     snapshot: &Snapshot,
 ) -> Vec<Effect> {
-    let Some((_, message_id, _)) = incoming.press() else { return Vec::new() };
     if let Some(words) = objection_to_asker(incoming, snapshot) {
         return vec![say(Text::of(words))];
     }
-    let edit = |say: Say| Effect::Edit { message_id, say };
+    let shown = |say: Say| Effect::in_place(incoming, DATA, say);
     let target = match tap {
-        Tap::No => return vec![edit(list(people, snapshot))],
+        Tap::No => return vec![shown(list(people, snapshot))],
         Tap::Ask(target) | Tap::Yes(target) => target,
     };
     if !people.holds(target, &snapshot.fixed) {
-        return vec![edit(list(people, snapshot))];
+        return vec![shown(list(people, snapshot))];
     }
     if let Some(objection) = people.objection(target, snapshot) {
         return vec![say(objection)];
     }
     if let Tap::Ask(_) = tap {
-        return vec![edit(question(target, people))];
+        return vec![shown(question(target, people))];
     }
     let mut effects = remove(target, people);
     // The last word takes the place of the question.
     for effect in &mut effects {
         if let Effect::Say(said) = effect {
-            *effect = edit(said.clone());
+            *effect = shown(said.clone());
         }
     }
     effects

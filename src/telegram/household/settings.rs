@@ -232,29 +232,28 @@ fn unclear(typed: &str) -> Text {
 }
 
 fn tapped(tap: Tap, incoming: &Incoming, snapshot: &Snapshot) -> Vec<Effect> {
-    let Some((callback_id, message_id, _)) = incoming.press() else { return Vec::new() };
+    let Some((callback_id, ..)) = incoming.press() else { return Vec::new() };
     let acknowledge =
         |note: Option<String>| Effect::Acknowledge { callback_id: callback_id.to_owned(), note };
     if !snapshot.standing.may_edit() {
         return vec![acknowledge(Some(NOT_YOURS.to_owned()))];
     }
-    let edit = |of: Page, settings: &Settings| Effect::Edit {
-        message_id,
-        say: page(of, settings, snapshot),
+    let shown = |of: Page, settings: &Settings| {
+        Effect::in_place(incoming, BUTTON, page(of, settings, snapshot))
     };
     match tap {
-        Tap::Open(of) => vec![acknowledge(None), edit(of, &snapshot.settings)],
+        Tap::Open(of) => vec![acknowledge(None), shown(of, &snapshot.settings)],
         Tap::Change(change) => {
             let settings = change.applied(snapshot.settings);
             // A double tap, or a button of an old message: it shows what is so now.
             if settings == snapshot.settings {
                 let note = "That is so already.".to_owned();
-                return vec![acknowledge(Some(note)), edit(Page::All, &settings)];
+                return vec![acknowledge(Some(note)), shown(Page::All, &settings)];
             }
             vec![
                 acknowledge(Some(change.words())),
                 Effect::Settings(settings),
-                edit(Page::All, &settings),
+                shown(Page::All, &settings),
             ]
         }
     }

@@ -14,6 +14,11 @@ use crate::telegram::code::same;
 const TRIES_OF_USER: i64 = 5;
 const TRIES_IN_ALL: i64 = 20;
 
+/// What is left to do where a code does not help any more: whoever stands at the door may be the
+/// owner, or somebody whom only the owner can let in.
+const ELSE: &str = "If this bot is yours, restart windowsill: it prints a new code. If it is not, \
+                    ask whoever runs it for an invitation.";
+
 /// What the store knows about somebody at the door.
 #[derive(Debug)]
 pub struct Door {
@@ -91,10 +96,10 @@ fn claim(
         return vec![say(words), refused];
     };
     if claim.tries_of_user >= TRIES_OF_USER || claim.tries_in_all >= TRIES_IN_ALL {
-        return vec![say("Too many wrong codes. Restart windowsill: it prints a new one.")];
+        return vec![say(&format!("Too many wrong codes; I take no more of them. {ELSE}"))];
     }
     if claim.expires_at <= snapshot.now_ms {
-        return vec![say("That code has expired. Restart windowsill: it prints a new one.")];
+        return vec![say(&format!("That code has expired. {ELSE}"))];
     }
     if !same(code, &claim.code) {
         let wrong = Effect::Access(AccessChange::WrongCode { user_id });

@@ -226,7 +226,8 @@ fn every_tap_has_an_answer() {
                 let button = Button::of_draft("x", version, action);
                 assert_eq!(button.data().and_then(draft_button), Some((version, action)));
             }
-            let press = Content::Press { callback_id: "1".to_owned(), message_id: 2, data };
+            let (callback_id, buttons) = ("1".to_owned(), vec![data.clone()]);
+            let press = Content::Press { callback_id, message_id: 2, data, buttons };
             let incoming = Arc::new(said_in_private(press));
             let route = routes::route(&tree, &incoming, owner, Some(draft.clone())).now_or_never();
             assert!(route.expect("routing waits for nothing").is_some());

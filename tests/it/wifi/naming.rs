@@ -307,15 +307,17 @@ async fn a_conversation_of_another_room_is_not_lost() {
     let asked = bot.answers(OWNER, "/watch_ssid", "Discard it and begin /watch_ssid?").await;
     assert_eq!(labels(&asked), ["🗑 Discard", "Go on"]);
     bot.answers(OWNER, "hm", "Please answer /y to discard it").await;
-    bot.answers(OWNER, "/update_mapping", "Discard it and begin /update_mapping?").await;
+    let newer = bot.answers(OWNER, "/update_mapping", "begin /update_mapping?").await;
+    assert!(newer.text.starts_with("The command before that is not begun:"), "{}", newer.text);
     bot.taps(OWNER, "Go on", "plant's scientific name").await;
     bot.answers(OWNER, "/name_device", "Discard it and begin /name_device?").await;
     bot.taps(OWNER, "🗑 Discard", "Which device is to be named?").await;
-    bot.answers(OWNER, "/update_plant 7", "Discard it and begin /update_plant 7?").await;
-    bot.answers(OWNER, "/y", "plant's given name").await;
+    // Nothing was entered in it.
+    bot.answers(OWNER, "/update_plant 7", "plant's given name").await;
     bot.answers(OWNER, "/cancel", "Cancelled metadata update.").await;
     // Within the room it is the same.
-    bot.answers(OWNER, "/watch_ssid RNM0", "Why is RNM0 watched?").await;
+    bot.answers(OWNER, "/watch_ssid", "Which network").await;
+    bot.answers(OWNER, "RNM0", "Why is RNM0 watched?").await;
     bot.answers(OWNER, "/name_device", "Discard it and begin /name_device?").await;
     bot.answers(OWNER, "/n", "Why is RNM0 watched?").await;
     bot.answers(OWNER, "/cancel", "Cancelled watch list entry update.").await;

@@ -6,7 +6,7 @@ use super::target_chat;
 use crate::demo::botapi::error::ApiError;
 use crate::demo::botapi::model::{Change, Chat, ChatKind, Message};
 use crate::demo::botapi::params::Params;
-use crate::demo::botapi::shared::{PageEvent, State, now_s};
+use crate::demo::botapi::shared::{PageEvent, State, told_s};
 
 /// Emoji a bot may react with, as the documentation of ReactionTypeEmoji lists them.
 const REACTIONS: &str = "❤ 👍 👎 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤‍🔥 🌚 🌭 💯 🤣 \
@@ -156,7 +156,7 @@ fn tell_pinned(state: &mut State, chat: &Chat, message: &Message) {
         "message_id": chat.next_message_id,
         "from": state.bot,
         "chat": chat.object(),
-        "date": now_s(),
+        "date": told_s(),
         "pinned_message": message.object(),
     });
     let next_message_id = chat.next_message_id + 1;

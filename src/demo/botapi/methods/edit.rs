@@ -9,7 +9,7 @@ use crate::demo::botapi::error::ApiError;
 use crate::demo::botapi::markup::Markup;
 use crate::demo::botapi::model::{Change, Message};
 use crate::demo::botapi::params::Params;
-use crate::demo::botapi::shared::{State, now_s};
+use crate::demo::botapi::shared::{State, told_s};
 
 pub(super) fn text(state: &mut State, params: &Params) -> Result<Value, ApiError> {
     let message = editable(state, params)?;
@@ -103,7 +103,7 @@ fn replace(
         return Err(ApiError::bad_request(problem));
     }
     if shown == Shown::Edited {
-        body.insert("edit_date".to_owned(), json!(now_s()));
+        body.insert("edit_date".to_owned(), json!(told_s()));
     }
     message.body = body;
     let object = message.object();

@@ -9,7 +9,7 @@ use crate::demo::botapi::error::ApiError;
 use crate::demo::botapi::markup::Markup;
 use crate::demo::botapi::model::{Change, Chat, ChatKind, Message};
 use crate::demo::botapi::params::Params;
-use crate::demo::botapi::shared::{State, now_s};
+use crate::demo::botapi::shared::{State, told_s};
 
 /// The longest text and the longest caption, after entities are parsed.
 const TEXT_MAX_UNITS: usize = 4096;
@@ -121,7 +121,7 @@ fn post(
     body.insert("message_id".to_owned(), json!(chat.next_message_id));
     body.insert("from".to_owned(), state.bot.clone());
     body.insert("chat".to_owned(), chat.object());
-    body.insert("date".to_owned(), json!(now_s()));
+    body.insert("date".to_owned(), json!(told_s()));
     let mut message = Message::new(body);
     message.keyboard = markup.keyboard;
     message.silent = params.flag("disable_notification");

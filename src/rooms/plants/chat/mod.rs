@@ -249,7 +249,8 @@ fn filter_refused(typed: &str, snapshot: &Snapshot) -> Say {
 pub fn stored(state: &Value) -> Option<Dialog> {
     let dialog = serde_json::from_value(state.clone()).ok();
     // 0.1.0 knew one kind of conversation and stored its form alone.
-    dialog.or_else(|| Some(Dialog::of(serde_json::from_value::<PlantForm>(state.clone()).ok()?)))
+    let form = || serde_json::from_value::<PlantForm>(state.clone()).ok();
+    dialog.or_else(|| Some(Dialog::of_unknown(form()?)))
 }
 
 fn not_looked_up() -> Vec<Effect> {

@@ -258,12 +258,12 @@ pub(in crate::rooms::plants) async fn forget_orphans(
     )
     .fetch_all(&mut *db)
     .await?;
-    let now_ms = clock::now_ms();
+    let now = clock::now();
     for (plant_id, word, since_ms) in orphans {
         let Some(kind) = Kind::of_word(&word) else { continue };
         let ending = cards::closed(plant_id, kind, since_ms);
-        let overs = store_cards::end(db, &ending, now_ms).await?;
-        store_cards::tell_over(db, overs, now_ms).await?;
+        let overs = store_cards::end(db, &ending, now).await?;
+        store_cards::tell_over(db, overs, now).await?;
     }
     for about in alerts::snoozed(db, cards::ABOUT).await? {
         let Some(plant_id) = cards::plant_of(&about) else { continue };

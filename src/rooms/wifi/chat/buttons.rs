@@ -23,13 +23,13 @@ const NAME: &str = "wifi:name:";
 /// Says something of a device: a mark's word and the device.
 const MARK: &str = "wifi:";
 /// The same on a card, which is shown anew.
-const CARD: &str = "wifi:card:";
+pub const CARD: &str = "wifi:card:";
 /// Nobody is told of a device for a while.
 const SNOOZE: &str = "wifi:snooze:";
 /// Turns a page of the watch list.
-const WATCHED: &str = "wifi:ssids:";
+pub const WATCHED: &str = "wifi:ssids:";
 /// A network is watched no more; its page, and its bytes in Base64.
-const DROP: &str = "wifi:drop:";
+pub const DROP: &str = "wifi:drop:";
 /// Behind an address: all addresses of the device's name.
 const ALL: char = '+';
 

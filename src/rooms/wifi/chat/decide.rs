@@ -1,6 +1,6 @@
 //! The decisions of the room: from what was asked and what the views know to what is done.
 
-use super::buttons::snoozed;
+use super::buttons::{self, snoozed};
 use super::dialog::{Form, Opened, Opening};
 use super::marks::{self, Mark};
 use super::{Ask, Known, Unclear, show, spelling, ssids, stored, unwatching};
@@ -33,13 +33,13 @@ pub(super) fn decide(
             said_of(chatter(wanted, &found, &said, incoming, snapshot))
         }
         (Ask::Devices(order, page), Known::Devices(rows, total)) => {
-            turned(show::devices(*order, *page, &rows, total, snapshot), incoming)
+            turned(show::devices(*order, *page, &rows, total, snapshot), buttons::PAGE, incoming)
         }
         (Ask::Seekers(ssid), Known::Seekers(seekers, total)) => {
             said_of(show::seekers(ssid, &seekers, total, snapshot))
         }
         (Ask::Watched(page), Known::Watched(networks)) => {
-            turned(ssids::list(&networks, *page, snapshot), incoming)
+            turned(ssids::list(&networks, *page, snapshot), buttons::WATCHED, incoming)
         }
         (Ask::Mark { mark, who, .. }, Known::Marked(matches, card)) => {
             marked(*mark, who, matches, card.as_ref(), incoming, snapshot)
@@ -90,12 +90,9 @@ fn said_of(say: Say) -> Done {
     Done::of(vec![Effect::Say(say)])
 }
 
-/// A page is turned in place.
-fn turned(say: Say, incoming: &Incoming) -> Done {
-    Done::of(vec![match incoming.press() {
-        Some((_, message_id, _)) => Effect::Edit { message_id, say },
-        None => Effect::Say(say),
-    }])
+/// A page is turned in place, where there are such buttons.
+fn turned(say: Say, buttons: &str, incoming: &Incoming) -> Done {
+    Done::of(vec![Effect::in_place(incoming, buttons, say)])
 }
 
 fn changes_something(ask: &Ask) -> bool {
@@ -163,10 +160,10 @@ fn marked(
     for said in &mut target.devices {
         said.given = mark.on(&said.given);
     }
-    if let (Some(found), Some((_, message_id, _))) = (card, incoming.press()) {
+    if let (Some(found), true) = (card, is_tap) {
         let wanted = Wanted::Other(target.shown());
         let say = show::device(&wanted, found, &target.devices, snapshot);
-        effects.push(Effect::Edit { message_id, say });
+        effects.push(Effect::in_place(incoming, buttons::CARD, say));
     }
     Done { effects, note }
 }
@@ -178,19 +175,20 @@ fn dropped(
     incoming: &Incoming,
     snapshot: &Snapshot,
 ) -> Done {
+    let list = |networks: &[(Ssid, String)]| ssids::list(networks, page, snapshot);
     let place = networks.iter().position(|(watched, _)| watched == ssid);
     let Some(place) = place else {
         let note = Some(format!("{} is not watched any more.", spelling::shown(ssid)));
-        return Done { note, ..turned(ssids::list(&networks, page, snapshot), incoming) };
+        return Done { note, ..turned(list(&networks), buttons::DROP, incoming) };
     };
     let (_, reason) = networks.remove(place);
-    let mut done = turned(ssids::list(&networks, page, snapshot), incoming);
+    let mut done = turned(list(&networks), buttons::DROP, incoming);
     done.effects.push(Effect::Publish(unwatching::publish(ssid, &reason)));
     done
 }
 
 fn snoozed_until(mac: MacAddr, snapshot: &Snapshot) -> Done {
-    let until_ms = snapshot.now_ms + SNOOZE_MS;
+    let until_ms = snapshot.pipeline_now_ms + SNOOZE_MS;
     let note = format!("Snoozed until {}.", when::clock(until_ms, snapshot.time_zone));
     let effects = vec![Effect::Snooze { about: snoozed(mac), until_ms }];
     Done { effects, note: Some(note) }

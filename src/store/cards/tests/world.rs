@@ -10,7 +10,7 @@ use crate::kernel::card::{Card, Ending, Reaction, Stance, Tap};
 use crate::kernel::chat::{Button, Keyboard, Place};
 use crate::kernel::settings::{Quiet, Settings};
 use crate::kernel::text::Text;
-use crate::kernel::time::{HOUR_MS, MINUTE_MS};
+use crate::kernel::time::{HOUR_MS, MINUTE_MS, Now};
 use crate::store::alerts::{self, Told};
 use crate::store::cards::{
     end, is_quiet, leave_thread, of, raise, react, ring, tapped, tell_over, tell_waiting,
@@ -118,7 +118,8 @@ impl World {
             Step::Pass(minutes) => {
                 self.now_ms += minutes * MINUTE_MS;
                 let now_ms = self.now_ms;
-                self.write(move |db| Box::pin(async move { ring(db, now_ms).await })).await;
+                self.write(move |db| Box::pin(async move { ring(db, Now::apart(now_ms)).await }))
+                    .await;
             }
             Step::Deliver => self.deliver().await,
             Step::Turn(on) => self.turn(on).await,
@@ -164,9 +165,10 @@ impl World {
                         || alerts::snoozed_until(db, &about, now_ms).await?.is_some();
                     let told = if is_quiet { Told::Snoozed } else { Told::Sent };
                     assert!(alerts::record(db, &alert, told, now_ms).await?);
-                    raise(db, &alert, alert.card.as_ref().unwrap(), told, now_ms).await?;
+                    raise(db, &alert, alert.card.as_ref().unwrap(), told, Now::apart(now_ms))
+                        .await?;
                 }
-                tell_waiting(db, now_ms, now_ms).await
+                tell_waiting(db, now_ms, Now::apart(now_ms)).await
             })
         })
         .await;
@@ -174,7 +176,7 @@ impl World {
 
     pub(super) async fn end(&mut self, subject: usize) {
         let Some(since_ms) = self.lasts[subject].take() else { return };
-        let now_ms = self.now_ms;
+        let now = Now::apart(self.now_ms);
         let ending = Ending {
             about: name(subject),
             since_ms,
@@ -183,17 +185,17 @@ impl World {
         };
         self.write(move |db| {
             Box::pin(async move {
-                let overs = end(db, &ending, now_ms).await?;
-                tell_over(db, overs, now_ms).await
+                let overs = end(db, &ending, now).await?;
+                tell_over(db, overs, now).await
             })
         })
         .await;
     }
 
     pub(super) async fn tap(&mut self, subject: usize, reaction: Reaction) {
-        let (about, now_ms) = (name(subject), self.now_ms);
+        let (about, now) = (name(subject), Now::apart(self.now_ms));
         self.write(move |db| {
-            Box::pin(async move { react(db, &about, reaction, "Ada", now_ms).await })
+            Box::pin(async move { react(db, &about, reaction, "Ada", now).await })
         })
         .await;
     }
@@ -210,13 +212,13 @@ impl World {
         let Some((chat_id, message_id, _)) = messages.rfind(|(.., seen)| is_for_all(seen)) else {
             return;
         };
-        let now_ms = self.now_ms;
+        let now = Now::apart(self.now_ms);
         self.write(move |db| {
             Box::pin(async move {
                 let meant = tapped(db, chat_id, message_id, &Tap::All(reaction)).await?;
                 for card in meant {
                     let about = &card.subject.about;
-                    react(db, about, reaction, "Bob", now_ms).await?;
+                    react(db, about, reaction, "Bob", now).await?;
                     let after = of(db, about).await?.unwrap().stance;
                     let was_silenced = matches!(card.stance, Stance::Silenced { .. });
                     assert!(!was_silenced || after == card.stance, "{after:?}");
@@ -253,10 +255,10 @@ impl World {
         let told: Vec<_> =
             self.told.iter().copied().filter(|told| told.0 == GROUP.chat_id).collect();
         self.told.extend(told.into_iter().map(|(_, of, since)| (SUPERGROUP.chat_id, of, since)));
-        let now_ms = self.now_ms;
+        let now = Now::apart(self.now_ms);
         self.write(move |db| {
             Box::pin(async move {
-                migration::follow(db, GROUP.chat_id, SUPERGROUP.chat_id, now_ms).await.map(drop)
+                migration::follow(db, GROUP.chat_id, SUPERGROUP.chat_id, now).await.map(drop)
             })
         })
         .await;
@@ -289,7 +291,7 @@ impl World {
             let gathered = self.store.write(Urgency::People, move |db| {
                 Box::pin(async move {
                     Ok(digest::is_due(db, chat_id, now_ms).await?
-                        && digest::gather(db, chat_id, now_ms).await?)
+                        && digest::gather(db, chat_id, Now::apart(now_ms)).await?)
                 })
             });
             if !gathered.await.unwrap() {
@@ -337,7 +339,9 @@ impl World {
             }
         }
         self.write(move |db| {
-            Box::pin(async move { outbox::mark_sent(db, row_id, Some(message_id), now_ms).await })
+            Box::pin(async move {
+                outbox::mark_sent(db, row_id, Some(message_id), Now::apart(now_ms)).await
+            })
         })
         .await;
     }
@@ -347,7 +351,7 @@ impl World {
         let now_ms = self.now_ms;
         self.write(move |db| {
             Box::pin(async move {
-                leave_thread(db, TOPIC, now_ms).await?;
+                leave_thread(db, TOPIC, Now::apart(now_ms)).await?;
                 outbox::leave_thread(db, TOPIC).await?;
                 access::leave_thread(db, TOPIC, "closed", now_ms).await.map(drop)
             })

@@ -72,7 +72,7 @@ impl World {
         self.write(move |db| {
             Box::pin(async move {
                 for chat_id in due(db, now_ms).await? {
-                    show(db, chat_id, &content, (now_ms, now_ms)).await?;
+                    show(db, chat_id, &content, Now::apart(now_ms)).await?;
                 }
                 Ok(())
             })
@@ -85,7 +85,8 @@ impl World {
         loop {
             let heads = self.write(move |db| Box::pin(outbox::heads(db, now_ms))).await;
             let row = heads.rows.into_iter().next()?;
-            if row.expires_at.is_none_or(|expires_at| expires_at > now_ms) {
+            let machine_ms = Now::apart(now_ms).machine_ms;
+            if row.expires_at.is_none_or(|expires_at| expires_at > machine_ms) {
                 return Some(row);
             }
             let row_id = row.id;
@@ -97,6 +98,7 @@ impl World {
     async fn deliver(&mut self, is_noted: bool) {
         let Some(row) = self.head().await else { return };
         let (row_id, now_ms) = (row.id, self.now_ms);
+        let now = Now::apart(now_ms);
         let message_id = match &row.action {
             Action::Call(call) => {
                 let message_id = call.params["message_id"].as_i64().unwrap();
@@ -142,15 +144,15 @@ impl World {
             }
         };
         if is_noted {
-            self.write(move |db| Box::pin(outbox::mark_sent(db, row_id, message_id, now_ms))).await;
+            self.write(move |db| Box::pin(outbox::mark_sent(db, row_id, message_id, now))).await;
         }
     }
 
     async fn take(&mut self, step: Step) {
-        let now_ms = self.now_ms;
+        let now = Now::apart(self.now_ms);
         match step {
-            Step::Want => self.write(move |db| Box::pin(want(db, PLACE, now_ms))).await,
-            Step::End => self.write(move |db| Box::pin(end(db, PLACE.chat_id, now_ms))).await,
+            Step::Want => self.write(move |db| Box::pin(want(db, PLACE, now))).await,
+            Step::End => self.write(move |db| Box::pin(end(db, PLACE.chat_id, now))).await,
             Step::Become(content) => self.content = content,
             Step::Pass(minutes) => self.now_ms += minutes * MINUTE_MS,
             Step::Deliver => self.deliver(true).await,
@@ -284,7 +286,7 @@ async fn what_may_not_be_pinned_is_told_once_and_a_moved_group_gets_a_board_anew
     let moved = world
         .write(|db| {
             Box::pin(async move {
-                crate::store::migration::follow(db, -9, -1009, 5).await?;
+                crate::store::migration::follow(db, -9, -1009, Now::apart(5)).await?;
                 let left = of(db, -9).await?;
                 Ok((left, of(db, -1009).await?.unwrap(), due(db, 5).await?))
             })
@@ -302,7 +304,8 @@ async fn a_chat_that_is_let_in_no_more_keeps_a_board_that_shows_nothing() {
     world.take(Step::Want).await;
     world.settle().await;
     assert!(world.shown[&1].ends_with("things are 0"), "{:?}", world.shown);
-    world.write(|db| Box::pin(crate::store::removal::remove_chat(db, -9, HOUR_MS))).await;
+    let now = Now::apart(HOUR_MS);
+    world.write(move |db| Box::pin(crate::store::removal::remove_chat(db, -9, now))).await;
     world.settle().await;
     assert!(world.shown[&1].contains("not kept up to date since"), "{:?}", world.shown);
     assert!(!world.shown[&1].contains("things are"), "{:?}", world.shown);
