@@ -32,8 +32,7 @@ pub mod types;
 mod views;
 pub mod wire;
 
-use fold::{Delta, Limits, Thresholds};
-use life::Bands;
+use fold::{Delta, Thresholds};
 use types::PlantId;
 use wire::{Heard, Houseplant, Mapping, Watering};
 
@@ -211,17 +210,17 @@ impl Pipeline for Plants {
         })
     }
 
-    /// Folding needs limits alone: a reading names its plant itself, mapped or not.
+    /// Folding needs the low limit of moisture alone: a reading names its plant itself, mapped or not.
     fn set_row(&self, tables: &mut Thresholds, table: usize, key: &[u8], row: Option<&Row>) {
         if TABLES[table] != METADATA {
             return;
         }
         if let Some(plant_id) = plant_id_of_key(key) {
-            let limits = match row {
-                Some(Row::Plant(plant)) => Some(limits_of(plant)),
+            let moisture_low = match row {
+                Some(Row::Plant(plant)) => Some(plant.moisture_low),
                 _ => None,
             };
-            tables.set(plant_id, limits);
+            tables.set(plant_id, moisture_low);
         }
     }
 }
@@ -243,12 +242,6 @@ fn life_rules(set: &config::Plants) -> life::Rules {
         stuck: unless_0(hours(set.stuck_hours)).map(|span_ms| life::Stillness { span_ms, band }),
         repeat_ms: unless_0(hours(set.repeat_hours)),
     }
-}
-
-fn limits_of(plant: &Houseplant) -> Limits {
-    let moisture = (plant.moisture_low, plant.moisture_high);
-    let bands = Bands::of(moisture, (plant.temperature_low, plant.temperature_high));
-    Limits { moisture_low: plant.moisture_low, bands }
 }
 
 /// The plant that a record's key names.

@@ -12,6 +12,7 @@ use windowsill::kernel::time::{Arrival, Tumbling};
 use windowsill::log::codec::Codec;
 use windowsill::store::StoreError;
 
+#[derive(Clone)]
 pub(crate) struct Impatient<V> {
     pub(crate) room: V,
     /// Each entry passes for this many.

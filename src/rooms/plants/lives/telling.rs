@@ -8,6 +8,7 @@ use super::{Happening, is_raised};
 use crate::engine::News;
 use crate::kernel::alert::Alert;
 use crate::rooms::plants::life::{Kind, Turn};
+use crate::rooms::plants::rules::DryWindow;
 use crate::rooms::plants::rules::cards::{self, Began, Named};
 use crate::rooms::plants::{Plants, results, rules};
 use crate::store::StoreError;
@@ -25,14 +26,13 @@ pub(super) async fn news(
     let names = names(db, &happened).await?;
     let mut news: Vec<News> = Vec::new();
     let mut open: BTreeMap<(i32, Kind), usize> = BTreeMap::new();
+    let mut windows: Vec<&DryWindow> = Vec::new();
     for happening in &happened {
         let Some(who) = names.get(&happening.plant_id) else { continue };
         let key = (happening.plant_id, happening.change.kind);
         if is_raised(happening.change.turn) {
             let Some(alert) = raised(plants, happening, who) else { continue };
-            if let Some(window) = &happening.window {
-                results::put(db, window).await?;
-            }
+            windows.extend(&happening.window);
             open.insert(key, news.len());
             news.push(News::Raised(alert));
             continue;
@@ -48,6 +48,7 @@ pub(super) async fn news(
         let ending = cards::over(key.1, who, since_ms, why, happening.seen.as_ref());
         news.push(News::Over(ending));
     }
+    results::put(db, &windows).await?;
     Ok(news)
 }
 
