@@ -200,12 +200,16 @@ impl Pipeline for Plants {
         &self,
         table: usize,
         codec: &Codec,
+        ts_ms: i64,
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<Option<Row>, Poison> {
         Ok(match TABLES[table] {
             MAPPING => wire::decode_mapping(codec, Some(key), value)?.1.map(Row::Mapping),
-            WATERINGS => wire::decode_watering(codec, Some(key), value)?.1.map(Row::Watering),
+            WATERINGS => {
+                let watering = wire::decode_watering(codec, Some(key), value)?.1;
+                watering.map(|it| it.told_at(ts_ms).map(Row::Watering)).transpose()?
+            }
             _ => wire::decode_houseplant(codec, Some(key), value)?.1.map(Row::Plant),
         })
     }
