@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 
 use crate::clock;
@@ -28,10 +29,11 @@ static FORGET: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new("delete from plant_life where (plant_id, kind) in (select * from (", 2, "))")
 });
 
-/// Start, plant, the two means, and the plant's four limits.
-pub(super) type QuarterRow = (i64, i32, i64, i64, f32, f32, f32, f32);
+/// A quarter as it comes in a list: its start, its plant, and the two means.
+pub(super) type Listed = (i64, i32, i64, i64);
 
-/// What these plants' quarters came to, those that had readings and close now, oldest first.
+/// What these plants' quarters came to, those that had readings and close now, oldest first. They
+/// come as one text: a row each would cost several times what finding them does.
 pub(super) async fn quarters(
     db: &mut SqliteConnection,
     plants: &[i32],
@@ -41,27 +43,47 @@ pub(super) async fn quarters(
     if plants.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<QuarterRow> = sqlx::query_as(
-        "select q.start_ms, q.plant_id, q.moisture, q.temperature, p.moisture_low,
-                p.moisture_high, p.temperature_low, p.temperature_high
-           from plant_quarter q cross join plant p using (plant_id)
-          where q.start_ms >= ? and q.start_ms < ?
-            and q.plant_id in (select value from json_each(?))
-          order by q.start_ms, q.plant_id",
+    let listed: String = sqlx::query_scalar(
+        "select json_group_array(json_array(start_ms, plant_id, moisture, temperature))
+           from (select q.start_ms, q.plant_id, q.moisture, q.temperature from plant_quarter q
+                  where q.start_ms >= ? and q.start_ms < ?
+                    and q.plant_id in (select value from json_each(?))
+                  order by q.start_ms, q.plant_id)",
     )
     .bind(first_ms)
     .bind(end_ms)
     .bind(serde_json::to_string(plants)?)
-    .fetch_all(db)
+    .fetch_one(&mut *db)
     .await?;
-    Ok(rows.into_iter().map(quarter).collect())
+    seen(db, plants, &serde_json::from_str::<Vec<Listed>>(&listed)?).await
 }
 
-pub(super) fn quarter(row: QuarterRow) -> (i32, Quarter, Seen) {
-    let (from_ms, plant_id, moisture, temperature, ..) = row;
-    let quarter = Quarter { from_ms, to_ms: from_ms + BUCKET_MS, moisture, temperature };
-    let bands = Bands::of((row.4, row.5), (row.6, row.7));
-    (plant_id, quarter, Seen { moisture, temperature, bands })
+/// These quarters beside what their plants should have; without those of plants that nobody has
+/// described.
+pub(super) async fn seen(
+    db: &mut SqliteConnection,
+    plants: &[i32],
+    listed: &[Listed],
+) -> Result<Vec<(i32, Quarter, Seen)>, StoreError> {
+    let limits: Vec<(i32, f32, f32, f32, f32)> = sqlx::query_as(
+        "select plant_id, moisture_low, moisture_high, temperature_low, temperature_high
+           from plant where plant_id in (select value from json_each(?))",
+    )
+    .bind(serde_json::to_string(plants)?)
+    .fetch_all(db)
+    .await?;
+    let bands = limits.into_iter().map(|(id, low, high, cold, hot)| {
+        let bands = Bands::of((low, high), (cold, hot));
+        (id, bands)
+    });
+    let bands: FxHashMap<i32, Bands> = bands.collect();
+    let quarter = |(from_ms, plant_id, moisture, temperature): &Listed| {
+        let (from_ms, moisture, temperature) = (*from_ms, *moisture, *temperature);
+        let bands = *bands.get(plant_id)?;
+        let quarter = Quarter { from_ms, to_ms: from_ms + BUCKET_MS, moisture, temperature };
+        Some((*plant_id, quarter, Seen { moisture, temperature, bands }))
+    };
+    Ok(listed.iter().filter_map(quarter).collect())
 }
 
 /// The watermark that closes the next quarter with readings.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::rows::{QuarterRow, quarter};
+use super::rows::{self, Listed};
 use crate::rooms::plants::fold::BUCKET_MS;
 use crate::rooms::plants::life::{self, Quarter};
 use crate::rooms::plants::rules::cards::Seen;
@@ -89,24 +89,22 @@ pub(super) async fn held_back(
         return Ok(Vec::new());
     }
     let next_ms = (first_ms + BUCKET_MS - 1) / BUCKET_MS * BUCKET_MS;
-    let rows: Vec<QuarterRow> = sqlx::query_as(
+    let listed: Vec<Listed> = sqlx::query_as(
         "with recursive back (start_ms) as (
             select ?2 - ?3 union all select start_ms - ?3 from back where start_ms - ?3 >= ?4)
-         select q.start_ms, q.plant_id, q.moisture, q.temperature, p.moisture_low,
-                p.moisture_high, p.temperature_low, p.temperature_high
+         select q.start_ms, q.plant_id, q.moisture, q.temperature
            from json_each(?1) it
            cross join back
            cross join plant_quarter q on q.start_ms = back.start_ms and q.plant_id = it.value
-           cross join plant p on p.plant_id = q.plant_id
           order by q.plant_id, q.start_ms",
     )
     .bind(serde_json::to_string(plants)?)
     .bind(next_ms)
     .bind(BUCKET_MS)
     .bind(next_ms - 2 * (pause_ms + BUCKET_MS))
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
-    let known: Vec<(i32, Quarter, Seen)> = rows.into_iter().map(quarter).collect();
+    let known = rows::seen(db, plants, &listed).await?;
     let mut held = Vec::new();
     for of_plant in known.chunk_by(|one, next| one.0 == next.0) {
         let before: Vec<Quarter> = of_plant.iter().map(|(_, quarter, _)| *quarter).collect();
