@@ -55,20 +55,18 @@ async fn raise(
     unless_quiet: Told,
     now: Now,
 ) -> Result<(), StoreError> {
-    let is_quiet = match &alert.about {
-        Some(about) => {
-            alerts::snoozed_until(db, about, now.house_ms).await?.is_some()
-                || cards::is_quiet(db, about).await?
-        }
-        None => false,
+    let known = match &alert.about {
+        Some(about) => Some(cards::Known::of(db, about, now.house_ms).await?),
+        None => None,
     };
+    let is_quiet = known.as_ref().is_some_and(cards::Known::is_quiet);
     let told = if is_quiet { Told::Snoozed } else { unless_quiet };
     let is_new = alerts::record(db, alert, told, now.machine_ms).await?;
     if !is_new {
         return Ok(());
     }
-    if let Some(card) = &alert.card {
-        return cards::raise(db, alert, card, told, now).await;
+    if let (Some(card), Some(known)) = (&alert.card, known) {
+        return cards::raise(db, alert, card, known, told, now).await;
     }
     if told == Told::Sent {
         for place in places {

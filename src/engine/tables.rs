@@ -355,7 +355,7 @@ fn decode<'r, V: Views>(
 ) -> Result<(&'r [u8], Option<V::Row>), String> {
     let key = record.key.ok_or("a table's record needs a key; this one has none")?;
     let row = room
-        .decode_row(table, &topic.codec, key, record.value)
+        .decode_row(table, &topic.codec, record.ts_ms, key, record.value)
         .map_err(|poison| poison.to_string())?;
     Ok((key, row))
 }

@@ -1,7 +1,8 @@
 //! The HTTP server of a running instance: one listener for whoever runs the bot, and for Telegram.
 //!
 //! Invariant: what is for whoever runs the bot is not there for a request that came through a
-//! proxy or tunnel: a webhook opens this port to the world, and these pages are not for it.
+//! proxy or tunnel: a webhook opens this port to the world, and these pages are not for it. Those
+//! that ask for no token are not there by a name that somebody else can register either.
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -19,11 +20,13 @@ use tokio::sync::watch;
 
 mod exposition;
 mod health;
+mod host;
 mod metrics;
 mod operations;
 mod serve;
 mod topics;
 
+pub use host::is_local;
 pub use operations::{Operations, WatchedPipeline};
 pub use serve::{Limits, serve};
 pub use topics::{TopicPages, routes as topic_routes};
@@ -104,8 +107,20 @@ pub fn routes(operations: Operations) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::page))
         .with_state(operations)
+        .layer(middleware::from_fn(only_local))
         .merge(topics)
         .layer(middleware::from_fn(only_direct))
+}
+
+/// Whoever has the token may come by any name; these pages ask for none.
+async fn only_local(request: Request, next: Next) -> Response {
+    let is_ours = |host: &HeaderValue| host.to_str().is_ok_and(is_local);
+    if request.headers().get(header::HOST).is_none_or(is_ours) {
+        return next.run(request).await;
+    }
+    let why = "open this page by an address, or by a name such as localhost, pi.local or a \
+               container's: another name may be pointed here by somebody else\n";
+    (StatusCode::FORBIDDEN, why).into_response()
 }
 
 async fn only_direct(request: Request, next: Next) -> Response {

@@ -56,6 +56,22 @@ pub fn line_of<'a>(
     Ok(text)
 }
 
+/// A name as it is shown that somebody else's program gave: one that is longer than people may give
+/// is cut, and one in which there is nothing to see is called `otherwise`.
+pub fn shown(text: &str, otherwise: &str) -> String {
+    let text = text.trim();
+    if !is_visible(text) {
+        return otherwise.to_owned();
+    }
+    let is_short = text.graphemes(true).nth(NAME_CHARS).is_none();
+    if is_short && text.len() <= NAME_CHARS * BYTES_A_CHAR {
+        return text.to_owned();
+    }
+    let kept = text.graphemes(true).take(NAME_CHARS - 1);
+    let whole = kept.filter(|char| char.len() <= BYTES_A_CHAR);
+    format!("{}…", whole.collect::<String>().trim_end())
+}
+
 impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
@@ -93,6 +109,18 @@ impl fmt::Display for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_programs_give_is_shown_as_a_name() {
+        assert_eq!(shown(" Cyril ", "Plant 7"), "Cyril");
+        for nothing in ["", "  ", "\n", "\u{200b}\u{2060}"] {
+            assert_eq!(shown(nothing, "Plant 7"), "Plant 7", "{nothing:?}");
+        }
+        assert_eq!(shown(&"x".repeat(64), "Plant 7"), "x".repeat(64));
+        assert_eq!(shown(&"x".repeat(5_000), "Plant 7"), format!("{}…", "x".repeat(63)));
+        let heavy = format!("a{}b", "\u{301}".repeat(2_000));
+        assert_eq!(shown(&heavy, "Plant 7"), "b…");
+    }
 
     #[test]
     fn names_are_plain_text() {

@@ -67,11 +67,13 @@ pub trait Pipeline: Send + Sync + 'static {
     /// Empties the summary and keeps its memory.
     fn clear(&self, delta: &mut Self::Delta);
 
-    /// Decodes a record of `tables()[table]`; its key is checked too. `Ok(None)` is a tombstone.
+    /// Decodes a record of `tables()[table]` that was written at `ts_ms`; its key is checked too.
+    /// `Ok(None)` is a tombstone.
     fn decode_row(
         &self,
         table: usize,
         codec: &Codec,
+        ts_ms: i64,
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<Option<Self::Row>, Poison>;

@@ -74,28 +74,47 @@ pub async fn of(db: &mut SqliteConnection, about: &str) -> Result<Option<Stored>
     row.map(Row::parse).transpose()
 }
 
-/// Has somebody seen to it, so that it is not told again?
-pub async fn is_quiet(db: &mut SqliteConnection, about: &str) -> Result<bool, StoreError> {
-    Ok(of(db, about).await?.is_some_and(|card| card.stance != Stance::Firing))
+/// What is known of an alert when it is found true.
+#[derive(Debug)]
+pub struct Known {
+    card: Option<Stored>,
+    snoozed_until: Option<i64>,
 }
 
-/// Takes in an alert that lasts and was recorded with this fate. One that is sent waits for others
-/// to be told with it: see [`tell_waiting`].
+impl Known {
+    pub async fn of(
+        db: &mut SqliteConnection,
+        about: &str,
+        now_ms: i64,
+    ) -> Result<Known, StoreError> {
+        let card = of(db, about).await?;
+        let snoozed_until = alerts::snoozed_until(db, about, now_ms).await?;
+        Ok(Known { card, snoozed_until })
+    }
+
+    /// Has somebody seen to it, so that it is not told again?
+    pub fn is_quiet(&self) -> bool {
+        let is_seen_to = self.card.as_ref().is_some_and(|card| card.stance != Stance::Firing);
+        is_seen_to || self.snoozed_until.is_some()
+    }
+}
+
+/// Takes in an alert that lasts, of which this was known, and which was recorded with this fate.
+/// One that is sent waits for others to be told with it: see [`tell_waiting`].
 pub async fn raise(
     db: &mut SqliteConnection,
     alert: &Alert,
     card: &Card,
+    known: Known,
     told: Told,
     now: Now,
 ) -> Result<(), StoreError> {
     let Some(about) = &alert.about else { return Ok(()) };
-    let known = of(db, about).await?;
-    let known = known.filter(|known| known.subject.since_ms == card.since_ms);
+    let snoozed_until = known.snoozed_until;
+    let known = known.card.filter(|known| known.subject.since_ms == card.since_ms);
     let stance = match &known {
         Some(known) => known.stance.clone(),
-        None => alerts::snoozed_until(db, about, now.house_ms)
-            .await?
-            .map_or(Stance::Firing, Stance::of_quiet),
+        None => snoozed_until.map_or(Stance::Firing, Stance::of_quiet),
     };
     match &known {
         None => message::retire(db, about, now).await?,
@@ -130,10 +149,20 @@ pub async fn raise(
     .bind(if is_sent { None } else { stance.next_ms(now.house_ms, card.repeat_ms) })
     .execute(&mut *db)
     .await?;
-    match (is_sent, of(db, about).await?) {
-        (false, Some(card)) => message::show(db, &card, now).await,
-        _ => Ok(()),
+    if is_sent || known.is_none() {
+        // It is told with others, or nothing shows it.
+        return Ok(());
     }
+    let subject = Subject {
+        about: about.clone(),
+        since_ms: card.since_ms,
+        text: alert.text.clone(),
+        brief: alert.brief.clone(),
+        keyboard: alert.keyboard.clone(),
+    };
+    let (urgent, repeat_ms) = (alert.urgent, card.repeat_ms);
+    let shown = Stored { subject, stance, urgent, repeat_ms, is_waiting: false };
+    message::show(db, &shown, now).await
 }
 
 /// Tells every place of the alerts that have waited since `before_ms` or longer: those of one

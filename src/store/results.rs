@@ -37,6 +37,35 @@ static NOTE: LazyLock<BulkStatement> = LazyLock::new(|| {
     )
 });
 
+static PUT: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "insert into result_row (topic, record_key, changed, value)",
+        4,
+        "on conflict (topic, record_key) do update set
+            changed = excluded.changed, value = excluded.value",
+    )
+});
+
+static MARK: LazyLock<BulkStatement> = LazyLock::new(|| {
+    BulkStatement::new(
+        "with done (of_topic, of_key, was_changed, in_log) as (",
+        4,
+        ") update result_row set published = in_log, value = iif(changed = was_changed, null, value),
+                  changed = nullif(changed, was_changed)
+             from done where topic = of_topic and record_key = of_key",
+    )
+});
+
+static FORGET: LazyLock<BulkStatement> = LazyLock::new(|| {
+    // Of values alone SQLite makes no look-ups by key.
+    BulkStatement::new(
+        "delete from result_row where changed is null
+            and (topic, record_key) in (select * from (",
+        2,
+        "))",
+    )
+});
+
 /// Is the table published?
 pub async fn is_published(db: &mut SqliteConnection, topic: &str) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar("select exists (select 1 from result_table where topic = ?)")
@@ -59,29 +88,20 @@ pub async fn note<R>(
     NOTE.run(db, rows, |query, row| query.bind(topic).bind(key(row)).bind(changed)).await
 }
 
-/// A row has this state, if the table is published.
+/// Rows have these states, by key, if the table is published; it is, in this order.
 pub async fn put(
     db: &mut SqliteConnection,
-    topic: &str,
-    record_key: &str,
-    value: &serde_json::Value,
+    topic: &'static str,
+    rows: &[(String, serde_json::Value)],
 ) -> Result<(), StoreError> {
-    if !is_published(db, topic).await? {
+    if rows.is_empty() || !is_published(db, topic).await? {
         return Ok(());
     }
-    let changed = next_change(db, topic).await?;
-    sqlx::query(
-        "insert into result_row (topic, record_key, changed, value) values (?, ?, ?, ?)
-         on conflict (topic, record_key) do update set
-            changed = excluded.changed, value = excluded.value",
-    )
-    .bind(topic)
-    .bind(record_key)
-    .bind(changed)
-    .bind(value.to_string())
-    .execute(db)
-    .await?;
-    Ok(())
+    let numbered: Vec<_> = (next_change(db, topic).await?..).zip(rows).collect();
+    PUT.run(db, &numbered, |query, (changed, (record_key, value))| {
+        query.bind(topic).bind(record_key.clone()).bind(*changed).bind(value.to_string())
+    })
+    .await
 }
 
 /// Every row that was published may be another one now: the views of its pipeline begin anew.
@@ -180,31 +200,18 @@ pub async fn waiting(
 }
 
 /// These are in the log.
-pub async fn mark(db: &mut SqliteConnection, topic: &str, rows: &[Done]) -> Result<(), StoreError> {
-    for row in rows {
-        sqlx::query(
-            "update result_row set published = ?3, value = iif(changed = ?4, null, value),
-                    changed = nullif(changed, ?4)
-              where topic = ?1 and record_key = ?2",
-        )
-        .bind(topic)
-        .bind(&row.record_key)
-        .bind(&row.published)
-        .bind(row.changed)
-        .execute(&mut *db)
-        .await?;
-        if row.published.is_some() {
-            continue;
-        }
-        sqlx::query(
-            "delete from result_row where topic = ? and record_key = ? and changed is null",
-        )
-        .bind(topic)
-        .bind(&row.record_key)
-        .execute(&mut *db)
-        .await?;
-    }
-    Ok(())
+pub async fn mark(
+    db: &mut SqliteConnection,
+    topic: &'static str,
+    rows: &[Done],
+) -> Result<(), StoreError> {
+    MARK.run(db, rows, |query, row| {
+        let query = query.bind(topic).bind(row.record_key.clone());
+        query.bind(row.changed).bind(row.published.clone())
+    })
+    .await?;
+    let gone: Vec<&Done> = rows.iter().filter(|row| row.published.is_none()).collect();
+    FORGET.run(db, &gone, |query, row| query.bind(topic).bind(row.record_key.clone())).await
 }
 
 async fn next_change(db: &mut SqliteConnection, topic: &str) -> Result<i64, StoreError> {

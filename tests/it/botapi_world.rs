@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use windowsill::demo::botapi::{BotApiServer, Handle, Options};
 
 pub(crate) const TOKEN: &str = "4711:a-test-token";
-pub(crate) const WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 
 /// The server stops when this is dropped.
 pub(crate) struct World {

@@ -3,10 +3,9 @@
 //! Invariant: every part merges in any order. Values are summed in whole thousandths, because sums
 //! of floats depend on their order.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
-use super::life::Bands;
-use super::types::{PlantId, SensorId};
+use super::types::{PlantId, SensorId, thousandths};
 use super::wire::Reading;
 use crate::kernel::pipeline::At;
 use crate::kernel::time::{Arrival, HOUR_MS, MINUTE_MS, Tumbling};
@@ -15,32 +14,23 @@ use crate::kernel::time::{Arrival, HOUR_MS, MINUTE_MS, Tumbling};
 pub const WINDOWS: Tumbling = Tumbling { size_ms: 6 * HOUR_MS, grace_ms: 10 * MINUTE_MS };
 /// The width of a chart's bucket.
 pub const BUCKET_MS: i64 = 15 * MINUTE_MS;
-/// Values are clamped to this before they are summed: no sensor means more, and sums stay exact.
-const LARGEST_VALUE: f64 = 1e9;
 
 /// The quarters of an hour that lives of alerts are judged by. The grace is for readings that
 /// overtook each other on their way; a sensor that was away tells charts, and no alert.
 pub const QUARTERS: Tumbling = Tumbling { size_ms: BUCKET_MS, grace_ms: 2 * MINUTE_MS };
 
-/// What folding needs of the metadata table: each plant's limits.
+/// What folding needs of the metadata table: below which moisture each plant is low (the contract's
+/// rule: strictly below).
 #[derive(Debug, Default)]
 pub struct Thresholds {
-    limits: FxHashMap<PlantId, Limits>,
-}
-
-/// A plant's limits.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// The contract's rule: strictly below is low.
-    pub moisture_low: f32,
-    pub bands: Bands,
+    moisture_lows: FxHashMap<PlantId, f32>,
 }
 
 impl Thresholds {
-    pub fn set(&mut self, plant_id: PlantId, limits: Option<Limits>) {
-        match limits {
-            Some(limits) => self.limits.insert(plant_id, limits),
-            None => self.limits.remove(&plant_id),
+    pub fn set(&mut self, plant_id: PlantId, moisture_low: Option<f32>) {
+        match moisture_low {
+            Some(moisture_low) => self.moisture_lows.insert(plant_id, moisture_low),
+            None => self.moisture_lows.remove(&plant_id),
         };
     }
 }
@@ -133,8 +123,6 @@ pub struct Delta {
     pub lows: FxHashMap<Slot, i64>,
     pub buckets: FxHashMap<Slot, Bucket>,
     pub latest: FxHashMap<PlantId, Latest>,
-    /// Quarters in which a reading left its plant's bands: those that have to be judged.
-    pub suspects: FxHashSet<Slot>,
     /// What of the buckets came too late to be judged.
     pub late: FxHashMap<Slot, Late>,
     /// When each sensor that names itself was heard last, by event time.
@@ -143,15 +131,14 @@ pub struct Delta {
 
 impl Delta {
     pub fn entries(&self) -> usize {
-        let judged = self.suspects.len() + self.late.len();
-        self.lows.len() + self.buckets.len() + self.latest.len() + self.heard.len() + judged
+        let late = self.late.len();
+        self.lows.len() + self.buckets.len() + self.latest.len() + self.heard.len() + late
     }
 
     pub fn clear(&mut self) {
         self.lows.clear();
         self.buckets.clear();
         self.latest.clear();
-        self.suspects.clear();
         self.late.clear();
         self.heard.clear();
     }
@@ -162,16 +149,14 @@ impl Delta {
         let moisture = thousandths(reading.moisture);
         let temperature = thousandths(reading.temperature);
         let quarter = Slot::new(at.event_ms, BUCKET_MS, reading.plant_id);
-        let limits = thresholds.limits.get(&reading.plant_id);
-        let is_low = limits.is_some_and(|limits| reading.moisture < limits.moisture_low);
+        let moisture_low = thresholds.moisture_lows.get(&reading.plant_id);
+        let is_low = moisture_low.is_some_and(|moisture_low| reading.moisture < *moisture_low);
         if is_low && !arrival.is_late(at.event_ms, WINDOWS) {
             let window = Slot::new(at.event_ms, WINDOWS.size_ms, reading.plant_id);
             *self.lows.entry(window).or_default() += 1;
         }
         if arrival.is_late(at.event_ms, QUARTERS) {
             self.late.entry(quarter).or_default().merge(Late { count: 1, moisture, temperature });
-        } else if limits.is_some_and(|limits| limits.bands.is_left_by(moisture, temperature)) {
-            self.suspects.insert(quarter);
         }
         let bucket = Bucket {
             count: 1,
@@ -192,7 +177,6 @@ impl Delta {
         for (plant_id, latest) in other.latest {
             self.add_latest(plant_id, latest);
         }
-        self.suspects.extend(other.suspects);
         for (slot, late) in other.late {
             self.late.entry(slot).or_default().merge(late);
         }
@@ -221,14 +205,6 @@ impl Delta {
     }
 }
 
-/// A measured value in whole thousandths: the precision that sensors report (contract: 3 places).
-fn thousandths(value: f32) -> i64 {
-    let clamped = f64::from(value).clamp(-LARGEST_VALUE, LARGEST_VALUE);
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to a range that fits")]
-    let whole = (clamped * 1000.0).round() as i64;
-    whole
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,10 +221,6 @@ mod tests {
         At { event_ms, partition: 0, offset }
     }
 
-    fn limits() -> Limits {
-        Limits { moisture_low: 30.0, bands: Bands::of((30.0, 60.0), (15.0, 30.0)) }
-    }
-
     fn after(greatest_earlier_ms: i64) -> Arrival {
         Arrival { greatest_earlier_ms: Some(greatest_earlier_ms) }
     }
@@ -256,7 +228,7 @@ mod tests {
     #[test]
     fn low_is_strictly_below_and_needs_metadata() {
         let mut thresholds = Thresholds::default();
-        thresholds.set(plant(1), Some(limits()));
+        thresholds.set(plant(1), Some(30.0));
         let mut delta = Delta::default();
         let in_time = Arrival::default();
         delta.add(&reading(1, 30.0), at(0, 0), in_time, &thresholds);
@@ -269,19 +241,16 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_is_judged_by_what_left_the_bands_and_came_in_time() {
-        let mut thresholds = Thresholds::default();
-        thresholds.set(plant(1), Some(limits()));
+    fn a_quarter_knows_what_of_it_came_too_late() {
+        let thresholds = Thresholds::default();
         let (mut one, mut other) = (Delta::default(), Delta::default());
         let closed_ms = BUCKET_MS + QUARTERS.grace_ms;
         one.add(&reading(1, 40.0), at(0, 0), Arrival::default(), &thresholds);
         one.add(&reading(1, 20.0), at(1, 1), after(closed_ms), &thresholds);
-        assert!(one.suspects.is_empty());
         other.add(&reading(1, 60.001), at(2, 2), after(closed_ms - 1), &thresholds);
         other.add(&reading(1, 10.0), at(3, 3), after(closed_ms), &thresholds);
         one.absorb(other);
         let quarter = Slot::new(0, BUCKET_MS, plant(1));
-        assert_eq!(one.suspects, FxHashSet::from_iter([quarter]));
         let late = Late { count: 2, moisture: 30_000, temperature: 43_000 };
         assert_eq!(one.late, FxHashMap::from_iter([(quarter, late)]));
         assert_eq!(one.buckets[&quarter].count, 4);
@@ -294,13 +263,6 @@ mod tests {
         assert!(early < later);
         assert_eq!((early.start_ms(BUCKET_MS), early.plant_id()), (BUCKET_MS, i32::MAX));
         assert_eq!((later.start_ms(BUCKET_MS), later.plant_id()), (3 * BUCKET_MS, 0));
-    }
-
-    #[test]
-    fn thousandths_are_exact_and_bounded() {
-        assert_eq!(thousandths(20.5), 20_500);
-        assert_eq!(thousandths(f32::MAX), 1_000_000_000_000);
-        assert_eq!(thousandths(-0.001), -1);
     }
 
     #[test]

@@ -8,8 +8,9 @@
 //! What people say to an alert (acknowledged, snoozed, silenced) belongs to its card, for every
 //! room alike: `kernel/card.rs`.
 
+use super::fold::BUCKET_MS;
 use super::types::thousandths;
-use crate::kernel::time::MINUTE_MS;
+use crate::kernel::time::{HOUR_MS, MINUTE_MS};
 
 /// What can be the matter with a plant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,6 +145,31 @@ pub struct Rules {
     pub repeat_ms: Option<i64>,
 }
 
+/// No pause is looked back over for longer to see whether a quarter stands alone.
+const LONGEST_PAUSE_MS: i64 = 2 * HOUR_MS;
+
+impl Rules {
+    /// Whether a lone quarter of a plant that is well need not be judged before the next one comes:
+    /// it makes nothing fire, and where the next comes after a longer pause than this all begins
+    /// anew with that. `None`: each is judged at once.
+    pub fn pause_ms(&self) -> Option<i64> {
+        let soonest_ms = self.drying_ms.min(self.wet_ms).min(self.temperature_ms);
+        let waits = soonest_ms > BUCKET_MS && self.clear_ms <= LONGEST_PAUSE_MS;
+        waits.then_some(self.clear_ms)
+    }
+}
+
+/// Of a plant's quarters before `first_ms`, in order: did the last one stand alone, so that it was
+/// not judged, and may one that begins at `first_ms` or later follow it before the pause is over?
+pub fn is_held_back(before: &[Quarter], first_ms: i64, pause_ms: i64) -> bool {
+    let is_near = |earlier: &Quarter, from_ms: i64| from_ms - earlier.to_ms <= pause_ms;
+    match before {
+        [] => false,
+        [last] => is_near(last, first_ms),
+        [.., earlier, last] => is_near(last, first_ms) && !is_near(earlier, last.from_ms),
+    }
+}
+
 /// What makes a sensor stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stillness {
@@ -164,13 +190,6 @@ impl Bands {
     pub fn of(moisture: (f32, f32), temperature: (f32, f32)) -> Bands {
         let band = |(low, high): (f32, f32)| (thousandths(low), thousandths(high));
         Bands { moisture: band(moisture), temperature: band(temperature) }
-    }
-
-    /// Is a reading of these values outside of either band? Where a mean is, one of its readings
-    /// is.
-    pub fn is_left_by(&self, moisture: i64, temperature: i64) -> bool {
-        let leaves = |value: i64, (low, high): (i64, i64)| value < low || value > high;
-        leaves(moisture, self.moisture) || leaves(temperature, self.temperature)
     }
 }
 

@@ -3,7 +3,8 @@
 //! Invariant: a quarter is judged once, when the watermark closes it, by the readings that its
 //! partition brought in time; quarters and windows are taken in the order in which they close. So
 //! what a finished log comes to does not depend on how it is cut into steps. A step that closes no
-//! quarter reads nothing here.
+//! quarter reads nothing here. Of a plant that is well a quarter that stands alone makes nothing
+//! fire: it is judged when the next one comes in time to go on with it, and else not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use sqlx::SqliteConnection;
 
 use super::Plants;
 use super::care::{self, Known};
-use super::fold::{BUCKET_MS, Delta, QUARTERS, WINDOWS};
+use super::fold::{BUCKET_MS, QUARTERS, WINDOWS};
 use super::life::{Kind, Lives, News as Change, Phase, Quarter, Turn};
 use super::rules::DryWindow;
 use super::rules::cards::Seen;
@@ -21,6 +22,7 @@ use crate::store::StoreError;
 mod rows;
 mod silence;
 mod stuck;
+mod suspects;
 mod telling;
 
 pub(super) use rows::{forget_orphans, next_quarter, unsettle};
@@ -42,17 +44,12 @@ pub(super) async fn judge(
     db: &mut SqliteConnection,
     plants: &Plants,
     due: &Due,
-    delta: &Delta,
     dry: Vec<DryWindow>,
 ) -> Result<Vec<News>, StoreError> {
-    let Some(watermark_ms) = due.watermark_ms else {
-        // Some partition is not read yet, and nothing closes: doubts are kept.
-        rows::take_suspects(db, delta, i64::MIN, i64::MIN).await?;
-        return Ok(Vec::new());
-    };
+    // Otherwise some partition is not read yet, and nothing closes.
+    let Some(watermark_ms) = due.watermark_ms else { return Ok(Vec::new()) };
     let before_ms = due.before_ms.unwrap_or(i64::MIN);
     let (first_ms, end_ms) = QUARTERS.starts_closed_between(before_ms, watermark_ms);
-    let mut suspects = rows::take_suspects(db, delta, first_ms, end_ms).await?;
     let fresh = care::take_fresh(db, watermark_ms).await?;
     let mut happened = Vec::new();
     let closes_quarter = first_ms.div_euclid(BUCKET_MS) != end_ms.div_euclid(BUCKET_MS)
@@ -62,11 +59,18 @@ pub(super) async fn judge(
             Some(stillness) => stuck::suspects(db, stillness, first_ms, end_ms).await?,
             None => BTreeSet::new(),
         };
-        suspects.extend(still.iter().map(|(_, plant_id)| *plant_id));
-        suspects.extend(fresh);
-        let mut book = Book::open(db, suspects, &dry).await?;
-        let quarters = rows::quarters(db, &book.plants(), first_ms, end_ms).await?;
-        let troubles = book.troubles(first_ms, &dry);
+        let pause_ms = plants.lives.pause_ms();
+        let mut doubtful = suspects::of_quarters(db, pause_ms, first_ms, end_ms).await?;
+        doubtful.extend(still.iter().map(|(_, plant_id)| *plant_id));
+        doubtful.extend(fresh);
+        let mut book = Book::open(db, doubtful, &dry).await?;
+        let mut quarters = match pause_ms {
+            Some(pause_ms) => suspects::held_back(db, &book.well(), pause_ms, first_ms).await?,
+            None => Vec::new(),
+        };
+        let since_ms = quarters.iter().map(|(plant_id, quarter, _)| (*plant_id, quarter.from_ms));
+        let troubles = book.troubles(first_ms, &since_ms.collect(), &dry);
+        quarters.extend(rows::quarters(db, &book.plants(), first_ms, end_ms).await?);
         let waterings = care::known_between(db, &troubles, before_ms, watermark_ms).await?;
         for event in in_order(quarters, dry, waterings, &still) {
             happened.extend(book.take(db, plants, event).await?);
@@ -144,14 +148,27 @@ impl Book {
         self.lives.keys().copied().collect()
     }
 
+    /// The plants that nothing is known to be the matter with.
+    fn well(&self) -> Vec<i32> {
+        let is_known = |plant_id: &&i32| self.known.contains_key(plant_id);
+        self.lives.keys().filter(|plant_id| !is_known(plant_id)).copied().collect()
+    }
+
     /// Each plant, and since when a watering may settle something of it or be in a quarter that the
-    /// step judges from `first_ms` on.
-    fn troubles(&self, first_ms: i64, dry: &[DryWindow]) -> Vec<(i32, i64)> {
+    /// step judges: from `first_ms` on, or from where a quarter was `held` back.
+    fn troubles(
+        &self,
+        first_ms: i64,
+        held: &BTreeMap<i32, i64>,
+        dry: &[DryWindow],
+    ) -> Vec<(i32, i64)> {
         let of_plant = |(plant_id, lives): (&i32, &Lives)| {
             let begun = [Kind::Dry, Kind::Drying].into_iter().filter_map(|kind| lives.phase(kind));
             let windows = dry.iter().filter(|window| window.plant_id == *plant_id);
             let ends_ms = windows.map(|window| window.end_ms);
-            let since_ms = begun.map(Phase::since_ms).chain(ends_ms).fold(first_ms, i64::min);
+            let held_ms = held.get(plant_id).copied();
+            let since_ms = begun.map(Phase::since_ms).chain(ends_ms).chain(held_ms);
+            let since_ms = since_ms.fold(first_ms, i64::min);
             (*plant_id, since_ms)
         };
         self.lives.iter().map(of_plant).collect()
@@ -210,13 +227,11 @@ impl Book {
     /// Writes what changed.
     async fn close(self, db: &mut SqliteConnection) -> Result<(), StoreError> {
         let unknown = Lives::default();
+        let mut changes = rows::Changes::default();
         for (plant_id, lives) in &self.lives {
-            let known = self.known.get(plant_id).unwrap_or(&unknown);
-            if lives != known {
-                rows::store(db, *plant_id, known, lives).await?;
-            }
+            changes.note(*plant_id, self.known.get(plant_id).unwrap_or(&unknown), lives);
         }
-        Ok(())
+        changes.store(db).await
     }
 }
 

@@ -32,8 +32,7 @@ pub mod types;
 mod views;
 pub mod wire;
 
-use fold::{Delta, Limits, Thresholds};
-use life::Bands;
+use fold::{Delta, Thresholds};
 use types::PlantId;
 use wire::{Heard, Houseplant, Mapping, Watering};
 
@@ -201,27 +200,31 @@ impl Pipeline for Plants {
         &self,
         table: usize,
         codec: &Codec,
+        ts_ms: i64,
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<Option<Row>, Poison> {
         Ok(match TABLES[table] {
             MAPPING => wire::decode_mapping(codec, Some(key), value)?.1.map(Row::Mapping),
-            WATERINGS => wire::decode_watering(codec, Some(key), value)?.1.map(Row::Watering),
+            WATERINGS => {
+                let watering = wire::decode_watering(codec, Some(key), value)?.1;
+                watering.map(|it| it.told_at(ts_ms).map(Row::Watering)).transpose()?
+            }
             _ => wire::decode_houseplant(codec, Some(key), value)?.1.map(Row::Plant),
         })
     }
 
-    /// Folding needs limits alone: a reading names its plant itself, mapped or not.
+    /// Folding needs the low limit of moisture alone: a reading names its plant itself, mapped or not.
     fn set_row(&self, tables: &mut Thresholds, table: usize, key: &[u8], row: Option<&Row>) {
         if TABLES[table] != METADATA {
             return;
         }
         if let Some(plant_id) = plant_id_of_key(key) {
-            let limits = match row {
-                Some(Row::Plant(plant)) => Some(limits_of(plant)),
+            let moisture_low = match row {
+                Some(Row::Plant(plant)) => Some(plant.moisture_low),
                 _ => None,
             };
-            tables.set(plant_id, limits);
+            tables.set(plant_id, moisture_low);
         }
     }
 }
@@ -243,12 +246,6 @@ fn life_rules(set: &config::Plants) -> life::Rules {
         stuck: unless_0(hours(set.stuck_hours)).map(|span_ms| life::Stillness { span_ms, band }),
         repeat_ms: unless_0(hours(set.repeat_hours)),
     }
-}
-
-fn limits_of(plant: &Houseplant) -> Limits {
-    let moisture = (plant.moisture_low, plant.moisture_high);
-    let bands = Bands::of(moisture, (plant.temperature_low, plant.temperature_high));
-    Limits { moisture_low: plant.moisture_low, bands }
 }
 
 /// The plant that a record's key names.

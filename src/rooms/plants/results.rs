@@ -1,6 +1,6 @@
 //! The result table `houseplant-low-readings`: windows in which a plant was dry.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::rules::{self, DryWindow};
@@ -20,8 +20,16 @@ pub(super) const TABLE: ResultTable = ResultTable {
     read: |_, keys| Box::pin(async move { Ok(vec![None; keys.len()]) }),
 };
 
-/// A closed window has so many low readings, by the plant's names as they are now.
-pub(super) async fn put(db: &mut SqliteConnection, window: &DryWindow) -> Result<(), StoreError> {
+/// Closed windows have so many low readings, by the plants' names as they are now.
+pub(super) async fn put(
+    db: &mut SqliteConnection,
+    windows: &[&DryWindow],
+) -> Result<(), StoreError> {
+    let rows: Vec<(String, Value)> = windows.iter().copied().map(row).collect();
+    results::put(db, TOPIC, &rows).await
+}
+
+fn row(window: &DryWindow) -> (String, Value) {
     let row = json!({
         "plant_id": window.plant_id,
         "given_name": window.given_name,
@@ -33,6 +41,5 @@ pub(super) async fn put(db: &mut SqliteConnection, window: &DryWindow) -> Result
         "window_start": window.start_ms,
         "window_end": window.end_ms,
     });
-    let record_key = format!("{}@{}", window.plant_id, window.start_ms);
-    results::put(db, TOPIC, &record_key, &row).await
+    (format!("{}@{}", window.plant_id, window.start_ms), row)
 }

@@ -1,6 +1,7 @@
 //! The SQL of the room's copies of its table topics: the newest row of each key, with its version.
 //!
-//! Invariant: a row is replaced or deleted only by a version that succeeds its own.
+//! Invariant: a row is replaced or deleted only by a version that succeeds its own. Names are as they
+//! are shown, whatever a producer gave.
 
 use std::sync::LazyLock;
 
@@ -10,6 +11,7 @@ use super::lookup::name_key;
 use super::wire::{Houseplant, Mapping, Watering};
 use super::{MAPPING, Row, TABLES, WATERINGS};
 use crate::engine::{TableRow, Version};
+use crate::kernel::name;
 use crate::rooms::mirror::Mirror;
 use crate::store::StoreError;
 use crate::store::bulk::BulkStatement;
@@ -17,7 +19,7 @@ use crate::store::bulk::BulkStatement;
 static PUT_PLANTS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
         "insert into plant
-            (plant_id, given_name, name_key, common_name, scientific_name, temperature_low,
+            (plant_id, name_key, given_name, common_name, scientific_name, temperature_low,
              temperature_high, moisture_low, moisture_high, record_partition, record_offset,
              record_ts_ms)",
         12,
@@ -126,12 +128,13 @@ async fn write_plants(
 ) -> Result<(), StoreError> {
     PUT_PLANTS
         .run(db, rows, |query, (plant, version)| {
+            let given_name = name::shown(&plant.given_name, &format!("Plant {}", plant.plant_id));
             query
                 .bind(plant.plant_id.get())
-                .bind(plant.given_name.clone())
-                .bind(name_key(&plant.given_name))
-                .bind(plant.common_name.clone())
-                .bind(plant.scientific_name.clone())
+                .bind(name_key(&given_name))
+                .bind(given_name)
+                .bind(name::shown(&plant.common_name, "plant"))
+                .bind(name::shown(&plant.scientific_name, "unknown"))
                 .bind(plant.temperature_low)
                 .bind(plant.temperature_high)
                 .bind(plant.moisture_low)

@@ -147,10 +147,15 @@ pub enum TypeError {
     SensorIdForm { found: String, expected: String },
 }
 
-/// A limit in whole thousandths, as the fold counts values.
-pub fn thousandths(limit: f32) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "a cast of floats saturates")]
-    let whole = (f64::from(limit) * 1000.0).round() as i64;
+/// Numbers are clamped to this: nothing measured means more, and what is made of them stays exact.
+const LARGEST: f64 = 1e9;
+
+/// A measured value or a limit in whole thousandths, the precision that sensors report (contract: 3
+/// places).
+pub fn thousandths(number: f32) -> i64 {
+    let clamped = f64::from(number).clamp(-LARGEST, LARGEST);
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to a range that fits")]
+    let whole = (clamped * 1000.0).round() as i64;
     whole
 }
 
@@ -164,6 +169,13 @@ pub fn tenths(thousandths: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousandths_are_exact_and_bounded() {
+        assert_eq!(thousandths(20.5), 20_500);
+        assert_eq!(thousandths(f32::MAX), 1_000_000_000_000);
+        assert_eq!(thousandths(-0.001), -1);
+    }
 
     #[test]
     fn a_plant_id_is_a_whole_number_from_0_on() {

@@ -34,7 +34,7 @@ const FOLDED: [(&str, &str); 4] = [
 ];
 
 /// What of them only judging needs.
-const JUDGED: [&str; 3] = ["plant_suspect", "plant_late", "plant_roll_call"];
+const JUDGED: [&str; 2] = ["plant_late", "plant_roll_call"];
 
 static MERGE_WINDOWS: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
@@ -163,7 +163,7 @@ impl Views for Plants {
             forget_unheard(db, due.before_ms, watermark_ms).await?;
             care::judge(db, watermark_ms, due.is_final, delta).await?;
         }
-        let mut news = lives::judge(db, self, &due, delta, dry).await?;
+        let mut news = lives::judge(db, self, &due, dry).await?;
         if let Some(watermark_ms) = due.watermark_ms {
             let evening = outlook::ring(db, watermark_ms, due, self.time_zone).await?;
             news.extend(evening.into_iter().map(News::from));

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what these decoders accept folds. `topic write` and the folds ask the same functions.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,6 +21,13 @@ pub(super) use watering::{check_watering, watering_line};
 
 /// The header in which a sensor names itself: a reading's value does not.
 const SENSOR_HEADER: &str = "sensor-id";
+
+/// What a sensor can have measured, in per cent. The contract has 0 to 100; a sensor side that does
+/// not clamp may go beyond. The chip counts 200 (air) to 2000 (water), which the contract's default
+/// calibration of 600 to 1200 makes -67 to 233; a narrower one overshoots by somewhat more.
+const MOISTURE: RangeInclusive<f32> = -100.0..=300.0;
+/// The same in degrees Celsius: what the chip bears, -40 to 125, and some degrees for its error.
+const TEMPERATURE: RangeInclusive<f32> = -50.0..=130.0;
 
 /// A value of `houseplant-readings`. Its event time is the record's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -86,8 +95,8 @@ pub fn decode_reading(
 ) -> Result<Reading, Poison> {
     let value = value.ok_or_else(|| Poison::new("the value is null, expected a reading"))?;
     let reading: Reading = codec.decode(value).map_err(|error| poison(&error))?;
-    finite("moisture", reading.moisture)?;
-    finite("temperature", reading.temperature)?;
+    within("moisture", reading.moisture, MOISTURE, "per cent")?;
+    within("temperature", reading.temperature, TEMPERATURE, "°C")?;
     Ok(reading)
 }
 
@@ -209,6 +218,17 @@ fn finite(field: &str, number: f32) -> Result<(), Poison> {
     Err(Poison::new(format!("field {field:?} is {number}, expected a finite number")))
 }
 
+/// A number that a sensor can have measured. No number at all is in no range.
+#[inline]
+fn within(field: &str, number: f32, range: RangeInclusive<f32>, unit: &str) -> Result<(), Poison> {
+    if range.contains(&number) {
+        return Ok(());
+    }
+    let (least, most) = range.into_inner();
+    let expected = format!("expected a number from {least} to {most} ({unit})");
+    Err(Poison::new(format!("field {field:?} is {number}, {expected}")))
+}
+
 fn key_named(key: Option<&[u8]>) -> String {
     match key {
         None => "the key is null".to_owned(),
@@ -253,14 +273,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_is_poison() {
-        for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+    fn what_no_sensor_can_have_measured_is_poison() {
+        let numbers = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e9, -400.0, 300.5, -100.5];
+        for number in numbers {
             let value = json!({"plant_id": 3, "moisture": 1, "temperature": 18});
             let mut bytes = readings().encode(&value).unwrap();
             bytes[11..15].copy_from_slice(&number.to_le_bytes());
             let poison = decode_reading(&readings(), None, Some(&bytes)).unwrap_err();
-            let expected = format!("field \"moisture\" is {number}, expected a finite number");
-            assert_eq!(poison.reason, expected);
+            let expected = "expected a number from -100 to 300 (per cent)";
+            assert_eq!(poison.reason, format!("field \"moisture\" is {number}, {expected}"));
+        }
+        for temperature in [1e6, -50.5, -273.15] {
+            let value = json!({"plant_id": 3, "moisture": 1, "temperature": temperature});
+            let bytes = readings().encode(&value).unwrap();
+            let poison = decode_reading(&readings(), None, Some(&bytes)).unwrap_err();
+            let expected = "expected a number from -50 to 130 (°C)";
+            assert!(poison.reason.ends_with(expected), "{}", poison.reason);
+        }
+        for (moisture, temperature) in [(-100.0, -50.0), (300.0, 130.0)] {
+            let value = json!({"plant_id": 3, "moisture": moisture, "temperature": temperature});
+            let bytes = readings().encode(&value).unwrap();
+            assert!(decode_reading(&readings(), None, Some(&bytes)).is_ok());
         }
     }
 

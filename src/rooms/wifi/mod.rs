@@ -236,6 +236,7 @@ impl Pipeline for Wifi {
         &self,
         table: usize,
         codec: &Codec,
+        _ts_ms: i64,
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<Option<Row>, Poison> {

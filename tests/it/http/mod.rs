@@ -143,6 +143,28 @@ async fn what_came_through_a_proxy_or_tunnel_gets_none_of_these_pages() {
     bot.stop().await;
 }
 
+/// A page of somebody else whose name is pointed here would read them in a browser.
+#[tokio::test]
+async fn pages_without_a_token_are_not_there_by_a_name_of_others() {
+    let mut bot = Bot::new().await;
+    bot.started().await;
+    let address = bot.http_address().await;
+    let page = async |path: &str, host: &str| {
+        let request = bot.world.client().get(format!("http://{address}{path}"));
+        let answer = request.header("Host", host).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for path in ["/healthz", "/metrics"] {
+        let (status, why) = page(path, "evil.example:8080").await;
+        assert_eq!((status, why.starts_with("open this page by an address")), (403, true), "{why}");
+        assert_eq!(page(path, "windowsill:8080").await.0, 200, "{path}");
+    }
+    // No page of others has the token, which is judged alone.
+    let (_, why) = page("/topics/houseplant-readings", "evil.example").await;
+    assert!(why.contains("http.token"), "{why}");
+    bot.stop().await;
+}
+
 /// F38: a port in use ends it before anything is touched, with what to do about it.
 #[tokio::test]
 async fn a_port_in_use_is_refused_before_anything_is_touched() {

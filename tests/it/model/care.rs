@@ -212,6 +212,25 @@ fn watering(at_ms: i64, plant_id: Option<i32>) -> Line {
     Line { ts_ms: at_ms, key: Some(key.into_bytes()), value }
 }
 
+#[test]
+fn a_watering_of_the_future_is_a_dead_letter() {
+    let log = ScriptedLog::plain(&[(READINGS, 1), (METADATA, 1), (WATERINGS, 1)]);
+    log.append(METADATA, 0, plant(0, 30.0, BASE_MS));
+    for at_ms in [BASE_MS, 99_999_999_999_999] {
+        log.append(WATERINGS, 0, Line { ts_ms: BASE_MS, ..watering(at_ms, Some(0)) });
+    }
+    let bench = Bench::new(log, BASE_MS);
+    catch_up(&bench, 1);
+    one_life(async {
+        let store = bench.workshop().await.store;
+        let said = rows::<(i64,)>(&store, "select at_ms from plant_watering_said").await;
+        assert_eq!(said, [(BASE_MS,)]);
+        let letters = rows::<(i64, String)>(&store, "select offset, reason from dead_letter").await;
+        let is_told = |reason: &str| reason.contains("\"watered_at\" is 99999999999999, more than");
+        assert!(matches!(&letters[..], [(1, reason)] if is_told(reason)), "{letters:?}");
+    });
+}
+
 /// Below its limit since the beginning.
 fn dry_until(bench: &Bench, from_ms: i64, until_ms: i64) {
     for ts_ms in (from_ms..until_ms).step_by(MINUTE_MS as usize) {

@@ -102,6 +102,7 @@ impl Pipeline for Tally {
         &self,
         _: usize,
         _: &Codec,
+        _: i64,
         _: &[u8],
         _: Option<&[u8]>,
     ) -> Result<Option<()>, Poison> {

@@ -12,6 +12,7 @@ use windowsill::kernel::time::{Arrival, Tumbling};
 use windowsill::log::codec::Codec;
 use windowsill::store::StoreError;
 
+#[derive(Clone)]
 pub(crate) struct Impatient<V> {
     pub(crate) room: V,
     /// Each entry passes for this many.
@@ -80,10 +81,11 @@ impl<V: Pipeline> Pipeline for Impatient<V> {
         &self,
         table: usize,
         codec: &Codec,
+        ts_ms: i64,
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<Option<V::Row>, Poison> {
-        self.room.decode_row(table, codec, key, value)
+        self.room.decode_row(table, codec, ts_ms, key, value)
     }
 
     fn set_row(&self, tables: &mut V::Tables, table: usize, key: &[u8], row: Option<&V::Row>) {

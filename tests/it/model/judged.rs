@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use windowsill::engine::Runner;
 use windowsill::kernel::time::{HOUR_MS, MINUTE_MS};
 use windowsill::rooms::plants::Plants;
-use windowsill::rooms::plants::life::{Rules, Stillness};
+use windowsill::rooms::plants::fold::BUCKET_MS;
+use windowsill::rooms::plants::life::{self, Bands, Lives, Quarter, Rules, Stillness};
 
 use super::bench::{BASE_MS, Bench, METADATA, PLANTS, READINGS, one_life, outcome, plant, reading};
 use super::case::{turns, weight};
@@ -64,6 +65,14 @@ fn room(weight: usize) -> Impatient<Plants> {
 
 /// The alerts of a log that is read in this way.
 fn alerts(histories: &[History], way: &Way) -> BTreeSet<(String, String, i64)> {
+    alerts_in(histories, way, room(way.weight))
+}
+
+fn alerts_in(
+    histories: &[History],
+    way: &Way,
+    room: Impatient<Plants>,
+) -> BTreeSet<(String, String, i64)> {
     let topics = [(READINGS, histories.len()), (METADATA, 1)];
     let log = ScriptedLog::new(&topics, way.turns.clone(), 1);
     for (partition, history) in histories.iter().enumerate() {
@@ -80,11 +89,11 @@ fn alerts(histories: &[History], way: &Way) -> BTreeSet<(String, String, i64)> {
     log.release(READINGS);
     let bench = Bench::new(log, BASE_MS + 48 * HOUR_MS);
     for death in &way.deaths {
-        live_as(&bench, room(way.weight), *death);
+        live_as(&bench, room.clone(), *death);
     }
     one_life(async {
         let workshop = bench.workshop().await;
-        Runner::new(room(way.weight), workshop.clone()).catch_up().await.unwrap();
+        Runner::new(room, workshop.clone()).catch_up().await.unwrap();
         outcome(&workshop.store).await.alerts
     })
 }
@@ -110,4 +119,65 @@ fn such_a_log_raises_alerts_of_more_than_one_kind() {
     let raised = alerts(&[dry], &way);
     let rules: BTreeSet<&str> = raised.iter().map(|(rule, ..)| rule.as_str()).collect();
     assert_eq!(rules, BTreeSet::from(["plants.dry", "plants.drying", "plants.stuck"]));
+}
+
+/// Of a plant that is read now and then: how many quarters of an hour after the one before, and the
+/// only moisture of that quarter.
+fn sparse() -> impl Strategy<Value = Vec<(i64, f32)>> {
+    let gap =
+        prop_oneof![3 => Just(1_i64), 2 => Just(2), 2 => Just(3), 2 => Just(4), 1 => 5..7_i64];
+    // Below the limit, on its edge, and well: no watering rises by so little.
+    let moisture = prop_oneof![4 => Just(29.0_f32), 1 => Just(31.0), 1 => Just(32.5)];
+    vec((gap, moisture), 5..24)
+}
+
+fn patient(weight: usize, drying_ms: i64) -> Impatient<Plants> {
+    let lives =
+        Rules { moisture_margin: 2_000, drying_ms, clear_ms: 30 * MINUTE_MS, ..PLANTS.lives };
+    Impatient { room: Plants { lives, low_readings_limit: i64::MAX, ..PLANTS }, weight }
+}
+
+/// What lives that are shown every quarter make of it.
+fn judged_each(histories: &[Vec<(i64, f32)>], rules: &Rules) -> BTreeSet<(String, String, i64)> {
+    let bands = Bands::of((30.0, 100.0), (15.0, 30.0));
+    let mut fired = BTreeSet::new();
+    for (plant_id, history) in histories.iter().enumerate() {
+        let (mut lives, mut from_ms) = (Lives::default(), BASE_MS);
+        for (quarters, moisture) in history {
+            from_ms += quarters * BUCKET_MS;
+            let moisture = (f64::from(*moisture) * 1_000.0) as i64;
+            let to_ms = from_ms + BUCKET_MS;
+            let quarter = Quarter { from_ms, to_ms, moisture, temperature: 20_000 };
+            for news in lives.quarter(&quarter, None, &bands, rules) {
+                if let life::Turn::Fired { at_ms, .. } = news.turn {
+                    let rule = format!("plants.{}", news.kind.word());
+                    fired.insert((rule, plant_id.to_string(), at_ms));
+                }
+            }
+        }
+    }
+    fired
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    /// A quarter that stands alone is held back, and nothing is told later or otherwise for it.
+    #[test]
+    fn what_is_held_back_is_judged_as_if_it_were_not(
+        histories in vec(sparse(), 1..4), way in way(), quarters in 1..5_i64,
+    ) {
+        let room = patient(way.weight, quarters * BUCKET_MS);
+        let readings: Vec<History> = histories
+            .iter()
+            .map(|history| {
+                let minutes = |(quarters, moisture): &(i64, f32)| (quarters * 15, *moisture);
+                history.iter().map(minutes).collect()
+            })
+            .collect();
+        let told = alerts_in(&readings, &way, room.clone());
+        prop_assert_eq!(told, judged_each(&histories, &room.room.lives));
+    }
 }

@@ -56,8 +56,10 @@ fn bad_readings() -> Vec<(Line, &'static str)> {
         (with_value(|bytes| bytes.push(0)), "1 more bytes follow the value"),
         (with_value(|bytes| bytes[2] ^= 1), "the value has schema fingerprint"),
         (Line { value: None, ..reading(0, 1.0, BASE_MS) }, "the value is null"),
-        (with_moisture(f32::NAN), "field \"moisture\" is NaN, expected a finite number"),
+        (with_moisture(f32::NAN), "field \"moisture\" is NaN, expected a number from -100 to 300"),
         (with_moisture(f32::INFINITY), "field \"moisture\" is inf"),
+        (with_moisture(1e9), "field \"moisture\" is 1000000000, expected a number"),
+        (with_moisture(-400.0), "field \"moisture\" is -400, expected a number"),
         (reading(-3, 1.0, BASE_MS), "plant id -3 is negative"),
         (reading(0, 1.0, NOW_MS + 5 * MINUTE_MS + 1), ", more than 5 min ahead of the clock"),
         (

@@ -317,7 +317,6 @@ fn every_view_of_the_plants_is_emptied_or_swapped_in_anew() {
         "plant_watering_found",
         "plant_watering_judged",
         "plant_watering_doubt",
-        "plant_suspect",
         "plant_late",
         "plant_roll_call",
     ];

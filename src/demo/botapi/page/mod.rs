@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ use super::handle::Handle;
 use super::methods::commands::menu;
 use super::model::{Change, Message, PAGE_USER};
 use super::shared::{PageEvent, Shared, State};
+use crate::http::is_local;
 
 /// The longest text a person may send, as in Telegram.
 const TEXT_MAX_CHARS: usize = 4096;
@@ -84,21 +84,11 @@ async fn only_own_page(request: Request, next: Next) -> Response {
 fn refusal(headers: &HeaderMap) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(header::HOST).unwrap_or_default();
-    if !is_literal_or_localhost(host) {
-        return Some("open this page by its address, not by a name");
+    if !is_local(host) {
+        return Some("open this page by its address, not by a name of others");
     }
     let origin = text(header::ORIGIN)?;
     (origin != format!("http://{host}")).then_some("another page must not act here")
-}
-
-/// No DNS server has a say in what these mean.
-fn is_literal_or_localhost(host: &str) -> bool {
-    let without_port = match host.rsplit_once(':') {
-        Some((name, port)) if port.chars().all(|char| char.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let bare = without_port.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
 #[derive(Deserialize)]

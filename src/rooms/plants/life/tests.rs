@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::kernel::time::HOUR_MS;
 
 const QUARTER_MS: i64 = 15 * MINUTE_MS;
 const LIMIT_MS: i64 = 10 * MINUTE_MS;
@@ -20,6 +19,33 @@ fn rules() -> Rules {
         stuck: None,
         repeat_ms: None,
     }
+}
+
+/// Quarters that begin at these quarters of an hour.
+fn at(starts: &[i64]) -> Vec<Quarter> {
+    let quarter = |start: &i64| {
+        let from_ms = start * QUARTER_MS;
+        Quarter { from_ms, to_ms: from_ms + QUARTER_MS, moisture: 25_000, temperature: 20_000 }
+    };
+    starts.iter().map(quarter).collect()
+}
+
+#[test]
+fn a_quarter_is_held_back_where_it_stands_alone_and_may_be_gone_on_with() {
+    let pause_ms = rules().pause_ms().unwrap();
+    let is_held =
+        |starts: &[i64], first: i64| is_held_back(&at(starts), first * QUARTER_MS, pause_ms);
+    assert!(is_held(&[10], 11) && is_held(&[10], 13));
+    assert!(!is_held(&[10], 14) && !is_held(&[], 14));
+    assert!(is_held(&[6, 10], 12));
+    assert!(!is_held(&[7, 10], 12) && !is_held(&[6, 9, 10], 12));
+}
+
+#[test]
+fn nothing_is_held_back_where_one_quarter_may_fire_or_the_pause_is_long() {
+    assert_eq!(rules().pause_ms(), Some(30 * MINUTE_MS));
+    assert_eq!(Rules { temperature_ms: QUARTER_MS, ..rules() }.pause_ms(), None);
+    assert_eq!(Rules { clear_ms: 3 * HOUR_MS, ..rules() }.pause_ms(), None);
 }
 
 fn bands() -> Bands {

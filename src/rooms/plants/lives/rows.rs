@@ -1,61 +1,39 @@
-//! The rows of lives: suspects, quarters, phases.
+//! The rows of lives: quarters, phases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 
 use crate::clock;
-use crate::rooms::plants::fold::{BUCKET_MS, Delta, QUARTERS, Slot};
+use crate::rooms::plants::fold::{BUCKET_MS, QUARTERS};
 use crate::rooms::plants::life::{Bands, Kind, Lives, Phase, Quarter};
 use crate::rooms::plants::lookup;
 use crate::rooms::plants::rules::cards::{self, Seen};
 use crate::store::bulk::BulkStatement;
 use crate::store::{StoreError, alerts, cards as store_cards, positions};
 
-static PUT_SUSPECTS: LazyLock<BulkStatement> = LazyLock::new(|| {
+static PUT: LazyLock<BulkStatement> = LazyLock::new(|| {
     BulkStatement::new(
-        "insert into plant_suspect (start_ms, plant_id)",
-        2,
-        "on conflict (start_ms, plant_id) do nothing",
+        "insert into plant_life (plant_id, kind, phase, since_ms, better_ms, bad_ms)",
+        6,
+        "on conflict (plant_id, kind) do update set
+            phase = excluded.phase, since_ms = excluded.since_ms,
+            better_ms = excluded.better_ms, bad_ms = excluded.bad_ms",
     )
 });
 
-/// The plants that some quarter from `first_ms` on and before `end_ms` casts a doubt on. Doubts
-/// about later quarters are kept until those close; about earlier ones nothing is judged any more.
-pub(super) async fn take_suspects(
-    db: &mut SqliteConnection,
-    delta: &Delta,
-    first_ms: i64,
-    end_ms: i64,
-) -> Result<BTreeSet<i32>, StoreError> {
-    let mut later: Vec<Slot> = Vec::new();
-    let mut suspects = BTreeSet::new();
-    for slot in &delta.suspects {
-        let start_ms = slot.start_ms(BUCKET_MS);
-        if start_ms >= end_ms {
-            later.push(*slot);
-        } else if start_ms >= first_ms {
-            suspects.insert(slot.plant_id());
-        }
-    }
-    later.sort_unstable();
-    PUT_SUSPECTS
-        .run(db, &later, |query, slot| query.bind(slot.start_ms(BUCKET_MS)).bind(slot.plant_id()))
-        .await?;
-    let stored: Vec<i32> =
-        sqlx::query_scalar("delete from plant_suspect where start_ms < ? returning plant_id")
-            .bind(end_ms)
-            .fetch_all(db)
-            .await?;
-    suspects.extend(stored);
-    Ok(suspects)
-}
+static FORGET: LazyLock<BulkStatement> = LazyLock::new(|| {
+    // Of values alone SQLite makes no look-ups by key.
+    BulkStatement::new("delete from plant_life where (plant_id, kind) in (select * from (", 2, "))")
+});
 
-/// Start, plant, the two means, and the plant's four limits.
-type QuarterRow = (i64, i32, i64, i64, f32, f32, f32, f32);
+/// A quarter as it comes in a list: its start, its plant, and the two means.
+pub(super) type Listed = (i64, i32, i64, i64);
 
-/// What these plants' quarters came to, those that had readings and close now, oldest first.
+/// What these plants' quarters came to, those that had readings and close now, oldest first. They
+/// come as one text: a row each would cost several times what finding them does.
 pub(super) async fn quarters(
     db: &mut SqliteConnection,
     plants: &[i32],
@@ -65,43 +43,60 @@ pub(super) async fn quarters(
     if plants.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<QuarterRow> = sqlx::query_as(
-        "select q.start_ms, q.plant_id, q.moisture, q.temperature, p.moisture_low,
-                p.moisture_high, p.temperature_low, p.temperature_high
-           from plant_quarter q cross join plant p using (plant_id)
-          where q.start_ms >= ? and q.start_ms < ?
-            and q.plant_id in (select value from json_each(?))
-          order by q.start_ms, q.plant_id",
+    let listed: String = sqlx::query_scalar(
+        "select json_group_array(json_array(start_ms, plant_id, moisture, temperature))
+           from (select q.start_ms, q.plant_id, q.moisture, q.temperature from plant_quarter q
+                  where q.start_ms >= ? and q.start_ms < ?
+                    and q.plant_id in (select value from json_each(?))
+                  order by q.start_ms, q.plant_id)",
     )
     .bind(first_ms)
     .bind(end_ms)
     .bind(serde_json::to_string(plants)?)
-    .fetch_all(db)
+    .fetch_one(&mut *db)
     .await?;
-    let quarter = |row: QuarterRow| {
-        let (from_ms, plant_id, moisture, temperature, ..) = row;
-        let quarter = Quarter { from_ms, to_ms: from_ms + BUCKET_MS, moisture, temperature };
-        let bands = Bands::of((row.4, row.5), (row.6, row.7));
-        (plant_id, quarter, Seen { moisture, temperature, bands })
-    };
-    Ok(rows.into_iter().map(quarter).collect())
+    seen(db, plants, &serde_json::from_str::<Vec<Listed>>(&listed)?).await
 }
 
-/// The watermark that closes the next quarter about which something has to be judged by the clock
-/// alone: one with readings, while something is suspected or not well.
+/// These quarters beside what their plants should have; without those of plants that nobody has
+/// described.
+pub(super) async fn seen(
+    db: &mut SqliteConnection,
+    plants: &[i32],
+    listed: &[Listed],
+) -> Result<Vec<(i32, Quarter, Seen)>, StoreError> {
+    let limits: Vec<(i32, f32, f32, f32, f32)> = sqlx::query_as(
+        "select plant_id, moisture_low, moisture_high, temperature_low, temperature_high
+           from plant where plant_id in (select value from json_each(?))",
+    )
+    .bind(serde_json::to_string(plants)?)
+    .fetch_all(db)
+    .await?;
+    let bands = limits.into_iter().map(|(id, low, high, cold, hot)| {
+        let bands = Bands::of((low, high), (cold, hot));
+        (id, bands)
+    });
+    let bands: FxHashMap<i32, Bands> = bands.collect();
+    let quarter = |(from_ms, plant_id, moisture, temperature): &Listed| {
+        let (from_ms, moisture, temperature) = (*from_ms, *moisture, *temperature);
+        let bands = *bands.get(plant_id)?;
+        let quarter = Quarter { from_ms, to_ms: from_ms + BUCKET_MS, moisture, temperature };
+        Some((*plant_id, quarter, Seen { moisture, temperature, bands }))
+    };
+    Ok(listed.iter().filter_map(quarter).collect())
+}
+
+/// The watermark that closes the next quarter with readings.
 pub(in crate::rooms::plants) async fn next_quarter(
     db: &mut SqliteConnection,
     watermark_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
     let (_, first_open_ms) = QUARTERS.starts_closed_between(i64::MIN, watermark_ms);
-    let start_ms: Option<i64> = sqlx::query_scalar(
-        "select min(start_ms) from plant_bucket where start_ms >= ?
-            and (exists (select 1 from plant_suspect)
-                 or exists (select 1 from plant_life where kind <> 'silent'))",
-    )
-    .bind(first_open_ms)
-    .fetch_one(db)
-    .await?;
+    let start_ms: Option<i64> =
+        sqlx::query_scalar("select min(start_ms) from plant_bucket where start_ms >= ?")
+            .bind(first_open_ms)
+            .fetch_one(db)
+            .await?;
     Ok(start_ms.map(|start_ms| QUARTERS.closes_at(start_ms)))
 }
 
@@ -148,46 +143,41 @@ pub(super) async fn load(db: &mut SqliteConnection) -> Result<BTreeMap<i32, Live
     Ok(lives)
 }
 
-/// Stores what differs between a plant's lives as they were and as they are.
-pub(super) async fn store(
-    db: &mut SqliteConnection,
-    plant_id: i32,
-    known: &Lives,
-    lives: &Lives,
-) -> Result<(), StoreError> {
-    for kind in Kind::ALL {
-        if known.phase(kind) == lives.phase(kind) {
-            continue;
-        }
-        let (phase, since_ms, better_ms, bad_ms) = match lives.phase(kind) {
-            Some(Phase::Pending { since_ms, bad_ms }) => ("pending", since_ms, None, Some(bad_ms)),
-            Some(Phase::Firing { since_ms, better_ms }) => ("firing", since_ms, better_ms, None),
-            None => {
-                sqlx::query("delete from plant_life where plant_id = ? and kind = ?")
-                    .bind(plant_id)
-                    .bind(kind.word())
-                    .execute(&mut *db)
-                    .await?;
-                continue;
+/// What differs between lives as they were and as they are, of many plants.
+#[derive(Default)]
+pub(super) struct Changes {
+    put: Vec<(i32, Kind, Phase)>,
+    forgotten: Vec<(i32, Kind)>,
+}
+
+impl Changes {
+    pub(super) fn note(&mut self, plant_id: i32, known: &Lives, lives: &Lives) {
+        for kind in Kind::ALL {
+            match lives.phase(kind) {
+                same if same == known.phase(kind) => {}
+                Some(phase) => self.put.push((plant_id, kind, phase)),
+                None => self.forgotten.push((plant_id, kind)),
             }
-        };
-        sqlx::query(
-            "insert into plant_life (plant_id, kind, phase, since_ms, better_ms, bad_ms)
-             values (?, ?, ?, ?, ?, ?)
-             on conflict (plant_id, kind) do update set
-                phase = excluded.phase, since_ms = excluded.since_ms,
-                better_ms = excluded.better_ms, bad_ms = excluded.bad_ms",
-        )
-        .bind(plant_id)
-        .bind(kind.word())
-        .bind(phase)
-        .bind(since_ms)
-        .bind(better_ms)
-        .bind(bad_ms)
-        .execute(&mut *db)
-        .await?;
+        }
     }
-    Ok(())
+
+    pub(super) async fn store(self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        FORGET
+            .run(db, &self.forgotten, |query, (plant_id, kind)| {
+                query.bind(*plant_id).bind(kind.word())
+            })
+            .await?;
+        let columns = |phase: Phase| match phase {
+            Phase::Pending { since_ms, bad_ms } => ("pending", since_ms, None, Some(bad_ms)),
+            Phase::Firing { since_ms, better_ms } => ("firing", since_ms, better_ms, None),
+        };
+        PUT.run(db, &self.put, |query, (plant_id, kind, phase)| {
+            let (word, since_ms, better_ms, bad_ms) = columns(*phase);
+            let query = query.bind(*plant_id).bind(kind.word()).bind(word);
+            query.bind(since_ms).bind(better_ms).bind(bad_ms)
+        })
+        .await
+    }
 }
 
 /// A watering that somebody told has settled a dryness that had lasted since then.

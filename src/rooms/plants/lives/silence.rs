@@ -1,7 +1,8 @@
 //! Who has fallen silent: a roll-call by the watermark, every tenth of the limit.
 //!
-//! It tells what is the case at a roll-call: a silence that began and ended between two (while
-//! catching up) is not told. Every other moment costs nothing. A round that is too much for one
+//! It tells what is the case at a roll-call: a silence that began and ended between two is not told.
+//! While a past that is longer than the limit is caught up on, no roll is called: who is silent then
+//! is known at its end. Every other moment costs nothing. A round that is too much for one
 //! step is gone on with by the next, in the order of plants.
 
 use sqlx::SqliteConnection;
@@ -37,6 +38,9 @@ pub(super) async fn roll_call(
     due: &Due,
     watermark_ms: i64,
 ) -> Result<Vec<Happening>, StoreError> {
+    if is_past(due, limit_ms, watermark_ms) {
+        return Ok(Vec::new());
+    }
     let moment_ms = silence_moment_ms(limit_ms);
     let round = |at_ms: i64| at_ms.div_euclid(moment_ms);
     let is_time = due.before_ms.is_none_or(|before_ms| round(before_ms) != round(watermark_ms));
@@ -54,9 +58,11 @@ pub(super) async fn roll_call(
     let mut happened = Vec::new();
     loop {
         let page = called(db, after, unheard_ms).await?;
+        let mut changes = rows::Changes::default();
         for heard in &page {
-            happened.extend(call(db, heard, watermark_ms, limit_ms).await?);
+            happened.extend(call(heard, watermark_ms, limit_ms, &mut changes)?);
         }
+        changes.store(db).await?;
         match page.last().filter(|_| page.len() == PLANTS_A_STEP) {
             Some(last) => after = last.life.plant_id,
             None => {
@@ -71,21 +77,26 @@ pub(super) async fn roll_call(
     }
 }
 
+/// Is more than a limit of the log's past left to be caught up on? At its end the clock is a limit
+/// further at least, and a round begins.
+fn is_past(due: &Due, limit_ms: i64, watermark_ms: i64) -> bool {
+    let lag_ms = watermark_ms.saturating_sub(due.settled_ms);
+    due.settled_ms < i64::MAX && watermark_ms + limit_ms < due.now_ms.saturating_sub(lag_ms)
+}
+
 /// Is a plant silent, or does it talk again?
-async fn call(
-    db: &mut SqliteConnection,
+fn call(
     heard: &Heard,
     watermark_ms: i64,
     limit_ms: i64,
+    changes: &mut rows::Changes,
 ) -> Result<Option<Happening>, StoreError> {
     let plant_id = heard.life.plant_id;
     let mut known = Lives::default();
     heard.life.enter(&mut known)?;
     let mut lives = known;
     let news = lives.heard(heard.heard_ms, watermark_ms, limit_ms);
-    if lives != known {
-        rows::store(db, plant_id, &known, &lives).await?;
-    }
+    changes.note(plant_id, &known, &lives);
     Ok(news.map(|change| Happening { plant_id, change, seen: heard.seen(), window: None }))
 }
 

@@ -15,7 +15,8 @@ const TURNS: i64 = 4;
 const SCALE: (i64, i64) = (0, 100_000);
 
 /// Quarters from `first_ms` on and before `end_ms`, and the plants whose turn it is in them, whose
-/// moisture is what it was one span and half a span before.
+/// moisture is what it was one span and half a span before. Where nothing at all was read then, as
+/// where sensors tell little, it looks at no plant.
 pub(super) async fn suspects(
     db: &mut SqliteConnection,
     stillness: Stillness,
@@ -25,9 +26,21 @@ pub(super) async fn suspects(
     let back_ms = span(stillness) - BUCKET_MS;
     let half_ms = back_ms / 2 / BUCKET_MS * BUCKET_MS;
     let rows: Vec<(i64, i32)> = sqlx::query_as(
-        "select n.start_ms, n.plant_id from plant_bucket n
-          where n.start_ms >= ?1 and n.start_ms < ?2
-            and (n.plant_id + n.start_ms / ?3) % ?4 = 0
+        "with recursive quarter (start_ms) as (
+            select min(start_ms) from plant_bucket where start_ms >= ?1 and start_ms < ?2
+            union all
+            select (select min(next.start_ms) from plant_bucket next
+                     where next.start_ms > quarter.start_ms and next.start_ms < ?2)
+              from quarter where quarter.start_ms is not null),
+         compared (start_ms) as materialized (
+            select start_ms from quarter
+             where exists (select 1 from plant_bucket half
+                            where half.start_ms = quarter.start_ms - ?5)
+               and exists (select 1 from plant_bucket first
+                            where first.start_ms = quarter.start_ms - ?6))
+         select n.start_ms, n.plant_id
+           from compared cross join plant_bucket n on n.start_ms = compared.start_ms
+          where (n.plant_id + n.start_ms / ?3) % ?4 = 0
             and exists (select 1 from plant_quarter now, plant_quarter half
                          where now.start_ms = n.start_ms and now.plant_id = n.plant_id
                            and half.start_ms = n.start_ms - ?5 and half.plant_id = n.plant_id

@@ -8,6 +8,7 @@ use super::{Happening, is_raised};
 use crate::engine::News;
 use crate::kernel::alert::Alert;
 use crate::rooms::plants::life::{Kind, Turn};
+use crate::rooms::plants::rules::DryWindow;
 use crate::rooms::plants::rules::cards::{self, Began, Named};
 use crate::rooms::plants::{Plants, care, results, rules};
 use crate::store::StoreError;
@@ -23,20 +24,19 @@ pub(super) async fn news(
         return Ok(Vec::new());
     }
     let names = names(db, &happened).await?;
-    let windows = happened.iter().filter_map(|happening| happening.window.as_ref());
-    let windows: Vec<(i32, i64)> = windows.map(|it| (it.plant_id, it.start_ms)).collect();
-    let watered = care::newest_since(db, &windows).await?;
+    let dry = happened.iter().filter_map(|happening| happening.window.as_ref());
+    let starts: Vec<(i32, i64)> = dry.map(|it| (it.plant_id, it.start_ms)).collect();
+    let watered = care::newest_since(db, &starts).await?;
     let mut news: Vec<News> = Vec::new();
     let mut open: BTreeMap<(i32, Kind), usize> = BTreeMap::new();
+    let mut windows: Vec<&DryWindow> = Vec::new();
     for happening in &happened {
         let Some(who) = names.get(&happening.plant_id) else { continue };
         let key = (happening.plant_id, happening.change.kind);
         if is_raised(happening.change.turn) {
             let watered_ms = watered.get(&who.plant_id).copied();
             let Some(alert) = raised(plants, happening, who, watered_ms) else { continue };
-            if let Some(window) = &happening.window {
-                results::put(db, window).await?;
-            }
+            windows.extend(&happening.window);
             open.insert(key, news.len());
             news.push(News::Raised(alert));
             continue;
@@ -52,6 +52,7 @@ pub(super) async fn news(
         let ending = cards::over(key.1, who, since_ms, why, happening.seen.as_ref());
         news.push(News::Over(ending));
     }
+    results::put(db, &windows).await?;
     Ok(news)
 }
 

@@ -8,10 +8,15 @@ use serde_json::Value;
 
 use super::{key_named, poison};
 use crate::kernel::poison::Poison;
-use crate::kernel::time::LAST_EVENT_MS;
+use crate::kernel::time::{DAY_MS, LAST_EVENT_MS};
 use crate::kernel::topic::ValueLine;
+use crate::kernel::when;
 use crate::log::codec::Codec;
 use crate::rooms::plants::types::PlantId;
+
+/// So far ahead of its record a watering may lie: a clock may have been set back after somebody told
+/// it and before that was written.
+const AHEAD_MS: i64 = DAY_MS;
 
 /// A value of `houseplant-waterings`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +39,20 @@ impl Watering {
             Watering { plant_id: plant_id.parse().ok()?, watered_at: at_ms.parse().ok()? };
         let is_time = (0..=LAST_EVENT_MS).contains(&watering.watered_at);
         (is_time && watering.key() == key).then_some(watering)
+    }
+
+    /// The watering, if a record that was written at `ts_ms` can tell of it: it does not lie in the
+    /// future then. By the record's own time, so that the verdict is the same at each start.
+    pub fn told_at(self, ts_ms: i64) -> Result<Watering, Poison> {
+        if self.watered_at <= ts_ms.saturating_add(AHEAD_MS) {
+            return Ok(self);
+        }
+        Err(Poison::new(format!(
+            "field \"watered_at\" is {}, more than {} after the record itself ({ts_ms}), expected \
+             the time in ms at which the plant was watered",
+            self.watered_at,
+            when::length(AHEAD_MS)
+        )))
     }
 }
 
@@ -80,6 +99,16 @@ mod tests {
 
     use super::*;
     use crate::kernel::topic::Format;
+
+    #[test]
+    fn nobody_tells_of_a_watering_that_is_to_come() {
+        let watering = Watering { plant_id: 7.try_into().unwrap(), watered_at: 99_999_999_999_999 };
+        assert_eq!(watering.told_at(watering.watered_at - DAY_MS), Ok(watering));
+        let poison = watering.told_at(1_796_000_000_000).unwrap_err();
+        let expected = "field \"watered_at\" is 99999999999999, more than 1 day after the record \
+                        itself (1796000000000), expected the time in ms at which the plant was watered";
+        assert_eq!(poison.reason, expected);
+    }
 
     #[test]
     fn a_key_names_plant_and_time_in_one_form() {

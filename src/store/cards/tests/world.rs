@@ -13,7 +13,7 @@ use crate::kernel::text::Text;
 use crate::kernel::time::{HOUR_MS, MINUTE_MS, Now};
 use crate::store::alerts::{self, Told};
 use crate::store::cards::{
-    end, is_quiet, leave_thread, of, raise, react, ring, tapped, tell_over, tell_waiting,
+    Known, end, leave_thread, of, raise, react, ring, tapped, tell_over, tell_waiting,
 };
 use crate::store::outbox::{self, Action, Row as Sent, Target};
 use crate::store::{Store, StoreError, Urgency, access, digest, migration, settings};
@@ -161,12 +161,18 @@ impl World {
                         urgent: subject == SINGLE - 1,
                         ..Alert::new("room.kind", about.clone(), now_ms, text.clone(), text)
                     };
-                    let is_quiet = is_quiet(db, &about).await?
-                        || alerts::snoozed_until(db, &about, now_ms).await?.is_some();
-                    let told = if is_quiet { Told::Snoozed } else { Told::Sent };
+                    let known = Known::of(db, &about, now_ms).await?;
+                    let told = if known.is_quiet() { Told::Snoozed } else { Told::Sent };
                     assert!(alerts::record(db, &alert, told, now_ms).await?);
-                    raise(db, &alert, alert.card.as_ref().unwrap(), told, Now::apart(now_ms))
-                        .await?;
+                    raise(
+                        db,
+                        &alert,
+                        alert.card.as_ref().unwrap(),
+                        known,
+                        told,
+                        Now::apart(now_ms),
+                    )
+                    .await?;
                 }
                 tell_waiting(db, now_ms, Now::apart(now_ms)).await
             })
