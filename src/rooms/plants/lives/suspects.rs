@@ -42,14 +42,17 @@ static SUSPECTS: LazyLock<String> = LazyLock::new(|| {
            from judged
            cross join plant_bucket b on b.start_ms = judged.start_ms
            cross join plant p on p.plant_id = b.plant_id
-          where ?4 = 0 and {now}
-             or (select {now} or {before} from back
+          where (?4 = 0 or exists (
+                 select 1 from back
+                  cross join plant_bucket e
+                     on e.start_ms = b.start_ms - back.span_ms and e.plant_id = b.plant_id))
+            and (?4 = 0 and {now} or (select {now} or {before} from back
                   cross join plant_bucket e
                      on e.start_ms = b.start_ms - back.span_ms and e.plant_id = b.plant_id
                   where not exists (select 1 from plant_late l
                                      where l.start_ms = e.start_ms and l.plant_id = e.plant_id
                                        and l.reading_count = e.reading_count)
-                  limit 1)",
+                  limit 1))",
         now = left("b"),
         before = left("e"),
     )
@@ -60,7 +63,8 @@ static SUSPECTS: LazyLock<String> = LazyLock::new(|| {
 /// that is `None`, by themselves each.
 ///
 /// A quarter has one before it where that begins so much earlier that the pause between them is not
-/// over: some look-ups by time, and none where all sensors pause for longer.
+/// over: some look-ups by time, and none where all sensors pause for longer. Only of those is a plant
+/// looked up: few of many plants are in SQLite's memory.
 pub(super) async fn of_quarters(
     db: &mut SqliteConnection,
     pause_ms: Option<i64>,
