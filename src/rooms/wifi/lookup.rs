@@ -258,9 +258,9 @@ async fn card(db: &mut SqliteConnection, parts: Vec<DeviceRow>) -> Result<Card, 
     .bind(&among)
     .fetch_one(&mut *db)
     .await?;
-    let last_ms = parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
-    let hours = hours(db, &among, last_ms).await?;
     let week = week::hours(db, &parts).await?;
+    let last_ms = parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
+    let hours = strip(&week, last_ms);
     let (name, is_ignored) = match parts.first() {
         Some(part) => names::name_of(db, part.mac()).await?,
         None => (None, false),
@@ -269,33 +269,16 @@ async fn card(db: &mut SqliteConnection, parts: Vec<DeviceRow>) -> Result<Card, 
 }
 
 /// The hours up to the newest probe: a device that is gone still has a history.
-async fn hours(
-    db: &mut SqliteConnection,
-    among: &str,
-    last_ms: i64,
-) -> Result<[i64; STRIP_HOURS], StoreError> {
+fn strip(week: &[(i64, i64)], last_ms: i64) -> [i64; STRIP_HOURS] {
     let mut strip = [0; STRIP_HOURS];
-    let first = last_ms / HOUR_MS + 1 - i64::try_from(STRIP_HOURS).unwrap_or(0);
-    // Time comes first in the key: a seek for each hour and address, no scan.
-    let counts: Vec<(i64, i64)> = sqlx::query_as(
-        "with recursive strip (hour) as
-            (select ?1 union all select hour + 1 from strip where hour < ?2)
-         select h.hour - ?1, h.probe_count
-           from strip cross join json_each(?3) cross join wifi_hour h
-             on h.hour = strip.hour and h.mac = json_each.value",
-    )
-    .bind(first)
-    .bind(last_ms / HOUR_MS)
-    .bind(among)
-    .fetch_all(db)
-    .await?;
-    for (index, count) in counts {
-        let cell = usize::try_from(index).ok().and_then(|index| strip.get_mut(index));
+    let first = last_ms.div_euclid(HOUR_MS) + 1 - i64::try_from(STRIP_HOURS).unwrap_or(0);
+    for (hour, count) in week {
+        let cell = usize::try_from(hour - first).ok().and_then(|index| strip.get_mut(index));
         if let Some(cell) = cell {
             *cell += count;
         }
     }
-    Ok(strip)
+    strip
 }
 
 /// How `/devices` is sorted.
