@@ -223,6 +223,7 @@ section! {
         pub ca_certificates: Option<PathBuf>,
         /// Register our schemas, under the subject `<topic>-value`, before the first value is
         /// written; `false` only looks them up.
+        #[serde(deserialize_with = "truth")]
         pub register: bool,
     }
 }

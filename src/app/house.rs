@@ -169,17 +169,24 @@ async fn subscribe_owners(store: &Store, config: &Config) -> Result<(), StoreErr
         .await
 }
 
-/// What a registry told us in earlier lives needs no registry now.
+/// What a registry told us in earlier lives needs no registry now: neither one that is away, nor one
+/// that the topics were written with before it was left.
 async fn remember_schemas(store: &Store, topics: &Topics) -> Result<(), StoreError> {
-    let Some(registry) = topics.registry() else { return Ok(()) };
-    let url = registry.url().to_owned();
+    let url = topics.registry().map(|registry| registry.url().to_owned());
     let known = store
-        .write(Urgency::Bulk, move |db| Box::pin(async move { schemas::all(db, &url).await }))
+        .write(Urgency::Bulk, move |db| {
+            Box::pin(async move {
+                match url {
+                    Some(url) => schemas::all(db, &url).await,
+                    None => schemas::of_the_last(db).await,
+                }
+            })
+        })
         .await?;
     for schema in known {
         // One that this version cannot read is looked up again, like an unknown one.
         if let Ok(writer) = WriterSchema::parse(&schema.text) {
-            registry.book().remember(schema.id, writer);
+            topics.book().remember(schema.id, writer);
         }
     }
     Ok(())

@@ -123,18 +123,18 @@ async fn run_topic(config: &Config, verb: Topic) -> Result<Exit, Failure> {
     let find = |name: &str| topic::find(&topics, name);
     match verb {
         Topic::List { json } => {
-            log::expect_there(config)?;
-            let log = OpenLog::open_with(config, &topics).await?;
+            let log = OpenLog::open_to_look(config, &topics).await?;
             topic::list(log.events().as_ref(), json, &mut std::io::stdout().lock()).await?;
             log.close().await;
             Ok(Exit::Done)
         }
         Topic::Read { topic: name, from, follow } => {
             let found = find(&name)?;
-            if !follow {
-                log::expect_there(config)?;
-            }
-            let log = OpenLog::open_with(config, &topics).await?;
+            // Whoever follows waits for what is to come.
+            let log = match follow {
+                true => OpenLog::open_with(config, &topics).await?,
+                false => OpenLog::open_to_look(config, &topics).await?,
+            };
             let options = ReadOptions { begin: from, follow };
             let events = log.events();
             topic::read(events.as_ref(), &topics, found, options, &mut std::io::stdout().lock())

@@ -70,6 +70,9 @@ impl Upkeep {
             };
             match passed {
                 Ok(()) => {}
+                // Not made yet, or gone: those who read it tell it.
+                Err(UpkeepError::Log(LogError::UnknownTopic(_)))
+                    if self.log.embedded().is_none() => {}
                 Err(UpkeepError::Log(error)) if !error.is_transient() => return Err(error),
                 // The condition of the file tells it.
                 Err(UpkeepError::Log(LogError::File(_)) | UpkeepError::Store(_)) => {}

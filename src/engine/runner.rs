@@ -17,6 +17,7 @@ use super::{EngineError, Phase, Views, Workshop};
 use crate::clock;
 use crate::kernel::record::RecordRef;
 use crate::kernel::time::{LAST_EVENT_MS, SteadyClock};
+use crate::log::LogError;
 use crate::store::{StoreError, Urgency, standstill};
 
 /// The first and the longest wait before a failed session is begun again.
@@ -118,7 +119,7 @@ impl<V: Views> Runner<V> {
                 continue;
             }
             if error.waits_for_somebody() {
-                self.stand_still(&mut kept, error_chain(&error), &mut stop).await?;
+                self.stand_still(&mut kept, told(&error), &mut stop).await?;
                 continue;
             }
             if !error.is_transient() {
@@ -282,6 +283,18 @@ pub(crate) fn jittered(wait: Duration) -> Duration {
 }
 
 /// An error with its sources, for one line of a log. Some libraries end their words with those of
+/// Why a pipeline stands still, and what somebody can do about it.
+fn told(error: &EngineError) -> String {
+    let reason = error_chain(error);
+    match error {
+        EngineError::Log(LogError::UnknownTopic(_)) => format!(
+            "{reason}. A restart makes it, empty, unless kafka.create_topics is false; `windowsill \
+             rebuild --accept-loss` then goes on with it"
+        ),
+        _ => reason,
+    }
+}
+
 /// the source; they are said once.
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();

@@ -40,7 +40,7 @@ pub(super) async fn page(State(operations): State<Operations>) -> Response {
     writer(&mut page, &operations);
     telegram(&mut page, &operations);
     if let Some(stored) = &stored {
-        pipelines(&mut page, &operations, stored);
+        pipelines(&mut page, &operations, stored, ends.as_ref());
         queues(&mut page, stored);
         if let Some(ends) = &ends {
             lags(&mut page, &operations, stored, ends);
@@ -134,7 +134,12 @@ fn telegram(page: &mut Exposition, operations: &Operations) {
     family.sample(&[("outcome", "refused")], whole(messages.refused.get()));
 }
 
-fn pipelines(page: &mut Exposition, operations: &Operations, stored: &Stored) {
+fn pipelines(
+    page: &mut Exposition,
+    operations: &Operations,
+    stored: &Stored,
+    ends: Option<&LogEnds>,
+) {
     let mut family =
         page.gauge("windowsill_pipeline_folding", "1 while the pipeline takes records.");
     for pipeline in operations.pipelines.iter() {
@@ -149,12 +154,20 @@ fn pipelines(page: &mut Exposition, operations: &Operations, stored: &Stored) {
         family.sample(&[("pipeline", &row.name)], count(row.windows_closed));
     }
     let now_ms = operations.workshop.clock.now_ms();
-    let mut family = page
-        .gauge("windowsill_watermark_age_seconds", "How far the watermark is behind the clock.");
-    for (row, _) in &stored.pipelines {
-        if let Some(watermark_ms) = row.watermark_ms {
-            family.sample(&[("pipeline", &row.name)], count(now_ms - watermark_ms) / 1000.0);
-        }
+    let clock_lag_ms = operations.workshop.settings.clock_lag_ms;
+    let help = "How far the watermark is behind the clock, which it follows at the log's end.";
+    let mut family = page.gauge("windowsill_watermark_age_seconds", help);
+    for (row, positions) in &stored.pipelines {
+        let Some(watermark_ms) = row.watermark_ms else { continue };
+        let pipeline = operations.pipelines.iter().find(|pipeline| pipeline.name == row.name);
+        let folds = pipeline.is_some_and(|it| *it.phase.borrow() == Phase::Folding);
+        let age_ms = now_ms - watermark_ms;
+        // What is stored is as old as the last step that had something to store.
+        let age_ms = match folds && ends.is_some_and(|ends| ends.behind(positions) == 0) {
+            true => age_ms.min(clock_lag_ms),
+            false => age_ms,
+        };
+        family.sample(&[("pipeline", &row.name)], count(age_ms) / 1000.0);
     }
     let help = "Records folded since the views were built.";
     by_partition(page.counter("windowsill_records_total", help), stored, |at| at.records);

@@ -5,8 +5,9 @@
 //!
 //! A codec is an enum over formats. A value of a schema of ours is Avro with the schema's fingerprint
 //! (`avro`), Avro with an id of a registry (`confluent`), or JSON (`json`); what another schema wrote
-//! is resolved to ours (`resolve`). Single-object values say what they are, so they are read in each
-//! of these formats: a log can change its format and keep its past.
+//! is resolved to ours (`resolve`). Values say by their first byte what they are, so all that were
+//! written by a schema of ours are read in each of these formats: a log can change its format and keep
+//! its past.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -152,6 +153,21 @@ impl Codec {
         Ok(Codec::Json(JsonCodec::new(own(format)?)))
     }
 
+    /// The same; what was written with schemas that are in this book is read as well. Where there is a
+    /// registry (`may_ask`), unknown ones are looked up.
+    pub fn json_beside(
+        format: Format,
+        subject: String,
+        book: Arc<Book>,
+        may_ask: bool,
+    ) -> Result<Codec, CodecError> {
+        let json = JsonCodec::new(own(format)?);
+        Ok(Codec::Json(match own(format)? {
+            Some(own) => json.beside(ConfluentCodec::new(Some(own), subject, book), may_ask),
+            None => json,
+        }))
+    }
+
     /// Confluent's wire format, with schemas from this book.
     pub fn confluent(
         format: Format,
@@ -166,13 +182,13 @@ impl Codec {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// Do the bytes begin as this format's values do? Single-object values are read in every format
-    /// and are written in one.
+    /// Do the bytes begin as this format's values do? Those of the others are read as well, and
+    /// written anew where a log is carried.
     pub fn has_form(&self, bytes: &[u8]) -> bool {
         match self {
             Codec::Avro(_) => AvroCodec::claims(bytes),
             Codec::Confluent(_) => ConfluentCodec::claims(bytes),
-            Codec::Json(_) => !AvroCodec::claims(bytes),
+            Codec::Json(_) => !AvroCodec::claims(bytes) && !ConfluentCodec::claims(bytes),
             Codec::Raw => true,
         }
     }
@@ -237,7 +253,12 @@ impl Codec {
     /// The registry's ids that have to be looked up before these records can be read.
     pub fn unknown_ids(&self, batch: &Batch) -> Vec<u32> {
         let mut unknown = Vec::new();
-        if let Codec::Confluent(confluent) = self {
+        let confluent = match self {
+            Codec::Confluent(confluent) => Some(confluent),
+            Codec::Json(json) => json.asking(),
+            Codec::Avro(_) | Codec::Raw => None,
+        };
+        if let Some(confluent) = confluent {
             // A record that cannot be read is an error of the log, for whoever folds it.
             for record in batch.records().map_while(Result::ok) {
                 confluent.add_unknown(&record, &mut unknown);

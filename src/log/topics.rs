@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 
 use super::codec::{Codec, CodecError};
-use super::registry::{Learnt, Registry, RegistryError};
+use super::registry::{Book, Learnt, Registry, RegistryError};
 use super::{Batch, Described, EventLog, LogError};
 use crate::config::{Config, TopicFormat};
 use crate::kernel::time::MINUTE_MS;
@@ -74,6 +74,8 @@ impl Topic {
 pub struct Topics {
     by_name: Arc<BTreeMap<&'static str, Topic>>,
     registry: Option<Arc<Registry>>,
+    /// The registry's schemas that are known; where there is none any more, those of the last one.
+    book: Arc<Book>,
     may_create: bool,
     /// They were seen to be there, or made.
     are_there: Arc<OnceCell<()>>,
@@ -84,6 +86,8 @@ impl Topics {
     pub fn of_config(specs: &[TopicSpec], config: &Config) -> Result<Topics, TopicsError> {
         let is_kafka = config.kafka.brokers.is_some();
         let registry = Registry::of_config(&config.schema_registry)?.map(Arc::new);
+        let known = registry.as_ref().map(|registry| Arc::clone(registry.book()));
+        let (may_ask, book) = (known.is_some(), known.unwrap_or_default());
         let mut by_name = BTreeMap::new();
         for spec in specs {
             let usual = if is_kafka { spec.kafka_partitions } else { 1 };
@@ -96,13 +100,14 @@ impl Topics {
                     Some(0) => None,
                     Some(minutes) => Some(i64::from(minutes) * MINUTE_MS),
                 },
-                codec: Arc::new(codec(spec, config, registry.as_deref())?),
+                codec: Arc::new(codec(spec, config, &book, may_ask)?),
             };
             by_name.insert(spec.name, topic);
         }
         Ok(Topics {
             by_name: Arc::new(by_name),
             registry,
+            book,
             may_create: !is_kafka || config.kafka.create_topics,
             are_there: Arc::default(),
         })
@@ -111,6 +116,11 @@ impl Topics {
     /// The schema registry, if one is configured.
     pub fn registry(&self) -> Option<&Arc<Registry>> {
         self.registry.as_ref()
+    }
+
+    /// The schemas that are known by their ids.
+    pub fn book(&self) -> &Book {
+        &self.book
     }
 
     /// Learns what has to be known before these records are decoded.
@@ -216,16 +226,15 @@ fn default_format(format: Format, config: &Config) -> TopicFormat {
 fn codec(
     spec: &TopicSpec,
     config: &Config,
-    registry: Option<&Registry>,
+    book: &Arc<Book>,
+    may_ask: bool,
 ) -> Result<Codec, TopicsError> {
     let refused = |reason: String| TopicsError::Format { topic: spec.name, reason };
-    let codec = match (format_of(spec, config).map_err(refused)?, registry) {
-        (TopicFormat::Confluent, Some(registry)) => {
-            let subject = format!("{}-value", config.topic_name(spec.name));
-            Codec::confluent(spec.format, subject, Arc::clone(registry.book()))
-        }
-        (TopicFormat::Json, _) => Codec::json(spec.format),
-        _ => Codec::of(spec.format),
+    let subject = format!("{}-value", config.topic_name(spec.name));
+    let codec = match format_of(spec, config).map_err(refused)? {
+        TopicFormat::Confluent => Codec::confluent(spec.format, subject, Arc::clone(book)),
+        TopicFormat::Json => Codec::json_beside(spec.format, subject, Arc::clone(book), may_ask),
+        TopicFormat::Avro | TopicFormat::Text => Codec::of(spec.format),
     };
     Ok(codec?)
 }

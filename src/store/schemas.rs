@@ -29,6 +29,19 @@ pub async fn keep(
     Ok(())
 }
 
+/// Every schema that we know of the registry that was asked last.
+pub async fn of_the_last(db: &mut SqliteConnection) -> Result<Vec<Learnt>, StoreError> {
+    let last: Option<String> = sqlx::query_scalar(
+        "select registry from registry_schema order by learnt_at desc, registry limit 1",
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    match last {
+        Some(registry) => all(db, &registry).await,
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Every schema of a registry that we know.
 pub async fn all(db: &mut SqliteConnection, registry: &str) -> Result<Vec<Learnt>, StoreError> {
     let rows: Vec<(u32, String)> =

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::avro::AvroCodec;
 use super::decode::{decode_datum, walk_datum};
 use super::encode::Strangers;
-use super::json::not_json;
+use super::json::{self, not_json};
 use super::resolve::Plan;
 use super::schema::WriterSchema;
 use super::{CodecError, Place, first_bytes};
@@ -113,6 +113,9 @@ impl ConfluentCodec {
         if AvroCodec::claims(bytes) {
             return own.decode_json(bytes);
         }
+        if json::claims(bytes) {
+            return own.schema.decode_json(&json::datum(own, bytes)?);
+        }
         let (id, datum) = split(bytes)?;
         own.schema.decode_json(&self.datum(own, id, datum)?)
     }
@@ -123,9 +126,12 @@ impl ConfluentCodec {
             let value = self.as_written(bytes)?;
             return serde_json::from_value(value).map_err(|error| not_json(&error));
         };
+        // From before this topic had a registry.
         if AvroCodec::claims(bytes) {
-            // From before this topic had a registry.
             return own.decode(bytes);
+        }
+        if json::claims(bytes) {
+            return own.schema.decode(&json::datum(own, bytes)?);
         }
         let (id, datum) = split(bytes)?;
         if self.same_id.load(Ordering::Relaxed) == u64::from(id) + 1 {
@@ -136,6 +142,9 @@ impl ConfluentCodec {
 
     /// A document of others: JSON of what its writer's schema says.
     pub(super) fn as_written(&self, bytes: &[u8]) -> Result<Value, CodecError> {
+        if json::claims(bytes) {
+            return json::parse(bytes);
+        }
         let (id, datum) = split(bytes)?;
         let writer = self.writer(id)?;
         walk_datum(&writer.shape, datum)?;

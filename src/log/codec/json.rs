@@ -1,5 +1,5 @@
 //! JSON values: of a topic with a schema they are checked against it, of any other they are what
-//! their room makes of them.
+//! their room makes of them. Values that were written when the topic had a registry are still read.
 //!
 //! Invariant: the quick way takes nothing that the schema would refuse. It is for records of plain
 //! fields only, and whatever it does not take is looked at again the slow way, which has the words.
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::CodecError;
 use super::avro::AvroCodec;
+use super::confluent::ConfluentCodec;
 use super::encode::Strangers;
 use super::shape::{Node, Shape};
 
@@ -18,12 +19,43 @@ pub struct JsonCodec {
     own: Option<AvroCodec>,
     /// The type's own reader says the same as the schema.
     is_plain: bool,
+    /// What reads values from when the topic was written with schemas of a registry.
+    confluent: Option<Box<ConfluentCodec>>,
+    /// There is a registry to ask for schemas that are not known.
+    may_ask: bool,
 }
 
 impl JsonCodec {
     pub(super) fn new(own: Option<AvroCodec>) -> JsonCodec {
         let is_plain = own.as_ref().is_some_and(|own| is_plain(&own.schema.shape));
-        JsonCodec { own, is_plain }
+        JsonCodec { own, is_plain, confluent: None, may_ask: false }
+    }
+
+    /// Reads what was written with schemas of a registry, too.
+    pub(super) fn beside(self, confluent: ConfluentCodec, may_ask: bool) -> JsonCodec {
+        JsonCodec { confluent: Some(Box::new(confluent)), may_ask, ..self }
+    }
+
+    /// What may have to be asked for before such values are read.
+    pub(super) fn asking(&self) -> Option<&ConfluentCodec> {
+        self.confluent.as_deref().filter(|_| self.may_ask)
+    }
+
+    /// What reads these bytes, if they were written with a schema of a registry: no JSON begins so.
+    fn earlier(&self, bytes: &[u8]) -> Option<&ConfluentCodec> {
+        self.confluent.as_deref().filter(|_| ConfluentCodec::claims(bytes))
+    }
+
+    /// Where nobody can be asked, an unknown schema is a fault of the value.
+    #[cold]
+    fn untold(&self, error: CodecError) -> CodecError {
+        match error {
+            CodecError::NotLookedUp { id } if !self.may_ask => CodecError::Refused(format!(
+                "it was written with schema {id} of a registry, expected schema_registry.url to \
+                 look that up"
+            )),
+            error => error,
+        }
     }
 
     pub(super) fn encode(&self, value: &Value) -> Result<Vec<u8>, CodecError> {
@@ -37,6 +69,9 @@ impl JsonCodec {
         let Some(own) = &self.own else { return parse(bytes) };
         if AvroCodec::claims(bytes) {
             return own.decode_json(bytes);
+        }
+        if let Some(confluent) = self.earlier(bytes) {
+            return confluent.decode_json(bytes).map_err(|error| self.untold(error));
         }
         own.schema.decode_json(&datum(own, bytes)?)
     }
@@ -57,16 +92,25 @@ impl JsonCodec {
         if AvroCodec::claims(bytes) {
             return own.decode(bytes);
         }
+        if let Some(confluent) = self.earlier(bytes) {
+            return confluent.decode(bytes).map_err(|error| self.untold(error));
+        }
         own.schema.decode(&datum(own, bytes)?)
     }
 }
 
 /// The value as a datum of the schema. What a newer writer added is left out.
 #[cold]
-fn datum(own: &AvroCodec, bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+pub(super) fn datum(own: &AvroCodec, bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
     let mut datum = Vec::new();
     own.schema.encode(&parse(bytes)?, Strangers::LeftOut, &mut datum)?;
     Ok(datum)
+}
+
+/// Do the bytes begin as a JSON object does? No other format of ours begins so.
+#[inline]
+pub(super) fn claims(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'{')
 }
 
 /// A record of scalars, none of which may be left out. (A number that is too large for a float
@@ -81,7 +125,7 @@ fn is_plain(shape: &Shape) -> bool {
     shape.records[root].iter().all(|field| !is_holder(&field.node) && !is_coded(&field.node))
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, CodecError> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Value, CodecError> {
     serde_json::from_slice(bytes).map_err(|error| not_json(&error))
 }
 

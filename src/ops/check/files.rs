@@ -123,7 +123,9 @@ pub(super) fn positions(state: &StateFile, log: &LogFile, topics: &Topics) -> Fi
             Verdict::Failed,
             POSITIONS,
             misfit.clone(),
-            "put the log back that belongs to this state, or restore both from one backup",
+            "put the log back that belongs to this state (`windowsill migrate-log` carries an \
+             embedded one to Kafka), restore both from one backup, or take the log as it is with \
+             `windowsill rebuild --accept-loss`",
         ),
     }
 }

@@ -137,6 +137,12 @@ async fn check(
     if buried.replayed_at.is_some() {
         return Ok(Err("it has been replayed already".to_owned()));
     }
+    let letter = &buried.letter;
+    if letter.key.is_none() && letter.value.is_none() && letter.headers.is_empty() {
+        return Ok(Err(
+            "there is nothing of it to append: it has no key, value or header".to_owned()
+        ));
+    }
     if waiting.get(&origin.topic).is_some_and(|met| met.contains(&origin)) {
         return Ok(Err("its replay waits in the log to be folded".to_owned()));
     }

@@ -126,7 +126,8 @@ fn each_kind_of_poison_becomes_a_dead_letter() {
         ([&good[..], b"!"].concat(), "1 more bytes follow the value"),
         (wire(theirs, CONNECTED, &nothing), "field \"moisture\" is written as null"),
         (wire(other, "\"string\"", &json!("x")), "does not fit ours: the value is written as text"),
-        (b"{}".to_vec(), "the bytes begin with 7B 7D, expected 00 (Confluent wire format)"),
+        // As it was written without a registry, but for its fields.
+        (b"{}".to_vec(), "field \"plant_id\" is missing"),
         (Vec::new(), "the bytes begin with nothing"),
     ];
     let mut lines: Vec<Value> = cases.iter().map(|(bytes, _)| raw(bytes)).collect();
@@ -142,6 +143,27 @@ fn each_kind_of_poison_becomes_a_dead_letter() {
     let shown = run(dir.path(), &["topic", "read", READINGS]).expect_code(0).json_lines();
     assert!(shown[..cases.len()].iter().all(|line| line.get("value_base64").is_some()));
     assert_eq!(shown[cases.len()]["value"], reading(25.5));
+}
+
+/// A table that goes from JSON to a registry's schemas and back is the same table.
+#[test]
+fn a_household_that_gets_a_registry_and_leaves_it_keeps_its_plants() {
+    const JSON: &str = "[topics.houseplant-metadata]\nformat = \"json\"\n";
+    let Some(server) = registry("a household that leaves its registry") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let toml = dir.path().join("windowsill.toml");
+    let with_registry = format!("[schema_registry]\nurl = {:?}\n", server.url());
+    for (plant_id, text) in [(0, JSON), (1, &with_registry), (2, JSON)] {
+        std::fs::write(&toml, text).unwrap();
+        let row = json!({"key": plant_id.to_string(), "value": plant(plant_id, "Cyril", 30.0)});
+        write(dir.path(), METADATA, &[row]).expect_code(0);
+        run(dir.path(), &["fold"]).expect_code(0);
+        let listed = run(dir.path(), &["ask", "/plants moisture_low < 99"]).expect_code(0).stdout;
+        let wanted = format!("{} plant", plant_id + 1);
+        assert!(listed.contains(&wanted), "{wanted}: {listed}");
+    }
+    let letters = run(dir.path(), &["dead-letters", "list", "--json"]).expect_code(0).stdout;
+    assert_eq!(letters.trim(), "[]");
 }
 
 /// A log that gets a registry keeps its past.

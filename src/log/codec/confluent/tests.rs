@@ -83,7 +83,8 @@ fn each_way_to_be_unreadable_has_its_own_words() {
     let codec = Codec::confluent(Format::Avro(READING), "s".to_owned(), book).unwrap();
     for (bytes, expected) in [
         (&[][..], "the bytes begin with nothing, expected 00 (Confluent wire format)"),
-        (b"{\"a\"", "the bytes begin with 7B 22, expected 00 (Confluent wire format)"),
+        (b"{\"a\"", "not the JSON that was expected: EOF"),
+        (b"[1]", "the bytes begin with 5B 31, expected 00 (Confluent wire format)"),
         (&[1, 0, 0, 0, 1, 8], "the bytes begin with 01 00, expected 00 (Confluent wire format)"),
         (&[0, 0, 0], "the bytes end inside field \"schema id\""),
         (&[0, 0, 0, 0, 1, 8, 0], "the bytes end inside field \"moisture\""),
@@ -99,6 +100,30 @@ fn each_way_to_be_unreadable_has_its_own_words() {
             assert!(error.to_string().starts_with(expected), "{error}: {bytes:?}");
         }
     }
+}
+
+/// Between JSON and a registry's schemas, in either direction.
+#[test]
+fn a_topic_that_changes_its_format_keeps_its_past() {
+    let value = json!({"plant_id": 4, "moisture": 25.5});
+    let book = || {
+        let book = Arc::new(Book::default());
+        book.remember(3, WriterSchema::parse(READING).unwrap());
+        book
+    };
+    let format = Format::Avro(READING);
+    let json = Codec::json_beside(format, "s".to_owned(), book(), false).unwrap();
+    let confluent = Codec::confluent(format, "s".to_owned(), book()).unwrap();
+    self::confluent(&confluent).write_with(3);
+    for (writes, reads) in [(&json, &confluent), (&confluent, &json)] {
+        let bytes = writes.encode(&value).unwrap();
+        assert_eq!(reads.decode_json(&bytes).unwrap(), value);
+        let read: Reading = reads.decode(&bytes).unwrap();
+        assert_eq!(read, Reading { plant_id: 4, moisture: 25.5 });
+        assert!(writes.has_form(&bytes) && !reads.has_form(&bytes));
+    }
+    let unknown = json.decode::<Reading>(&[0, 0, 0, 0, 9, 8]).unwrap_err().to_string();
+    assert!(unknown.contains("schema 9 of a registry, expected schema_registry.url"), "{unknown}");
 }
 
 #[test]
@@ -156,5 +181,5 @@ fn documents_of_others_become_json() {
     let key = [&[0, 0, 0, 0, 2, 2][..], b"7"].concat();
     assert_eq!(&*codec.key(&key).unwrap(), br#"{"id":"7"}"#);
     assert_eq!(&*codec.key(br#"{"id":"7"}"#).unwrap(), br#"{"id":"7"}"#);
-    assert!(codec.document(b"{}").is_err() && codec.encode(&shown).is_err());
+    assert!(codec.document(b"[]").is_err() && codec.encode(&shown).is_err());
 }
