@@ -141,6 +141,10 @@ fn is_same(value: &Value, other: &Value) -> bool {
 #[test]
 fn values_of_other_schemas_are_read_as_avros_library_reads_them() {
     fuzz_some(4, wire, |bytes| {
+        // JSON of before there was a registry is another format, with its own test.
+        if bytes.first() != Some(&0) {
+            return;
+        }
         for (reader_id, codec) in (0u32..).zip(&FORMATS.readers) {
             let value = match codec.decode_json(bytes) {
                 Ok(value) => value,
