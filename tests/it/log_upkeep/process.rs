@@ -87,11 +87,16 @@ async fn whole(bot: &Bot) -> usize {
     described.len()
 }
 
-/// A bot that has said something, and its log's file.
+/// A bot that has said something and knows which log it reads, and its log's file.
 async fn running() -> (Bot, std::path::PathBuf) {
     let mut bot = Bot::new().await;
     bot.started().await;
     bot.answers(OWNER, "/plants", "0 plants").await;
+    until(SOON, "positions are stored", async || {
+        let stored = "select count(*) from position";
+        State::open(&bot.data_dir()).await.number(stored).await > 0
+    })
+    .await;
     let path = bot.data_dir().join("log.db");
     (bot, path)
 }
