@@ -11,6 +11,9 @@ use super::text::{acts, is_visible};
 
 /// The longest name a person may give, in characters as people see them, after trimming.
 const NAME_CHARS: usize = 64;
+/// The longest name of somebody else's program that is shown whole, counted alike: a page of text
+/// would be no list any more.
+const FOREIGN_CHARS: usize = 256;
 /// A character that people see as one may be long: a family emoji has 25 bytes.
 const BYTES_A_CHAR: usize = 32;
 
@@ -56,19 +59,19 @@ pub fn line_of<'a>(
     Ok(text)
 }
 
-/// A name as it is shown that somebody else's program gave: one that is longer than people may give
-/// is cut, and one in which there is nothing to see is called `otherwise`.
+/// A name as it is shown that somebody else's program gave: one that is far longer than people may
+/// give is cut, and one in which there is nothing to see is called `otherwise`.
 pub fn shown(text: &str, otherwise: &str) -> String {
     let text = text.trim();
     if !is_visible(text) {
         return otherwise.to_owned();
     }
-    let is_short = text.graphemes(true).nth(NAME_CHARS).is_none();
-    if is_short && text.len() <= NAME_CHARS * BYTES_A_CHAR {
+    let is_light = |char: &&str| char.len() <= BYTES_A_CHAR;
+    let is_short = text.graphemes(true).nth(FOREIGN_CHARS).is_none();
+    if is_short && text.graphemes(true).all(|char| is_light(&char)) {
         return text.to_owned();
     }
-    let kept = text.graphemes(true).take(NAME_CHARS - 1);
-    let whole = kept.filter(|char| char.len() <= BYTES_A_CHAR);
+    let whole = text.graphemes(true).take(FOREIGN_CHARS - 1).filter(is_light);
     format!("{}…", whole.collect::<String>().trim_end())
 }
 
@@ -116,8 +119,8 @@ mod tests {
         for nothing in ["", "  ", "\n", "\u{200b}\u{2060}"] {
             assert_eq!(shown(nothing, "Plant 7"), "Plant 7", "{nothing:?}");
         }
-        assert_eq!(shown(&"x".repeat(64), "Plant 7"), "x".repeat(64));
-        assert_eq!(shown(&"x".repeat(5_000), "Plant 7"), format!("{}…", "x".repeat(63)));
+        assert_eq!(shown(&"x".repeat(256), "Plant 7"), "x".repeat(256));
+        assert_eq!(shown(&"x".repeat(5_000), "Plant 7"), format!("{}…", "x".repeat(255)));
         let heavy = format!("a{}b", "\u{301}".repeat(2_000));
         assert_eq!(shown(&heavy, "Plant 7"), "b…");
     }

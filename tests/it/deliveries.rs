@@ -227,9 +227,9 @@ async fn names_of_sixty_four_emoji_survive_from_the_chat_to_the_alert() {
 
 #[tokio::test]
 async fn names_from_a_foreign_producer_are_shown_whole_and_do_nothing() {
-    let name = "<b>Bob</b> & \"Eve's\" `x` _*[]()~ {{\n/y\t\0 \u{202e}txet\u{feff}'; drop table--";
-    let shown =
-        "<b>Bob</b> & \"Eve's\" `x` _*[]()~ {{\\n/y\\t\\u{0} \\u{202e}txet\\u{feff}'; drop table--";
+    let name =
+        "<b>Bob</b> & \"Eve's\" `x` _*[]()~ {{\n/y\t\0 \u{202e}txet\u{feff}'; drop table plant;--";
+    let shown = "<b>Bob</b> & \"Eve's\" `x` _*[]()~ {{\\n/y\\t\\u{0} \\u{202e}txet\\u{feff}'; drop table plant;--";
     let mut foreign = plant(3, name, LOW);
     foreign["common_name"] = name.into();
     foreign["scientific_name"] = name.into();
