@@ -282,7 +282,6 @@ pub(crate) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// An error with its sources, for one line of a log. Some libraries end their words with those of
 /// Why a pipeline stands still, and what somebody can do about it.
 fn told(error: &EngineError) -> String {
     let reason = error_chain(error);
@@ -295,6 +294,7 @@ fn told(error: &EngineError) -> String {
     }
 }
 
+/// An error with its sources, for one line of a log. Some libraries end their words with those of
 /// the source; they are said once.
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();

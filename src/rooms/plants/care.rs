@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 
 use super::WATERINGS;
 use super::fold::{BUCKET_MS, Delta};
-use super::history;
+use super::history::{self, QUARTERS_READ};
 use super::rules::watering::{self, AHEAD_MS, BEHIND_MS, Found, Mean, SIGN_AFTER_MS, SIGN_RISE};
 use super::wire::Watering;
 use crate::kernel::time::HOUR_MS;
@@ -273,6 +273,27 @@ async fn judge_plant(
     put(db, &found).await
 }
 
+static SIGNS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{QUARTERS_READ},
+         followed (start_ms) as materialized (
+            select start_ms from quarter
+             where exists (select 1 from plant_bucket later
+                            where later.start_ms = quarter.start_ms + ?3))
+         select s.start_ms, s.plant_id
+           from followed
+           cross join plant_bucket s on s.start_ms = followed.start_ms
+           cross join plant_bucket later
+             on later.start_ms = s.start_ms + ?3 and later.plant_id = s.plant_id
+           left join plant_bucket last
+             on last.start_ms = s.start_ms - ?4 and last.plant_id = s.plant_id
+          where last.plant_id is null
+             or later.moisture_sum / later.reading_count
+                - last.moisture_sum / last.reading_count >= ?5
+          order by s.start_ms, s.plant_id"
+    )
+});
+
 /// Looks at the quarter hours of all plants that begin in `from_ms..to_ms`. Most show no sign: one
 /// statement finds those that do. Where nothing at all was read half an hour later, as where
 /// sensors tell little, it looks at no plant.
@@ -282,36 +303,14 @@ async fn judge_all(db: &mut SqliteConnection, from_ms: i64, to_ms: i64) -> Resul
         .bind(to_ms)
         .execute(&mut *db)
         .await?;
-    let signs: Vec<(i64, i32)> = sqlx::query_as(
-        "with recursive quarter (start_ms) as (
-            select min(start_ms) from plant_bucket where start_ms >= ?3 and start_ms < ?4
-            union all
-            select (select min(next.start_ms) from plant_bucket next
-                     where next.start_ms > quarter.start_ms and next.start_ms < ?4)
-              from quarter where quarter.start_ms is not null),
-         followed (start_ms) as materialized (
-            select start_ms from quarter
-             where exists (select 1 from plant_bucket later
-                            where later.start_ms = quarter.start_ms + ?1))
-         select s.start_ms, s.plant_id
-           from followed
-           cross join plant_bucket s on s.start_ms = followed.start_ms
-           cross join plant_bucket later
-             on later.start_ms = s.start_ms + ?1 and later.plant_id = s.plant_id
-           left join plant_bucket last
-             on last.start_ms = s.start_ms - ?2 and last.plant_id = s.plant_id
-          where last.plant_id is null
-             or later.moisture_sum / later.reading_count
-                - last.moisture_sum / last.reading_count >= ?5
-          order by s.start_ms, s.plant_id",
-    )
-    .bind(SIGN_AFTER_MS)
-    .bind(BUCKET_MS)
-    .bind(from_ms)
-    .bind(to_ms)
-    .bind(SIGN_RISE)
-    .fetch_all(&mut *db)
-    .await?;
+    let signs: Vec<(i64, i32)> = sqlx::query_as(&SIGNS)
+        .bind(from_ms)
+        .bind(to_ms)
+        .bind(SIGN_AFTER_MS)
+        .bind(BUCKET_MS)
+        .bind(SIGN_RISE)
+        .fetch_all(&mut *db)
+        .await?;
     let mut found = Vec::new();
     for (start_ms, plant_id) in signs {
         let means = means(db, plant_id, start_ms, start_ms + 1).await?;

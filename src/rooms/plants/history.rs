@@ -13,6 +13,16 @@ const CELL_MS: i64 = 2 * HOUR_MS;
 /// What a card's picture shows.
 pub const WEEK_MS: i64 = 7 * DAY_MS;
 
+/// The head of a statement that goes from quarter to quarter: `quarter (start_ms)` are those from `?1`
+/// on and before `?2` in which anything was read, and a null behind the last. Each is one look-up,
+/// whatever the number of plants.
+pub(super) const QUARTERS_READ: &str = "with recursive quarter (start_ms) as (
+    select min(start_ms) from plant_bucket where start_ms >= ?1 and start_ms < ?2
+    union all
+    select (select min(next.start_ms) from plant_bucket next
+             where next.start_ms > quarter.start_ms and next.start_ms < ?2)
+      from quarter where quarter.start_ms is not null)";
+
 /// A quarter of an hour in which a plant was read. Values are thousandths, of a per cent and of a
 /// degree Celsius.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]

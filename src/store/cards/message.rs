@@ -264,7 +264,7 @@ pub(super) async fn end(
     let (mut told, mut sent_to, mut unsent) = (Vec::new(), Vec::new(), Vec::new());
     for part in live(db, &card.subject.about).await? {
         let place = part.place();
-        let alone = match part.outbox_row {
+        let alone = match part.outbox_row.filter(|_| part.message_id.is_none()) {
             Some(row_id) => (shown_by(db, row_id).await? == 1).then_some(row_id),
             None => None,
         };

@@ -83,20 +83,21 @@ pub(super) fn card_words(row: &PlantRow, card: &PlantCard, snapshot: &Snapshot) 
 /// now.
 fn measure(measure: Measure, row: &PlantRow, snapshot: &Snapshot) -> Text {
     let (unit, bands) = (snapshot.settings.unit, row.bands());
-    let (label, low, high, words) = match measure {
-        Measure::Moisture => {
-            ("Moisture", row.moisture_low, row.moisture_high, ["too dry", "fine", "too wet"])
-        }
+    let (label, value, (low, high), band, words) = match measure {
+        Measure::Moisture => (
+            "Moisture",
+            row.moisture,
+            (row.moisture_low, row.moisture_high),
+            bands.moisture,
+            ["too dry", "fine", "too wet"],
+        ),
         Measure::Temperature => (
             "Temperature",
-            row.temperature_low,
-            row.temperature_high,
+            row.temperature,
+            (row.temperature_low, row.temperature_high),
+            bands.temperature,
             ["too cold", "fine", "too hot"],
         ),
-    };
-    let (value, band) = match measure {
-        Measure::Moisture => (row.moisture, bands.moisture),
-        Measure::Temperature => (row.temperature, bands.temperature),
     };
     let sign = measure.sign(unit);
     let shown_band =

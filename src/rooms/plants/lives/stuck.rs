@@ -2,10 +2,12 @@
 //! closely.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
 use crate::rooms::plants::fold::BUCKET_MS;
+use crate::rooms::plants::history::QUARTERS_READ;
 use crate::rooms::plants::life::Stillness;
 use crate::store::StoreError;
 
@@ -14,24 +16,9 @@ const TURNS: i64 = 4;
 /// The ends of a sensor's scale, in thousandths of a per cent: a bone-dry pot stays at one.
 const SCALE: (i64, i64) = (0, 100_000);
 
-/// Quarters from `first_ms` on and before `end_ms`, and the plants whose turn it is in them, whose
-/// moisture is what it was one span and half a span before. Where nothing at all was read then, as
-/// where sensors tell little, it looks at no plant.
-pub(super) async fn suspects(
-    db: &mut SqliteConnection,
-    stillness: Stillness,
-    first_ms: i64,
-    end_ms: i64,
-) -> Result<BTreeSet<(i64, i32)>, StoreError> {
-    let back_ms = span(stillness) - BUCKET_MS;
-    let half_ms = back_ms / 2 / BUCKET_MS * BUCKET_MS;
-    let rows: Vec<(i64, i32)> = sqlx::query_as(
-        "with recursive quarter (start_ms) as (
-            select min(start_ms) from plant_bucket where start_ms >= ?1 and start_ms < ?2
-            union all
-            select (select min(next.start_ms) from plant_bucket next
-                     where next.start_ms > quarter.start_ms and next.start_ms < ?2)
-              from quarter where quarter.start_ms is not null),
+static SUSPECTS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{QUARTERS_READ},
          compared (start_ms) as materialized (
             select start_ms from quarter
              where exists (select 1 from plant_bucket half
@@ -48,17 +35,31 @@ pub(super) async fn suspects(
             and exists (select 1 from plant_quarter now, plant_quarter first
                          where now.start_ms = n.start_ms and now.plant_id = n.plant_id
                            and first.start_ms = n.start_ms - ?6 and first.plant_id = n.plant_id
-                           and abs(now.moisture - first.moisture) <= ?7)",
+                           and abs(now.moisture - first.moisture) <= ?7)"
     )
-    .bind(first_ms)
-    .bind(end_ms)
-    .bind(BUCKET_MS)
-    .bind(TURNS)
-    .bind(half_ms)
-    .bind(back_ms)
-    .bind(stillness.band)
-    .fetch_all(db)
-    .await?;
+});
+
+/// Quarters from `first_ms` on and before `end_ms`, and the plants whose turn it is in them, whose
+/// moisture is what it was one span and half a span before. Where nothing at all was read then, as
+/// where sensors tell little, it looks at no plant.
+pub(super) async fn suspects(
+    db: &mut SqliteConnection,
+    stillness: Stillness,
+    first_ms: i64,
+    end_ms: i64,
+) -> Result<BTreeSet<(i64, i32)>, StoreError> {
+    let back_ms = span(stillness) - BUCKET_MS;
+    let half_ms = back_ms / 2 / BUCKET_MS * BUCKET_MS;
+    let rows: Vec<(i64, i32)> = sqlx::query_as(&SUSPECTS)
+        .bind(first_ms)
+        .bind(end_ms)
+        .bind(BUCKET_MS)
+        .bind(TURNS)
+        .bind(half_ms)
+        .bind(back_ms)
+        .bind(stillness.band)
+        .fetch_all(db)
+        .await?;
     Ok(rows.into_iter().collect())
 }
 

@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 
 use super::rows::{self, Listed};
 use crate::rooms::plants::fold::BUCKET_MS;
+use crate::rooms::plants::history::QUARTERS_READ;
 use crate::rooms::plants::life::{self, Quarter};
 use crate::rooms::plants::rules::cards::Seen;
 use crate::store::StoreError;
@@ -25,12 +26,7 @@ fn left(bucket: &str) -> String {
 
 static SUSPECTS: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "with recursive quarter (start_ms) as (
-            select min(start_ms) from plant_bucket where start_ms >= ?1 and start_ms < ?2
-            union all
-            select (select min(next.start_ms) from plant_bucket next
-                     where next.start_ms > quarter.start_ms and next.start_ms < ?2)
-              from quarter where quarter.start_ms is not null),
+        "{QUARTERS_READ},
          back (span_ms) as (
             select ?3 union all select span_ms + ?3 from back where span_ms + ?3 <= ?4),
          judged (start_ms) as materialized (

@@ -126,11 +126,11 @@ pub fn copy(mac: MacAddr) -> Button {
     Button::copying("📋 Copy MAC", mac.to_string())
 }
 
-pub fn watched_page(label: &str, page: usize) -> Button {
+pub fn watched_page(label: &str, page: i64) -> Button {
     Button::new(label, format!("{WATCHED}{page}"))
 }
 
-pub fn drop_ssid(label: impl Into<String>, ssid: &Ssid, page: usize) -> Button {
+pub fn drop_ssid(label: impl Into<String>, ssid: &Ssid, page: i64) -> Button {
     Button::new(label, format!("{DROP}{page}:{}", BASE64.encode(ssid.as_bytes())))
 }
 

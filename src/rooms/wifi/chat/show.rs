@@ -7,6 +7,7 @@ use super::spelling;
 use crate::kernel::chat::{Button, Keyboard, Snapshot};
 use crate::kernel::dialog::shortened;
 use crate::kernel::effect::Say;
+use crate::kernel::paging::Page;
 use crate::kernel::text::Text;
 use crate::kernel::when;
 use crate::rooms::wifi::given::{Said, Who};
@@ -234,21 +235,15 @@ pub fn devices(order: Order, page: i64, rows: &[Listed], total: i64, snapshot: &
         let words = "No Wi-Fi device has been heard yet. Captures go into the topic pcap.";
         return Say::new(Text::of(words));
     }
-    let pages = (total + PAGE_LIMIT - 1) / PAGE_LIMIT;
+    // Its entries are those of the number that was asked for, whether it is there or not.
+    let page = Page { number: page, ..Page::of(page, total, PAGE_LIMIT) };
     let count = if total == 1 { "1 device".to_owned() } else { format!("{total} devices") };
-    let text = Text::new().bold(count).plain(format!(", {}", order.label()));
-    let text = if pages > 1 { text.plain(format!(", page {} of {pages}", page + 1)) } else { text };
+    let text = Text::new().bold(count).plain(format!(", {}{}", order.label(), page.words()));
     let mut keyboard = choices(rows, snapshot);
     let turn = |label: &str, order: Order, page: i64| {
         Button::new(label, format!("{PAGE}{}{page}", order.letter()))
     };
-    let mut turns = Vec::new();
-    if page > 0 {
-        turns.push(turn("◀", order, page - 1));
-    }
-    if page + 1 < pages {
-        turns.push(turn("▶", order, page + 1));
-    }
+    let turns = page.turns(|label, number| turn(label, order, number));
     let others = [Order::Newest, Order::Busiest, Order::New].into_iter();
     let others = others.filter(|other| *other != order);
     keyboard.extend((!turns.is_empty()).then_some(turns));

@@ -4,6 +4,7 @@ use super::buttons;
 use super::spelling::shown;
 use crate::kernel::chat::{Keyboard, Snapshot};
 use crate::kernel::effect::Say;
+use crate::kernel::paging::Page;
 use crate::kernel::text::Text;
 use crate::rooms::wifi::types::Ssid;
 
@@ -21,33 +22,29 @@ pub(super) fn list(networks: &[(Ssid, String)], page: usize, snapshot: &Snapshot
         };
         return Say::new(text.plain(hint));
     }
-    let pages = networks.len().div_ceil(PAGE_LIMIT);
-    let page = page.min(pages - 1);
+    let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let page = Page::of(whole(page), whole(networks.len()), whole(PAGE_LIMIT));
+    let number = usize::try_from(page.number).unwrap_or(0);
     let count = match networks.len() {
         1 => "1 watched network".to_owned(),
         count => format!("{count} watched networks"),
     };
-    let mut text = Text::new().bold(count);
-    if pages > 1 {
-        text = text.plain(format!(", page {} of {pages}", page + 1));
-    }
+    let mut text = Text::new().bold(count).plain(page.words());
     let mut keyboard = Keyboard::new();
-    for (ssid, reason) in networks.iter().skip(page * PAGE_LIMIT).take(PAGE_LIMIT) {
+    for (ssid, reason) in networks.iter().skip(number * PAGE_LIMIT).take(PAGE_LIMIT) {
         text = text.line().code(shown(ssid)).plain(" · ").data(reason);
         if may_edit {
-            keyboard.push(vec![buttons::drop_ssid(format!("✖ {}", shown(ssid)), ssid, page)]);
+            keyboard.push(vec![buttons::drop_ssid(
+                format!("✖ {}", shown(ssid)),
+                ssid,
+                page.number,
+            )]);
         }
     }
     if may_edit {
         text = text.line().italic("✖ takes a network off the list; /watch_ssid adds one.");
     }
-    let mut turns = Vec::new();
-    if page > 0 {
-        turns.push(buttons::watched_page("◀", page - 1));
-    }
-    if page + 1 < pages {
-        turns.push(buttons::watched_page("▶", page + 1));
-    }
+    let turns = page.turns(buttons::watched_page);
     keyboard.extend((!turns.is_empty()).then_some(turns));
     Say::new(text).with(keyboard)
 }
