@@ -11,7 +11,7 @@ use windowsill::log::EventLog;
 use windowsill::log::embedded::EmbeddedLog;
 
 use super::Flags;
-use super::street::{Probe, Stats, addresses, model, probes, record};
+use super::street::{DAY_MS, Probe, Stats, VISIT_MS, addresses, model, now_ms, probes, record};
 
 /// Aims, for the table.
 const AIM_PER_SECOND: f64 = 300_000.0;
@@ -19,7 +19,9 @@ const AIM_MB: f64 = 64.0;
 
 pub(crate) fn run(flags: &Flags) {
     let macs = addresses(flags.devices);
-    let probes = probes(&macs, flags.probes, flags.uniform);
+    // The day ended a moment ago.
+    let first_ms = now_ms() - DAY_MS - VISIT_MS - 60_000;
+    let probes = probes(&macs, flags.probes, first_ms, flags.uniform);
     let expected = model(&probes);
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -21,10 +21,14 @@ use windowsill::rooms::wifi::lookup::{self, Found, Wanted};
 use windowsill::store::{Store, StoreReader, positions};
 
 use super::Flags;
-use super::street::{addresses, colons, probes, record};
+use super::street::{DAY_MS, VISIT_MS, Visits, addresses, colons, now_ms, probes, record};
 
 /// The feeder lets no more records wait than this.
 const AHEAD: i64 = 400_000;
+/// Records appended at once.
+const BATCH: usize = 20_000;
+/// All devices are first heard on a day so long ago; what is fed meanwhile comes after it.
+const FIRST_DAY_MS: i64 = 20 * DAY_MS;
 
 /// A kind of look-up: its share in thousandths, whether it finds something (`None`: every other one
 /// does), and what its p99 may be.
@@ -95,8 +99,9 @@ pub(crate) fn run(flags: &Flags) {
 
 async fn look(flags: &Flags, dir: &Path) {
     let macs = addresses(flags.known);
+    let first_ms = now_ms() - FIRST_DAY_MS;
     let workshop = workshop(dir).await;
-    fill(&workshop, flags, &macs).await;
+    fill(&workshop, flags, &macs, first_ms).await;
     let runner = Runner::new(Wifi::of_config(&Config::default()), workshop.clone());
     let filled = runner.catch_up().await.unwrap();
     println!(
@@ -106,8 +111,8 @@ async fn look(flags: &Flags, dir: &Path) {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let folding = background::spawn(async move { runner.run(stopped).await });
     let ended = Arc::new(AtomicBool::new(false));
-    let feeding =
-        background::spawn(feed(workshop.clone(), macs.clone(), flags.rate, ended.clone()));
+    let visits = Visits::new(macs.clone(), first_ms + DAY_MS + VISIT_MS);
+    let feeding = background::spawn(feed(workshop.clone(), visits, flags.clone(), ended.clone()));
     wait_for_more(&workshop.store.reader(), folded(&workshop.store.reader()).await).await;
     let (began, before) = (Instant::now(), folded(&workshop.store.reader()).await);
     println!(
@@ -141,8 +146,8 @@ async fn workshop(dir: &Path) -> Workshop {
     }
 }
 
-async fn fill(workshop: &Workshop, flags: &Flags, macs: &[u64]) {
-    for chunk in probes(macs, macs.len(), false).chunks(20_000) {
+async fn fill(workshop: &Workshop, flags: &Flags, macs: &[u64], first_ms: i64) {
+    for chunk in probes(macs, macs.len(), first_ms, false).chunks(BATCH) {
         workshop.log.append("pcap", chunk.iter().map(record).collect()).await.unwrap();
     }
     let spec = rooms::topics().iter().find(|spec| spec.name == "device-names").unwrap();
@@ -157,26 +162,19 @@ async fn fill(workshop: &Workshop, flags: &Flags, macs: &[u64]) {
     workshop.log.append("device-names", names.collect()).await.unwrap();
 }
 
-/// Appends the visits of one part of the devices after the other, at a rate.
-async fn feed(workshop: Workshop, macs: Vec<u64>, rate: usize, ended: Arc<AtomicBool>) {
-    let batch = 20_000;
-    let visits: Vec<Vec<NewRecord>> = macs
-        .chunks(macs.len().div_ceil(50))
-        .map(|some| probes(some, batch, false).iter().map(record).collect())
-        .collect();
+/// Appends visits at a rate.
+async fn feed(workshop: Workshop, mut visits: Visits, flags: Flags, ended: Arc<AtomicBool>) {
     let began = Instant::now();
     let mut appended = 0;
-    for visit in visits.iter().cycle() {
-        if ended.load(Ordering::Relaxed) {
-            return;
-        }
-        workshop.log.append("pcap", visit.clone()).await.unwrap();
-        appended += visit.len();
-        let due = Duration::from_secs_f64(appended as f64 / rate as f64);
+    while !ended.load(Ordering::Relaxed) {
+        let records: Vec<NewRecord> = visits.next(BATCH).iter().map(record).collect();
+        appended += records.len();
+        workshop.log.append("pcap", records).await.unwrap();
+        let due = Duration::from_secs_f64(appended as f64 / flags.rate as f64);
         tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
-        let known = i64::try_from(macs.len()).unwrap();
+        let sent = i64::try_from(flags.known + appended).unwrap();
         let reader = workshop.store.reader();
-        while known + i64::try_from(appended).unwrap() - folded(&reader).await > AHEAD {
+        while sent - folded(&reader).await > AHEAD {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -22,6 +22,7 @@ mod street;
 use std::path::PathBuf;
 
 /// What the flags say.
+#[derive(Clone)]
 struct Flags {
     probes: usize,
     devices: usize,

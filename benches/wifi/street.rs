@@ -7,9 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use windowsill::kernel::record::NewRecord;
 
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 /// How long a device stays within earshot.
-const VISIT_MS: i64 = 5 * 60_000;
+pub(crate) const VISIT_MS: i64 = 5 * 60_000;
+/// Probes of a visit, as a capture's addresses have them on the whole.
+const VISIT_PROBES: usize = 5;
 /// Networks that anybody looks for.
 const NETWORKS: u64 = 5_000;
 
@@ -50,10 +52,13 @@ pub(crate) fn addresses(count: usize) -> Vec<u64> {
     macs
 }
 
-/// Probes of a day that ended a moment ago, in the order of their times.
-pub(crate) fn probes(macs: &[u64], count: usize, uniform: bool) -> Vec<Probe> {
+pub(crate) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let first_ms = i64::try_from(now).unwrap() - DAY_MS - VISIT_MS - 60_000;
+    i64::try_from(now).unwrap()
+}
+
+/// Probes of a day and a visit from a time on, in the order of their times.
+pub(crate) fn probes(macs: &[u64], count: usize, first_ms: i64, uniform: bool) -> Vec<Probe> {
     let mut random = fastrand::Rng::with_seed(12);
     let arrivals: Vec<i64> = macs.iter().map(|_| random.i64(0..DAY_MS)).collect();
     let mut probes = Vec::with_capacity(count);
@@ -64,18 +69,49 @@ pub(crate) fn probes(macs: &[u64], count: usize, uniform: bool) -> Vec<Probe> {
             true => random.i64(0..DAY_MS),
             false => arrivals[device] + random.i64(0..VISIT_MS),
         };
-        let wildcard = random.u8(..100) < 54;
-        let own = (device as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-        let network = 1 + (own + u64::from(random.bool())) % NETWORKS;
-        probes.push(Probe {
-            ms: first_ms + at,
-            mac: macs[device],
-            network: if wildcard { 0 } else { network },
-            dbm: -random.i32(30..96),
-        });
+        probes.push(probe(&mut random, macs, device, first_ms + at));
     }
     probes.sort_unstable_by_key(|probe| probe.ms);
     probes
+}
+
+fn probe(random: &mut fastrand::Rng, macs: &[u64], device: usize, ms: i64) -> Probe {
+    let wildcard = random.u8(..100) < 54;
+    let own = (device as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+    let network = 1 + (own + u64::from(random.bool())) % NETWORKS;
+    let network = if wildcard { 0 } else { network };
+    Probe { ms, mac: macs[device], network, dbm: -random.i32(30..96) }
+}
+
+/// Visits of known devices, none of them sooner than another, for as long as one listens.
+pub(crate) struct Visits {
+    macs: Vec<u64>,
+    random: fastrand::Rng,
+    ms: i64,
+    /// Probes of visits that have begun.
+    to_come: Vec<Probe>,
+}
+
+impl Visits {
+    pub(crate) fn new(macs: Vec<u64>, first_ms: i64) -> Visits {
+        Visits { macs, random: fastrand::Rng::with_seed(14), ms: first_ms, to_come: Vec::new() }
+    }
+
+    /// The probes of the next five minutes, in the order of their times: about so many.
+    pub(crate) fn next(&mut self, count: usize) -> Vec<Probe> {
+        for _ in 0..count / VISIT_PROBES {
+            let device = self.random.usize(..self.macs.len());
+            let arrival = self.ms + self.random.i64(0..VISIT_MS);
+            for _ in 0..VISIT_PROBES {
+                let ms = arrival + self.random.i64(0..VISIT_MS);
+                self.to_come.push(probe(&mut self.random, &self.macs, device, ms));
+            }
+        }
+        self.ms += VISIT_MS;
+        self.to_come.sort_unstable_by_key(|probe| probe.ms);
+        let heard = self.to_come.partition_point(|probe| probe.ms < self.ms);
+        self.to_come.drain(..heard).collect()
+    }
 }
 
 pub(crate) fn colons(mac: u64) -> String {

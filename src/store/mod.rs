@@ -9,16 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::Connection;
 use sqlx::migrate::MigrateError;
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{Connection, Executor, Sqlite};
-use tokio::runtime::Handle;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::watch;
 
+use self::readers::Readers;
 use crate::condition::{Condition, FileFault, Use};
 
 pub mod access;
@@ -41,6 +37,7 @@ pub mod parks;
 pub mod past;
 pub mod positions;
 pub mod publication;
+mod readers;
 pub mod regular;
 pub mod removal;
 pub mod results;
@@ -53,10 +50,13 @@ mod writer;
 pub use lock::{DirLock, make_dir};
 pub use writer::{Urgency, Writer};
 
-/// Readers at once; more wait their turn.
-const READERS: u32 = 4;
 /// How long a reader waits for SQLite before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The write-ahead log is folded back into the file by the commit that makes it so long, in pages of
+/// 4 KiB: 32 MiB. No reader waits for that, and what one holds up the next commit tries again.
+const CHECKPOINT_PAGES: &str = "8192";
+/// It is then written anew from its start; what a large step made longer than this is given back.
+const WAL_REST_BYTES: &str = "67108864";
 /// Page cache of each connection, in KiB (negative, as SQLite takes it).
 const CACHE_KIB: &str = "-4096";
 
@@ -255,7 +255,7 @@ impl Store {
 
     /// Finishes what is queued, tidies the write-ahead log and closes the file.
     pub async fn close(self) {
-        self.reader.pool.close().await;
+        self.reader.readers.close().await;
         self.writer.close().await;
     }
 }
@@ -269,10 +269,7 @@ struct StateFile {
 /// Reads a store, which may be another process's.
 #[derive(Clone)]
 pub struct StoreReader {
-    pool: SqlitePool,
-    /// Where connections are made: each has a thread that is no less urgent than the one it is made
-    /// on, and whoever needs the first may be the background.
-    threads: Handle,
+    readers: Readers,
     file: Arc<StateFile>,
 }
 
@@ -288,12 +285,9 @@ impl StoreReader {
     /// The reading half of a store that is ours.
     fn of_own(data_dir: &Path) -> Result<StoreReader, StoreError> {
         let path = state_path(data_dir);
-        let pool = readers(&path)?;
-        Ok(StoreReader {
-            pool,
-            threads: Handle::current(),
-            file: Arc::new(StateFile { path, condition: Condition::default() }),
-        })
+        let readers = Readers::new(options(&path)?.read_only(true));
+        let file = Arc::new(StateFile { path, condition: Condition::default() });
+        Ok(StoreReader { readers, file })
     }
 
     /// Reads in one transaction: everything in `work` sees the same moment.
@@ -310,25 +304,16 @@ impl StoreReader {
         result
     }
 
-    async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        if let Some(idle) = self.pool.try_acquire() {
-            return Ok(idle);
-        }
-        let pool = self.pool.clone();
-        let made = self.threads.spawn(async move { pool.acquire().await }).await;
-        Ok(made.map_err(|_| StoreError::Closed)??)
-    }
-
     async fn read_once<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     {
-        let mut connection = self.connection().await?;
-        let result = read_in_transaction(&mut connection, work).await;
-        if matches!(result, Err(StoreError::Database(_))) {
-            // SQLite ends a transaction by itself on some faults of the disk, and sqlx would go on
-            // counting it: whoever read by this connection later would look into the past.
-            drop(connection.detach());
+        let mut lent = self.readers.lend().await?;
+        let result = read_in_transaction(&mut lent.connection, work).await;
+        // SQLite ends a transaction by itself on some faults of the disk, and sqlx would go on
+        // counting it.
+        if !matches!(result, Err(StoreError::Database(_))) {
+            lent.give_back();
         }
         result
     }
@@ -354,25 +339,14 @@ fn options(path: &Path) -> Result<SqliteConnectOptions, StoreError> {
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .pragma("cache_size", CACHE_KIB)
-        // Checkpoints are the writer's to choose: see `writer`.
-        .pragma("wal_autocheckpoint", "0"))
-}
-
-fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
-    let options = options(path)?.read_only(true);
-    Ok(SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute("pragma query_only = on").await?;
-                Ok(())
-            })
-        })
-        .connect_lazy_with(options))
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", WAL_REST_BYTES))
 }
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Executor;
+
     use super::*;
 
     #[tokio::test]

@@ -4,7 +4,6 @@
 //! and absent when it resolves with `Err`.
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -22,10 +21,6 @@ use crate::meter::{Counter, Histogram};
 
 /// Jobs that may wait in each queue; more callers wait to enqueue.
 const QUEUE_JOBS: usize = 256;
-/// The write-ahead log is folded back into the database when it has grown past this.
-const WAL_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
-/// After an attempt that left it as large as it was, it is let alone for this long.
-const WAL_PAUSE: Duration = Duration::from_secs(10);
 /// Somebody is counted as waiting for this long after a person's job came in.
 const LIVELY_FOR: Duration = Duration::from_secs(2);
 
@@ -85,11 +80,7 @@ impl Writer {
             started: Instant::now(),
             last_people_ms: AtomicI64::new(i64::MIN),
         });
-        let wal_path = file.path.with_extension("db-wal");
-        let wal_tried_at = None;
-        let task =
-            WriterTask { connection, options, wal_path, wal_tried_at, people_jobs, bulk_jobs };
-        tokio::spawn(task.run());
+        tokio::spawn(WriterTask { connection, options, people_jobs, bulk_jobs }.run());
         let changes = Arc::new(watch::Sender::new(0));
         Writer { people, bulk, liveliness, changes, file, meter: Arc::default() }
     }
@@ -225,9 +216,6 @@ pub(super) async fn connect(
 struct WriterTask {
     connection: SqliteConnection,
     options: SqliteConnectOptions,
-    wal_path: PathBuf,
-    /// When the write-ahead log was last tried to be folded back, in vain.
-    wal_tried_at: Option<Instant>,
     people_jobs: mpsc::Receiver<Job>,
     bulk_jobs: mpsc::Receiver<Job>,
 }
@@ -244,7 +232,6 @@ impl WriterTask {
             if !job(&mut self.connection).await {
                 self.reconnect().await;
             }
-            self.bound_wal().await;
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
@@ -259,20 +246,6 @@ impl WriterTask {
             // The next job fails on the old one and tries again.
             Err(error) => tracing::debug!(%error, "the database could not be opened again"),
         }
-    }
-
-    /// Checkpoints when the write-ahead log has grown past its limit. A reader or a full disk may
-    /// hold it back; then a later write tries again.
-    async fn bound_wal(&mut self) {
-        let is_large =
-            || std::fs::metadata(&self.wal_path).is_ok_and(|data| data.len() >= WAL_LIMIT_BYTES);
-        if !is_large() || self.wal_tried_at.is_some_and(|at| at.elapsed() < WAL_PAUSE) {
-            return;
-        }
-        if let Err(error) = self.connection.execute("pragma wal_checkpoint(truncate)").await {
-            tracing::warn!(%error, "the write-ahead log could not be folded back");
-        }
-        self.wal_tried_at = is_large().then(Instant::now);
     }
 }
 

@@ -188,9 +188,7 @@ pub struct Delta {
 
 impl Delta {
     pub fn entries(&self) -> usize {
-        // A device's slot is a row of its own, one of the device and one of those that arrived; a
-        // name is a device's network and a network's seeker.
-        3 * self.devices.len() + 2 * self.names.len() + self.hits.len() + self.documents.len()
+        self.devices.len() + self.names.len() + self.hits.len() + self.documents.len()
     }
 
     pub fn clear(&mut self) {

@@ -5,6 +5,7 @@
 //! and who was heard last is found by the hours.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -127,8 +128,9 @@ impl fmt::Display for Count {
 }
 
 /// A device in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Listed {
+    #[sqlx(flatten)]
     pub device: DeviceRow,
     pub name: Option<String>,
 }
@@ -218,9 +220,22 @@ async fn by_part(
         count if count > PART_LIMIT => Count::MoreThan(PART_LIMIT),
         count => Count::All(count),
     };
-    let mut rows = devices(db, &macs).await?;
-    rows.truncate(usize::try_from(PAGE_LIMIT).unwrap_or(usize::MAX));
-    Ok(Some(Found::Several(listed(db, rows).await?, count)))
+    Ok(Some(Found::Several(newest_of(db, &macs).await?, count)))
+}
+
+static NEWEST_OF: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "select d.*, {} as name from
+            ({DEVICE_ROW} where mac in (select value from json_each(?))
+              order by last_ms desc, mac limit {PAGE_LIMIT}) d
+          order by d.last_ms desc, d.mac",
+        names::name("d.mac")
+    )
+});
+
+/// Those of these devices that were heard last.
+async fn newest_of(db: &mut SqliteConnection, macs: &[MacAddr]) -> Result<Vec<Listed>, StoreError> {
+    Ok(sqlx::query_as(&NEWEST_OF).bind(keys(macs.iter().copied())).fetch_all(db).await?)
 }
 
 /// `40:ec` or `40:ec:99-1`: bytes from the left.
@@ -238,33 +253,48 @@ async fn listed(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-async fn card(db: &mut SqliteConnection, parts: Vec<DeviceRow>) -> Result<Card, StoreError> {
-    let among = keys(parts.iter().map(DeviceRow::mac));
-    let ssids: Vec<Vec<u8>> = sqlx::query_scalar(&format!(
-        "select ssid from wifi_ssid where mac in (select value from json_each(?))
-          group by ssid order by max(last_ms) desc, ssid limit {CARD_SSIDS}"
-    ))
-    .bind(&among)
-    .fetch_all(&mut *db)
-    .await?;
-    let ssids = ssids.iter().map(|bytes| Ssid::of_bytes(bytes));
-    let ssids: Result<Vec<Ssid>, _> = ssids.collect();
-    let ssids = ssids.map_err(|error| StoreError::Unexpected(error.to_string()))?;
-    let (ssid_count, undecided_count) = sqlx::query_as(
-        "with part (mac) as (select value from json_each(?))
-         select (select count(distinct ssid) from part join wifi_ssid using (mac)),
-                (select count(distinct ssid) from part join wifi_undecided using (mac))",
+/// What else a card shows, in one statement: each statement costs more than what it reads.
+#[derive(sqlx::FromRow)]
+struct Extras {
+    ssids: String,
+    ssid_count: i64,
+    undecided_count: i64,
+    week: String,
+    name: Option<String>,
+    is_ignored: bool,
+}
+
+static EXTRAS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "with part (mac) as (select value from json_each(?1))
+         select (select json_group_array(hex(ssid) order by asked_ms desc, ssid) from
+                    (select ssid, max(last_ms) as asked_ms from part join wifi_ssid using (mac)
+                      group by ssid order by asked_ms desc, ssid limit {CARD_SSIDS})) as ssids,
+                (select count(distinct ssid) from part join wifi_ssid using (mac)) as ssid_count,
+                (select count(distinct ssid) from part join wifi_undecided using (mac))
+                    as undecided_count,
+                (select json_group_array(json_array(hour, probes) order by hour)
+                   from ({hours})) as week,
+                {name} as name,
+                {is_ignored} as is_ignored",
+        hours = week::hours("?2"),
+        name = names::name("?3"),
+        is_ignored = names::is_ignored("?3"),
     )
-    .bind(&among)
-    .fetch_one(&mut *db)
-    .await?;
-    let week = week::hours(db, &parts).await?;
+});
+
+async fn card(db: &mut SqliteConnection, parts: Vec<DeviceRow>) -> Result<Card, StoreError> {
+    let extras: Extras = sqlx::query_as(&EXTRAS)
+        .bind(keys(parts.iter().map(DeviceRow::mac)))
+        .bind(week::stays(&parts)?)
+        .bind(parts.first().map(|part| part.mac))
+        .fetch_one(db)
+        .await?;
+    let ssids: Vec<Ssid> = serde_json::from_str(&extras.ssids)?;
+    let week: Vec<(i64, i64)> = serde_json::from_str(&extras.week)?;
     let last_ms = parts.iter().map(|part| part.last_ms).max().unwrap_or(0);
     let hours = strip(&week, last_ms);
-    let (name, is_ignored) = match parts.first() {
-        Some(part) => names::name_of(db, part.mac()).await?,
-        None => (None, false),
-    };
+    let Extras { ssid_count, undecided_count, name, is_ignored, .. } = extras;
     Ok(Card { name, is_ignored, parts, ssid_count, ssids, undecided_count, hours, week })
 }
 

@@ -63,12 +63,6 @@ static MERGE_HOURS: LazyLock<BulkStatement> = LazyLock::new(|| {
     )
 });
 
-/// Who looked for a network: a table and not an index of `wifi_ssid`, so that its rows, too, go in
-/// by the order of their keys.
-static MERGE_SEEKERS: LazyLock<BulkStatement> = LazyLock::new(|| {
-    BulkStatement::new("insert into wifi_seeker (ssid, mac)", 2, "on conflict do nothing")
-});
-
 static MERGE_SSIDS: LazyLock<BulkStatement> = LazyLock::new(|| names_into("wifi_ssid"));
 static MERGE_UNDECIDED: LazyLock<BulkStatement> = LazyLock::new(|| names_into("wifi_undecided"));
 
@@ -259,17 +253,23 @@ pub(super) async fn waited(db: &mut SqliteConnection, names: &Names) -> Result<(
 /// Adds networks, and drops what is beyond a device's limit.
 pub(super) async fn ssids(db: &mut SqliteConnection, names: &Names) -> Result<(), StoreError> {
     add_names(db, &MERGE_SSIDS, names).await?;
-    let mut seekers: Vec<(Ssid, MacAddr)> =
-        names.0.iter().map(|(mac, ssid, _)| (*ssid, *mac)).collect();
-    seekers.sort_unstable();
-    MERGE_SEEKERS
-        .run(db, &seekers, |query, (ssid, mac)| {
-            query.bind(ssid.as_bytes().to_vec()).bind(mac.key())
-        })
-        .await?;
+    seek(db).await?;
     let full: Vec<i64> = sqlx::query_scalar(FULL_DEVICES).fetch_all(&mut *db).await?;
     for mac in full {
         bound(db, mac).await?;
+    }
+    Ok(())
+}
+
+/// Who looked for a network is a table and not an index of `wifi_ssid`, so that its rows, too, go in
+/// by the order of their keys: a trigger notes those of networks that are new for a device.
+async fn seek(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    for statement in [
+        "insert or ignore into wifi_seeker (ssid, mac)
+            select ssid, mac from wifi_sought order by ssid, mac",
+        "delete from wifi_sought",
+    ] {
+        sqlx::query(statement).execute(&mut *db).await?;
     }
     Ok(())
 }

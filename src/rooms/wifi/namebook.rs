@@ -2,6 +2,11 @@
 //!
 //! Invariant: a name given in chat beats UniFi's, and a device's document beats a user's.
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use memchr::memmem;
 use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 
@@ -16,6 +21,8 @@ const MACS_LIMIT: i64 = 100;
 const NEAREST_LIMIT: usize = 5;
 /// Keys looked at for them: some are nobody's any more.
 const CANDIDATES_LIMIT: usize = 50;
+/// What a float may be wrong by in these few sums.
+const ROUNDING: f64 = 1e-9;
 /// A name is suggested when it is at least this similar (Jaro-Winkler, 0 to 1).
 const NEAREST_SIMILARITY: f64 = 0.75;
 
@@ -29,21 +36,36 @@ const NAMED: &str = "select mac, name, name_key from wifi_given where name is no
             and e.device_name is not null
             and (e.collection, e.document_id) < (d.collection, d.document_id))";
 
+/// SQL: what UniFi calls the device whose address this is.
+fn unifi_name(mac: &str) -> String {
+    format!(
+        "(select device_name from wifi_document where mac = {mac} and device_name is not null
+           order by collection, document_id limit 1)"
+    )
+}
+
+/// SQL: the name that the device with this address goes by.
+pub(super) fn name(mac: &str) -> String {
+    format!("coalesce((select name from wifi_given where mac = {mac}), {})", unifi_name(mac))
+}
+
+/// SQL: is the device with this address ignored?
+pub(super) fn is_ignored(mac: &str) -> String {
+    format!("coalesce((select ignored from wifi_given where mac = {mac}), false)")
+}
+
+static NAME_OF: LazyLock<String> =
+    LazyLock::new(|| format!("select {}, {}", name("?1"), is_ignored("?1")));
+static UNIFI_NAME_OF: LazyLock<String> = LazyLock::new(|| format!("select {}", unifi_name("?1")));
+static NAMES_OF: LazyLock<String> =
+    LazyLock::new(|| format!("select m.value, {} from json_each(?1) m", name("m.value")));
+
 /// A device's name, and whether it is ignored.
 pub(super) async fn name_of(
     db: &mut SqliteConnection,
     mac: MacAddr,
 ) -> Result<(Option<String>, bool), StoreError> {
-    let given: Option<(Option<String>, bool)> =
-        sqlx::query_as("select name, ignored from wifi_given where mac = ?")
-            .bind(mac.key())
-            .fetch_optional(&mut *db)
-            .await?;
-    let (name, is_ignored) = given.unwrap_or_default();
-    if name.is_some() {
-        return Ok((name, is_ignored));
-    }
-    Ok((unifi_name_of(db, mac).await?, is_ignored))
+    Ok(sqlx::query_as(&NAME_OF).bind(mac.key()).fetch_one(db).await?)
 }
 
 /// What UniFi calls a device.
@@ -51,13 +73,7 @@ pub(super) async fn unifi_name_of(
     db: &mut SqliteConnection,
     mac: MacAddr,
 ) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "select device_name from wifi_document where mac = ? and device_name is not null
-          order by collection, document_id limit 1",
-    )
-    .bind(mac.key())
-    .fetch_optional(db)
-    .await?)
+    Ok(sqlx::query_scalar(&UNIFI_NAME_OF).bind(mac.key()).fetch_one(db).await?)
 }
 
 /// The names of those among these devices that have one.
@@ -65,17 +81,8 @@ pub(super) async fn names_of(
     db: &mut SqliteConnection,
     macs: impl Iterator<Item = MacAddr>,
 ) -> Result<FxHashMap<MacAddr, String>, StoreError> {
-    let rows: Vec<(i64, Option<String>)> = sqlx::query_as(
-        "select m.value, coalesce(
-            (select name from wifi_given where mac = m.value),
-            (select device_name from wifi_document
-              where mac = m.value and device_name is not null
-              order by collection, document_id limit 1))
-           from json_each(?) m",
-    )
-    .bind(keys(macs))
-    .fetch_all(db)
-    .await?;
+    let rows: Vec<(i64, Option<String>)> =
+        sqlx::query_as(&NAMES_OF).bind(keys(macs)).fetch_all(db).await?;
     let named = rows.into_iter().filter_map(|(mac, name)| Some((MacAddr::of_key(mac), name?)));
     Ok(named.collect())
 }
@@ -126,27 +133,80 @@ pub(super) async fn nearest(
 
 /// Keys that are similar enough, the most similar first.
 fn most_like<'a>(wanted: &str, keys: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let wanted_letters = Letters::of(wanted);
-    let mut scored: Vec<(f64, &str)> = keys
-        .filter(|key| wanted_letters.may_be_like(&Letters::of(key)) || key.contains(wanted))
-        .map(|key| (similarity(wanted, key), key))
-        .filter(|(score, _)| *score >= NEAREST_SIMILARITY)
-        .collect();
-    scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    scored.dedup();
-    scored.truncate(CANDIDATES_LIMIT);
-    scored.into_iter().map(|(_, key)| key).collect()
-}
-
-fn similarity(wanted: &str, name: &str) -> f64 {
-    if name.contains(wanted) {
-        return 1.0;
+    let wanted = Wanted::of(wanted);
+    let mut best: BTreeSet<Scored<'a>> = BTreeSet::new();
+    // Once there are enough, only what may be as good as the last of them is compared.
+    let mut least = NEAREST_SIMILARITY;
+    for key in keys {
+        let Some(score) = wanted.similarity(key, least) else { continue };
+        best.insert(Scored { score, key });
+        if best.len() > CANDIDATES_LIMIT {
+            best.pop_last();
+            least = best.last().map_or(least, |last| last.score);
+        }
     }
-    strsim::jaro_winkler(wanted, name)
+    best.into_iter().map(|scored| scored.key).collect()
 }
 
-/// How often letters occur, in 16 drawers: enough to see that two texts have little in common,
-/// which is cheaper than to compare them.
+/// A key with its similarity; the most similar come first.
+#[derive(Debug, PartialEq)]
+struct Scored<'a> {
+    score: f64,
+    key: &'a str,
+}
+
+impl Eq for Scored<'_> {}
+
+impl Ord for Scored<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then_with(|| self.key.cmp(other.key))
+    }
+}
+
+impl PartialOrd for Scored<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What names are compared with.
+struct Wanted<'a> {
+    text: &'a str,
+    inside: memmem::Finder<'a>,
+    letters: Letters,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(text: &'a str) -> Wanted<'a> {
+        Wanted { text, inside: memmem::Finder::new(text), letters: Letters::of(text) }
+    }
+
+    /// How similar a name is, from 0 to 1, if that is so much at least.
+    fn similarity(&self, name: &str, least: f64) -> Option<f64> {
+        if self.inside.find(name.as_bytes()).is_some() {
+            return Some(1.0);
+        }
+        // Most names are passed over by their letters, which cost less than the comparison.
+        let is_possible = self.most_alike(name) >= least;
+        let similarity = is_possible.then(|| strsim::jaro_winkler(self.text, name));
+        similarity.filter(|similarity| *similarity >= least)
+    }
+
+    /// Jaro-Winkler is this at most: Jaro no more than `(m/a + m/b + 1) / 3` for `m` letters in
+    /// common, and Winkler's bonus a tenth of what is missing to 1 for each of up to four equal first
+    /// letters.
+    fn most_alike(&self, name: &str) -> f64 {
+        let letters = Letters::of(name);
+        let common = self.letters.in_common(&letters);
+        let share = |length: u32| f64::from(common) / f64::from(length.max(1));
+        let jaro = (share(self.letters.length) + share(letters.length) + 1.0) / 3.0;
+        let both = self.text.chars().zip(name.chars());
+        let bonus: f64 = both.take(4).take_while(|(one, other)| one == other).map(|_| 0.1).sum();
+        jaro + bonus * (1.0 - jaro) + ROUNDING
+    }
+}
+
+/// How often letters occur, in 16 drawers: what two texts have in common is no more than that.
 struct Letters {
     counts: [u16; 16],
     length: u32,
@@ -163,16 +223,9 @@ impl Letters {
         letters
     }
 
-    /// `false` is certain: with so few letters in common, Jaro-Winkler stays below the limit.
-    ///
-    /// Jaro is at most `(m/a + m/b + 1) / 3` for `m` letters in common; Winkler's bonus for four
-    /// equal first letters lifts it by at most four tenths of what is missing to 1.
-    fn may_be_like(&self, other: &Letters) -> bool {
+    fn in_common(&self, other: &Letters) -> u32 {
         let both = self.counts.iter().zip(&other.counts);
-        let common: u32 = both.map(|(one, another)| u32::from(*one.min(another))).sum();
-        let share = |length: u32| f64::from(common) / f64::from(length.max(1));
-        let jaro = (share(self.length) + share(other.length) + 1.0) / 3.0;
-        jaro + 0.4 * (1.0 - jaro) >= NEAREST_SIMILARITY
+        both.map(|(one, another)| u32::from(*one.min(another))).sum()
     }
 }
 
@@ -184,10 +237,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_similar_is_passed_over(wanted in "[a-f ü]{1,12}", key in "[a-f ü]{1,12}") {
-            let is_similar = strsim::jaro_winkler(&wanted, &key) >= NEAREST_SIMILARITY;
-            let may_be = Letters::of(&wanted).may_be_like(&Letters::of(&key));
-            prop_assert!(may_be || !is_similar, "{wanted:?} {key:?}");
+        fn the_letters_in_common_bound_the_similarity(wanted in "[a-f ü]{1,12}", key in "[a-f ü]{1,12}") {
+            let most = Wanted::of(&wanted).most_alike(&key);
+            prop_assert!(strsim::jaro_winkler(&wanted, &key) <= most, "{wanted:?} {key:?}");
+        }
+
+        #[test]
+        fn the_most_alike_are_those_that_a_comparison_of_all_finds(
+            wanted in "[ab]{1,6}",
+            keys in prop::collection::vec("[abc]{1,6}", 0..200),
+        ) {
+            let similarity = |key: &str| match key.contains(&wanted) {
+                true => 1.0,
+                false => strsim::jaro_winkler(&wanted, key),
+            };
+            let mut all: Vec<Scored<'_>> = keys
+                .iter()
+                .map(|key| Scored { score: similarity(key), key })
+                .filter(|scored| scored.score >= NEAREST_SIMILARITY)
+                .collect();
+            all.sort_unstable();
+            all.dedup();
+            all.truncate(CANDIDATES_LIMIT);
+            let expected: Vec<&str> = all.into_iter().map(|scored| scored.key).collect();
+            prop_assert_eq!(most_like(&wanted, keys.iter().map(String::as_str)), expected);
         }
     }
 }

@@ -7,6 +7,7 @@
 //! A million addresses are six megabytes, read and searched in some milliseconds; an index of their
 //! parts would cost ten rows for each new address, and a phone makes up a new one every few minutes.
 
+use memchr::memmem;
 use rustc_hash::FxHashSet;
 use sqlx::SqliteConnection;
 
@@ -48,6 +49,40 @@ impl Digits {
         (0..=MAC_DIGITS - self.count).any(|behind| (mac >> (4 * behind)) & mask == self.value)
     }
 
+    /// Those of the addresses in a block that hold them, some of them twice.
+    fn find_in(self, block: &[u8]) -> Vec<u64> {
+        let mut found = Vec::new();
+        for needle in self.needles() {
+            if needle.is_empty() {
+                found.extend(
+                    block.chunks_exact(MAC_BYTES).map(number).filter(|mac| self.are_in(*mac)),
+                );
+                continue;
+            }
+            let finder = memmem::Finder::new(&needle);
+            let mut from = 0;
+            while let Some(at) = finder.find(&block[from..]) {
+                let address = (from + at) / MAC_BYTES * MAC_BYTES;
+                let mac = number(&block[address..address + MAC_BYTES]);
+                let is_it = self.are_in(mac);
+                found.extend(is_it.then_some(mac));
+                // The needle may begin again inside itself, or lie across two addresses.
+                from = if is_it { address + MAC_BYTES } else { from + at + 1 };
+            }
+        }
+        found
+    }
+
+    /// Bytes of which an address with these digits holds the first or the second: the whole bytes
+    /// among them where their first digit begins a byte, and where it ends one.
+    fn needles(self) -> [Vec<u8>; 2] {
+        let whole_bytes = |count: u32| {
+            let bytes = (self.value >> (4 * (count % 2))).to_be_bytes();
+            bytes[bytes.len() - count as usize / 2..].to_vec()
+        };
+        [whole_bytes(self.count), whole_bytes(self.count - 1)]
+    }
+
     /// The addresses that begin with them: from, and up to but not including.
     fn range(self) -> (i64, i64) {
         let behind = 4 * (MAC_DIGITS - self.count);
@@ -63,14 +98,17 @@ pub(super) async fn beginning_with(
     limit: usize,
 ) -> Result<Vec<MacAddr>, StoreError> {
     let (from, to) = digits.range();
-    let macs: Vec<i64> =
-        sqlx::query_scalar("select mac from wifi_device where mac >= ? and mac < ? limit ?")
-            .bind(from)
-            .bind(to)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(db)
-            .await?;
-    Ok(macs.into_iter().map(MacAddr::of_key).collect())
+    // One row of many addresses costs less than many rows.
+    let macs: String = sqlx::query_scalar(
+        "select json_group_array(mac) from
+            (select mac from wifi_device where mac >= ? and mac < ? limit ?)",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_one(db)
+    .await?;
+    addresses(&macs)
 }
 
 /// Addresses that hold these digits anywhere, so many at most.
@@ -79,10 +117,12 @@ pub(super) async fn holding(
     digits: Digits,
     limit: usize,
 ) -> Result<Vec<MacAddr>, StoreError> {
-    let arrivals: Vec<i64> =
-        sqlx::query_scalar("select mac from wifi_arrival").fetch_all(&mut *db).await?;
-    let arrived = arrivals.into_iter().filter(|key| digits.are_in(key.unsigned_abs()));
-    let mut found: FxHashSet<MacAddr> = arrived.map(MacAddr::of_key).collect();
+    let arrivals: String = sqlx::query_scalar("select json_group_array(mac) from wifi_arrival")
+        .fetch_one(&mut *db)
+        .await?;
+    let arrived = addresses(&arrivals)?.into_iter();
+    let mut found: FxHashSet<MacAddr> =
+        arrived.filter(|mac| digits.are_in(mac.key().unsigned_abs())).collect();
     let mut behind_id = 0;
     while found.len() < limit {
         let blocks: Vec<(i64, Vec<u8>)> =
@@ -93,16 +133,17 @@ pub(super) async fn holding(
                 .await?;
         let Some((last_id, _)) = blocks.last() else { break };
         behind_id = *last_id;
-        let candidates: Vec<MacAddr> = blocks
-            .iter()
-            .flat_map(|(_, macs)| macs.chunks_exact(MAC_BYTES))
-            .map(number)
-            .filter(|mac| digits.are_in(*mac))
-            .map(|mac| MacAddr::of_key(mac as i64))
-            .collect();
+        let held = blocks.iter().flat_map(|(_, macs)| digits.find_in(macs));
+        let candidates: Vec<MacAddr> = held.map(|mac| MacAddr::of_key(mac as i64)).collect();
         found.extend(still_known(db, &candidates).await?);
     }
     Ok(found.into_iter().take(limit).collect())
+}
+
+/// The addresses of a list that SQL made.
+fn addresses(list: &str) -> Result<Vec<MacAddr>, StoreError> {
+    let keys: Vec<i64> = serde_json::from_str(list)?;
+    Ok(keys.into_iter().map(MacAddr::of_key).collect())
 }
 
 /// The address of six bytes.
@@ -251,6 +292,23 @@ mod tests {
             let (from, to) = part.range();
             let begins = (from..to).contains(&i64::try_from(mac).unwrap());
             prop_assert_eq!(begins, text.starts_with(&digits));
+        }
+
+        #[test]
+        fn a_block_is_searched_as_its_addresses_are(
+            macs in prop::collection::vec("[01]{12}", 0..40),
+            digits in "[01]{1,12}",
+        ) {
+            let part = Digits::of(&digits).unwrap();
+            let macs: Vec<u64> = macs.iter().map(|mac| u64::from_str_radix(mac, 16).unwrap()).collect();
+            let block: Vec<u8> = macs.iter().flat_map(|mac| mac.to_be_bytes()[2..].to_vec()).collect();
+            let mut found = part.find_in(&block);
+            found.sort_unstable();
+            found.dedup();
+            let mut expected: Vec<u64> = macs.into_iter().filter(|mac| part.are_in(*mac)).collect();
+            expected.sort_unstable();
+            expected.dedup();
+            prop_assert_eq!(found, expected);
         }
     }
 
