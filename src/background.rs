@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-/// How far they step back, of 19: half of the time of one that competes with them. Further down,
-/// other programs of the machine would starve them.
+/// From 99, the most urgent, to 0: a niceness of 3, which is half of the time of a thread that
+/// competes with them. Further down, other programs of the machine would starve them.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 3;
+const PRIORITY: u8 = 40;
 
 /// Lives as long as the process; `Err` where the system gives no more threads.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
@@ -36,7 +36,41 @@ pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) 
 fn give_way() {
     #[cfg(target_os = "linux")]
     // Without it everything works, and people wait a little longer.
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "a background thread keeps its priority");
+    if let Err(error) = linux::give_way() {
+        tracing::debug!(?error, "a background thread keeps its priority");
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use thread_priority::unix::{
+        NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+        thread_native_id,
+    };
+    use thread_priority::{Error, ThreadPriority, ThreadPriorityValue};
+
+    /// By policy as well: a thread of this one that wakes does not interrupt another.
+    pub(super) const POLICY: ThreadSchedulePolicy =
+        ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
+
+    pub(super) fn give_way() -> Result<(), Error> {
+        let priority = ThreadPriorityValue::try_from(super::PRIORITY)
+            .map_err(|_| Error::Priority("a priority is from 0 to 99"))?;
+        let priority = ThreadPriority::Crossplatform(priority);
+        set_thread_priority_and_policy(thread_native_id(), priority, POLICY)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_runs_in_the_background_has_stepped_back() {
+        let stepped_back = spawn(async {
+            let niceness = rustix::process::getpriority_process(None).unwrap();
+            (niceness, thread_priority::unix::thread_schedule_policy().unwrap())
+        });
+        assert_eq!(stepped_back.await.unwrap(), (3, linux::POLICY));
     }
 }

@@ -12,6 +12,7 @@ use super::debezium::Change;
 use super::encoding::{Evidence, SeenSsid};
 use super::lookout::{Hit, Interest, Lookout, Reading};
 use super::names::Collection;
+use super::sought::{Sought, SoughtNames};
 use super::types::{MacAddr, Ssid};
 use crate::kernel::pipeline::At;
 use crate::kernel::time::HOUR_MS;
@@ -157,14 +158,6 @@ impl Retention {
     }
 }
 
-/// A network that a device looked for in one era.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Sought {
-    pub mac: MacAddr,
-    pub era: u16,
-    pub name: Name,
-}
-
 /// Networks whose judgement is remembered within a batch.
 const JUDGED_LIMIT: usize = 10_000;
 
@@ -172,7 +165,7 @@ const JUDGED_LIMIT: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct Delta {
     pub devices: FxHashMap<Slot, Device>,
-    pub names: FxHashMap<Sought, Tally>,
+    pub names: SoughtNames,
     pub evidence: Evidence,
     /// The least and the greatest time of capture of any frame.
     pub span_ms: Option<(i64, i64)>,
@@ -269,7 +262,7 @@ impl Delta {
         self.add_device(slot, Device::of(at.event_ms, probe));
         if !probe.ssid.is_wildcard() {
             let (mac, era, name) = (probe.mac, retention.era(slot), Name::of(probe.ssid));
-            self.add_name(Sought { mac, era, name }, Tally::of(at.event_ms));
+            self.names.add(Sought { mac, era, name, tally: Tally::of(at.event_ms) });
         }
         self.evidence.add(probe.ssid, at.event_ms);
     }
@@ -278,8 +271,8 @@ impl Delta {
         for (slot, device) in other.devices {
             self.add_device(slot, device);
         }
-        for (name, tally) in other.names {
-            self.add_name(name, tally);
+        for sought in other.names.iter() {
+            self.names.add(sought);
         }
         self.evidence.merge(other.evidence);
         if let Some(span_ms) = other.span_ms {
@@ -293,10 +286,6 @@ impl Delta {
 
     fn add_device(&mut self, slot: Slot, device: Device) {
         self.devices.entry(slot).and_modify(|known| known.merge(device)).or_insert(device);
-    }
-
-    fn add_name(&mut self, sought: Sought, tally: Tally) {
-        self.names.entry(sought).and_modify(|known| known.merge(tally)).or_insert(tally);
     }
 
     fn add_change(&mut self, document: (Collection, String), change: Change) {

@@ -16,6 +16,7 @@ use sqlx::SqliteConnection;
 use super::encoding::Encoding;
 use super::expiry;
 use super::fold::{Delta, Device, Name, Retention, Slot, Tally};
+use super::sought::Sought;
 use super::stats;
 use super::types::{MacAddr, Ssid};
 use crate::store::StoreError;
@@ -167,18 +168,19 @@ impl Chains {
         left_out: &FxHashSet<MacAddr>,
         encoding: Option<Encoding>,
     ) -> (Vec<NameRow>, Vec<NameRow>) {
-        let (mut sure, mut undecided) = (Vec::new(), Vec::new());
-        for (sought, tally) in &delta.names {
-            let is_here = self.round_of(sought.mac, sought.era) == round;
-            if !is_here || !left_out.is_empty() && left_out.contains(&sought.mac) {
+        let mut sure = Vec::with_capacity(delta.names.len());
+        let mut undecided = Vec::new();
+        for Sought { mac, era, name, tally } in delta.names.iter() {
+            let is_here = self.round_of(mac, era) == round;
+            if !is_here || !left_out.is_empty() && left_out.contains(&mac) {
                 continue;
             }
-            match (sought.name, encoding) {
-                (Name::Sure(ssid), _) => sure.push((sought.mac, ssid, *tally)),
+            match (name, encoding) {
+                (Name::Sure(ssid), _) => sure.push((mac, ssid, tally)),
                 (Name::Undecided(text), Some(encoding)) => {
-                    sure.push((sought.mac, encoding.read(text), *tally));
+                    sure.push((mac, encoding.read(text), tally));
                 }
-                (Name::Undecided(text), None) => undecided.push((sought.mac, text, *tally)),
+                (Name::Undecided(text), None) => undecided.push((mac, text, tally)),
             }
         }
         (sure, undecided)

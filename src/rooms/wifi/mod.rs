@@ -32,6 +32,7 @@ pub mod names;
 mod parts;
 mod presence;
 pub mod rules;
+mod sought;
 mod stats;
 pub mod tshark;
 pub mod types;

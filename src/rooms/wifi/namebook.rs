@@ -112,9 +112,9 @@ pub(super) async fn nearest(
     }
     // Every key in one text: a row of its own for each would cost more than the comparison.
     let listed: Vec<Option<String>> = sqlx::query_scalar(
-        "select group_concat(name_key, char(10)) from wifi_given where name is not null
+        "select group_concat(name_key, '\n') from wifi_given where name_key is not null
          union all
-         select group_concat(name_key, char(10)) from wifi_document where device_name is not null",
+         select group_concat(name_key, '\n') from wifi_document where name_key is not null",
     )
     .fetch_all(&mut *db)
     .await?;
