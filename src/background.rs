@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-/// From 99, the most urgent, to 0: a niceness of 3, which is half of the time of a thread that
+/// From 99, the most urgent, to 0: a niceness of 5, which is a third of the time of a thread that
 /// competes with them. Further down, other programs of the machine would starve them.
 #[cfg(target_os = "linux")]
-const PRIORITY: u8 = 40;
+const PRIORITY: u8 = 34;
 
 /// Lives as long as the process; `Err` where the system gives no more threads.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
@@ -71,6 +71,6 @@ mod tests {
             let niceness = rustix::process::getpriority_process(None).unwrap();
             (niceness, thread_priority::unix::thread_schedule_policy().unwrap())
         });
-        assert_eq!(stepped_back.await.unwrap(), (3, linux::POLICY));
+        assert_eq!(stepped_back.await.unwrap(), (5, linux::POLICY));
     }
 }

@@ -27,8 +27,9 @@ use crate::kernel::time::{PartitionTime, SteadyClock, watermark_ms};
 use crate::log::{Batch, Fetched, LogError};
 use crate::store::StoreError;
 
-/// A step is cut at this many rows to write while nobody waits.
-const STEP_ENTRIES: usize = 64_000;
+/// A step is cut at this many entries of its summary while nobody waits: the more, the fewer times
+/// a page is written, and the more memory is held.
+const STEP_ENTRIES: usize = 44_000;
 /// While somebody waits, at about this much writing.
 const LIVELY_STEP: Duration = Duration::from_millis(20);
 /// And never below this many rows.

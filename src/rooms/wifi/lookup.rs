@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
+use super::copies::name_key;
 use super::namebook as names;
 use super::parts::{self, Digits};
 use super::types::{MacAddr, Ssid};
@@ -137,24 +138,47 @@ pub struct Listed {
 
 /// Looks a device up: by its MAC, by its name, or by a part of its MAC.
 pub async fn find(db: &mut SqliteConnection, wanted: &Wanted) -> Result<Found, StoreError> {
-    let typed = match wanted {
+    let (typed, digits) = match wanted {
         Wanted::Mac(mac) => return one(db, *mac).await,
-        Wanted::Part { typed, .. } | Wanted::Other(typed) => typed,
+        Wanted::Part { typed, digits } => (typed, Some(*digits)),
+        Wanted::Other(typed) => (typed, None),
     };
-    let macs = names::macs_of(db, typed).await?;
-    if !macs.is_empty() {
-        return by_name(db, typed, &macs).await;
+    let (named, beginning) =
+        named_or_beginning(db, typed, digits.filter(|_| is_beginning(typed))).await?;
+    if !named.is_empty() {
+        return by_name(db, typed, &named).await;
     }
-    if let Wanted::Part { digits, .. } = wanted
-        && let Some(found) = by_part(db, typed, *digits).await?
+    if let Some(digits) = digits
+        && let Some(found) = by_part(db, beginning, digits).await?
     {
         return Ok(found);
     }
-    if typed.contains([':', '-']) && matches!(wanted, Wanted::Part { .. }) {
+    if typed.contains([':', '-']) && digits.is_some() {
         // Written as an address is: nobody meant a name.
         return Ok(Found::Nothing(Vec::new()));
     }
     Ok(Found::Nothing(names::nearest(db, typed).await?))
+}
+
+static NAMED_OR_BEGINNING: LazyLock<String> = LazyLock::new(|| {
+    format!("select {}, {}", names::macs("?1"), parts::beginning("?2", "?3", PART_LIMIT + 1))
+});
+
+/// The devices of this name, and those whose addresses begin with these digits, up to one more than
+/// are counted.
+async fn named_or_beginning(
+    db: &mut SqliteConnection,
+    typed: &str,
+    digits: Option<Digits>,
+) -> Result<(Vec<MacAddr>, Vec<MacAddr>), StoreError> {
+    let range = digits.map(Digits::range);
+    let (named, beginning): (String, String) = sqlx::query_as(&NAMED_OR_BEGINNING)
+        .bind(name_key(typed))
+        .bind(range.map(|(from, _)| from))
+        .bind(range.map(|(_, to)| to))
+        .fetch_one(db)
+        .await?;
+    Ok((parts::addresses(&named)?, parts::addresses(&beginning)?))
 }
 
 async fn one(db: &mut SqliteConnection, mac: MacAddr) -> Result<Found, StoreError> {
@@ -197,20 +221,16 @@ pub(super) fn keys(macs: impl Iterator<Item = MacAddr>) -> String {
 }
 
 /// Those that have a part in their address. A part that is written as an address is means its
-/// beginning, if some address begins so.
+/// beginning, if some addresses begin so.
 async fn by_part(
     db: &mut SqliteConnection,
-    typed: &str,
+    beginning: Vec<MacAddr>,
     digits: Digits,
 ) -> Result<Option<Found>, StoreError> {
-    let most = PART_LIMIT + 1;
-    let mut macs = match is_beginning(typed) {
-        true => parts::beginning_with(db, digits, most).await?,
-        false => Vec::new(),
+    let macs = match beginning.is_empty() {
+        true => parts::holding(db, digits, PART_LIMIT + 1).await?,
+        false => beginning,
     };
-    if macs.is_empty() {
-        macs = parts::holding(db, digits, most).await?;
-    }
     let count = match macs.len() {
         0 => return Ok(None),
         1 => {

@@ -12,6 +12,7 @@ use sqlx::SqliteConnection;
 
 use super::copies::name_key;
 use super::lookup::keys;
+use super::parts;
 use super::types::MacAddr;
 use crate::store::StoreError;
 
@@ -87,18 +88,23 @@ pub(super) async fn names_of(
     Ok(named.collect())
 }
 
+/// SQL: a list of the devices that go by the name with this key.
+pub(super) fn macs(key: &str) -> String {
+    format!(
+        "(select json_group_array(mac order by mac) from
+            (select mac from ({NAMED}) where name_key = {key} order by mac limit {MACS_LIMIT}))"
+    )
+}
+
+static MACS_OF: LazyLock<String> = LazyLock::new(|| format!("select {}", macs("?1")));
+
 /// The devices that go by a name, without case.
 pub(super) async fn macs_of(
     db: &mut SqliteConnection,
     typed: &str,
 ) -> Result<Vec<MacAddr>, StoreError> {
-    let macs: Vec<i64> = sqlx::query_scalar(&format!(
-        "select mac from ({NAMED}) where name_key = ? order by mac limit {MACS_LIMIT}"
-    ))
-    .bind(name_key(typed))
-    .fetch_all(db)
-    .await?;
-    Ok(macs.into_iter().map(MacAddr::of_key).collect())
+    let list: String = sqlx::query_scalar(&MACS_OF).bind(name_key(typed)).fetch_one(db).await?;
+    parts::addresses(&list)
 }
 
 /// The names most like what was typed.

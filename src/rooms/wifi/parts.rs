@@ -84,31 +84,21 @@ impl Digits {
     }
 
     /// The addresses that begin with them: from, and up to but not including.
-    fn range(self) -> (i64, i64) {
+    pub(super) fn range(self) -> (i64, i64) {
         let behind = 4 * (MAC_DIGITS - self.count);
         // 48 bits at most.
         ((self.value << behind) as i64, ((self.value + 1) << behind) as i64)
     }
 }
 
-/// Addresses that begin with these digits, so many at most.
-pub(super) async fn beginning_with(
-    db: &mut SqliteConnection,
-    digits: Digits,
-    limit: usize,
-) -> Result<Vec<MacAddr>, StoreError> {
-    let (from, to) = digits.range();
-    // One row of many addresses costs less than many rows.
-    let macs: String = sqlx::query_scalar(
-        "select json_group_array(mac) from
-            (select mac from wifi_device where mac >= ? and mac < ? limit ?)",
+/// SQL: a list of addresses from one up to but not including another, so many at most.
+///
+/// One row of many addresses costs less than many rows.
+pub(super) fn beginning(from: &str, to: &str, limit: usize) -> String {
+    format!(
+        "(select json_group_array(mac) from
+            (select mac from wifi_device where mac >= {from} and mac < {to} limit {limit}))"
     )
-    .bind(from)
-    .bind(to)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_one(db)
-    .await?;
-    addresses(&macs)
 }
 
 /// Addresses that hold these digits anywhere, so many at most.
@@ -141,7 +131,7 @@ pub(super) async fn holding(
 }
 
 /// The addresses of a list that SQL made.
-fn addresses(list: &str) -> Result<Vec<MacAddr>, StoreError> {
+pub(super) fn addresses(list: &str) -> Result<Vec<MacAddr>, StoreError> {
     let keys: Vec<i64> = serde_json::from_str(list)?;
     Ok(keys.into_iter().map(MacAddr::of_key).collect())
 }
@@ -366,7 +356,10 @@ mod tests {
                     .fetch_one(&mut *db)
                     .await?;
                 assert_eq!(blocks, 1, "they were made anew");
-                assert_eq!(beginning_with(db, Digits::of("0000").unwrap(), 7).await?.len(), 7);
+                let (from, to) = Digits::of("0000").unwrap().range();
+                let list = format!("select {}", beginning(&from.to_string(), &to.to_string(), 7));
+                let list: String = sqlx::query_scalar(&list).fetch_one(&mut *db).await?;
+                assert_eq!(addresses(&list)?.len(), 7);
                 clear(db).await?;
                 assert_eq!(count(db, "00000000").await, 0);
                 Ok(())
