@@ -205,6 +205,9 @@ async fn ask(kind: &Kind, flags: &Flags, macs: &[u64], store: &StoreReader) -> b
         let answer =
             store.read(move |db| Box::pin(async move { lookup::find(db, &wanted).await })).await;
         took.push(began.elapsed());
+        if !flags.pause.is_zero() {
+            tokio::time::sleep(flags.pause).await;
+        }
         let is_found = match answer.unwrap() {
             Found::One(_) | Found::Several(..) | Found::Silent(_) => true,
             Found::Nothing(nearest) => !nearest.is_empty(),

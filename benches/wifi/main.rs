@@ -4,9 +4,12 @@
 //! them in vain, while the pipeline folds what is appended meanwhile.
 //!
 //! `cargo bench --bench wifi [-- --probes 1000000 --devices 200000 --uniform --compare BINARY
-//! --known 1000000 --named 100000 --lookups 100000 --rate 120000]`: `--uniform` scatters each
-//! device's probes over the day instead of over a visit, `--compare` folds the same log with another
-//! build beside this one, `--known 0` leaves the second part out.
+//! --known 1000000 --named 100000 --lookups 100000 --pause-us 0 --rate 120000]`: `--uniform`
+//! scatters each device's probes over the day instead of over a visit, `--compare` folds the same log
+//! with another build beside this one, `--known 0` leaves the second part out. What is fed meanwhile
+//! are visits of known devices, five probes each as in the first part, and the log grows by some 25 MB
+//! a second. Look-ups follow each other at once, which keeps a core busy; `--pause-us` is a rest
+//! between two.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +23,7 @@ mod looking;
 mod street;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the flags say.
 #[derive(Clone)]
@@ -32,6 +36,7 @@ struct Flags {
     named: usize,
     lookups: usize,
     rate: usize,
+    pause: Duration,
 }
 
 fn main() {
@@ -44,6 +49,7 @@ fn main() {
         named: number("--named").unwrap_or(100_000),
         lookups: number("--lookups").unwrap_or(100_000),
         rate: number("--rate").unwrap_or(120_000),
+        pause: Duration::from_micros(number("--pause-us").unwrap_or(0) as u64),
     };
     if flags.probes > 0 {
         folding::run(&flags);

@@ -29,7 +29,7 @@ use crate::store::StoreError;
 
 /// A step is cut at this many entries of its summary while nobody waits: the more, the fewer times
 /// a page is written, and the more memory is held.
-const STEP_ENTRIES: usize = 44_000;
+const STEP_ENTRIES: usize = 64_000;
 /// While somebody waits, at about this much writing.
 const LIVELY_STEP: Duration = Duration::from_millis(20);
 /// And never below this many rows.

@@ -56,7 +56,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// 4 KiB: 32 MiB. No reader waits for that, and what one holds up the next commit tries again.
 const CHECKPOINT_PAGES: &str = "8192";
 /// It is then written anew from its start; what a large step made longer than this is given back.
-const WAL_REST_BYTES: &str = "67108864";
+const WAL_REST_BYTES: &str = "134217728";
 /// Page cache of each connection, in KiB (negative, as SQLite takes it).
 const CACHE_KIB: &str = "-4096";
 
@@ -142,7 +142,8 @@ impl StoreError {
     pub fn log(&self, what: &'static str) {
         let error = crate::engine::error_chain(self);
         match self {
-            StoreError::File(_) => tracing::debug!(error, "{what}"),
+            // Closed: the process is going down.
+            StoreError::File(_) | StoreError::Closed => tracing::debug!(error, "{what}"),
             _ => tracing::error!(error, "{what}"),
         }
     }

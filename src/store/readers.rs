@@ -102,3 +102,66 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use crate::store::{Store, StoreError, Urgency};
+
+    async fn count(store: &Store) -> i64 {
+        let counted = store.read(|db| {
+            Box::pin(async move {
+                Ok(sqlx::query_scalar("select count(*) from member").fetch_one(db).await?)
+            })
+        });
+        counted.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_in_the_middle_leaves_nobody_in_the_past() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        assert_eq!(count(&store).await, 0);
+        let (has_read, mut was_read) = tokio::sync::mpsc::channel(1);
+        let mut cut_short = Box::pin(store.read(|db| {
+            Box::pin(async move {
+                sqlx::query("select * from member").fetch_all(&mut *db).await?;
+                let _ = has_read.send(()).await;
+                std::future::pending::<Result<(), StoreError>>().await
+            })
+        }));
+        tokio::select! {
+            _ = was_read.recv() => {}
+            _ = &mut cut_short => {}
+        }
+        drop(cut_short);
+        let added = store.write(Urgency::People, |db| {
+            Box::pin(async move { crate::store::access::add_owner(db, 1, "Robin", 1).await })
+        });
+        added.await.unwrap();
+        assert_eq!(count(&store).await, 1);
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_readers_and_then_nobody_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let (go_on, may_go_on) = tokio::sync::oneshot::channel::<()>();
+        let mut reading = Box::pin(store.read(|db| {
+            Box::pin(async move {
+                let _ = may_go_on.await;
+                Ok(sqlx::query_scalar("select count(*) from member").fetch_one(db).await?)
+            })
+        }));
+        assert!(reading.as_mut().now_or_never().is_none());
+        let reader = store.reader();
+        let mut closing = Box::pin(store.clone().close());
+        assert!(closing.as_mut().now_or_never().is_none());
+        go_on.send(()).unwrap();
+        let (found, ()): (Result<i64, StoreError>, ()) = tokio::join!(reading, closing);
+        assert_eq!(found.unwrap(), 0);
+        let late = reader.read(|_| Box::pin(async { Ok(()) })).await;
+        assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
+    }
+}
