@@ -4,7 +4,7 @@
 //! them in vain, while the pipeline folds what is appended meanwhile.
 //!
 //! `cargo bench --bench wifi [-- --probes 1000000 --devices 200000 --uniform --compare BINARY
-//! --known 1000000 --named 100000 --lookups 100000 --pause-us 0 --rate 120000]`: `--uniform`
+//! --known 1000000 --named 100000 --lookups 100000 --pause-us 0 --rate 105000]`: `--uniform`
 //! scatters each device's probes over the day instead of over a visit, `--compare` folds the same log
 //! with another build beside this one, `--known 0` leaves the second part out. What is fed meanwhile
 //! are visits of known devices, five probes each as in the first part, and the log grows by some 25 MB
@@ -48,7 +48,7 @@ fn main() {
         known: number("--known").unwrap_or(1_000_000),
         named: number("--named").unwrap_or(100_000),
         lookups: number("--lookups").unwrap_or(100_000),
-        rate: number("--rate").unwrap_or(120_000),
+        rate: number("--rate").unwrap_or(105_000),
         pause: Duration::from_micros(number("--pause-us").unwrap_or(0) as u64),
     };
     if flags.probes > 0 {
