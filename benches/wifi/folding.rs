@@ -6,12 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use windowsill::clock;
+use windowsill::kernel::time::DAY_MS;
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::EventLog;
 use windowsill::log::embedded::EmbeddedLog;
 
 use super::Flags;
-use super::street::{DAY_MS, Probe, Stats, VISIT_MS, addresses, model, now_ms, probes, record};
+use super::street::{Probe, Stats, VISIT_MS, addresses, model, probes, record};
 
 /// Aims, for the table.
 const AIM_PER_SECOND: f64 = 300_000.0;
@@ -20,7 +22,7 @@ const AIM_MB: f64 = 64.0;
 pub(crate) fn run(flags: &Flags) {
     let macs = addresses(flags.devices);
     // The day ended a moment ago.
-    let first_ms = now_ms() - DAY_MS - VISIT_MS - 60_000;
+    let first_ms = clock::now_ms() - DAY_MS - VISIT_MS - 60_000;
     let probes = probes(&macs, flags.probes, first_ms, flags.uniform);
     let expected = model(&probes);
     let dir = tempfile::tempdir().unwrap();

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use windowsill::background;
-use windowsill::clock::SystemClock;
+use windowsill::clock::{self, SystemClock};
 use windowsill::config::Config;
 use windowsill::engine::{EngineSettings, Ground, Runner, Workshop};
 use windowsill::kernel::record::NewRecord;
+use windowsill::kernel::time::DAY_MS;
 use windowsill::kernel::topic::TopicKind;
 use windowsill::log::codec::Codec;
 use windowsill::log::embedded::EmbeddedLog;
@@ -21,7 +22,7 @@ use windowsill::rooms::wifi::lookup::{self, Found, Wanted};
 use windowsill::store::{Store, StoreReader, positions};
 
 use super::Flags;
-use super::street::{DAY_MS, VISIT_MS, Visits, addresses, colons, now_ms, probes, record};
+use super::street::{VISIT_MS, Visits, addresses, colons, probes, record};
 
 /// The feeder lets no more records wait than this.
 const AHEAD: i64 = 400_000;
@@ -99,7 +100,7 @@ pub(crate) fn run(flags: &Flags) {
 
 async fn look(flags: &Flags, dir: &Path) {
     let macs = addresses(flags.known);
-    let first_ms = now_ms() - FIRST_DAY_MS;
+    let first_ms = clock::now_ms() - FIRST_DAY_MS;
     let workshop = workshop(dir).await;
     fill(&workshop, flags, &macs, first_ms).await;
     let runner = Runner::new(Wifi::of_config(&Config::default()), workshop.clone());

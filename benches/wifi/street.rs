@@ -3,11 +3,10 @@
 //! minutes), in the lines that tshark 4 prints.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use windowsill::kernel::record::NewRecord;
+use windowsill::kernel::time::DAY_MS;
 
-pub(crate) const DAY_MS: i64 = 86_400_000;
 /// How long a device stays within earshot.
 pub(crate) const VISIT_MS: i64 = 5 * 60_000;
 /// Probes of a visit, as a capture's addresses have them on the whole.
@@ -50,11 +49,6 @@ pub(crate) fn addresses(count: usize) -> Vec<u64> {
         }
     }
     macs
-}
-
-pub(crate) fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    i64::try_from(now).unwrap()
 }
 
 /// Probes of a day and a visit from a time on, in the order of their times.

@@ -32,7 +32,7 @@ use crate::store::StoreError;
 const STEP_ENTRIES: usize = 64_000;
 /// While somebody waits, at about this much writing.
 const LIVELY_STEP: Duration = Duration::from_millis(20);
-/// And never below this many rows.
+/// And never below this many entries.
 const LIVELY_ENTRIES_MIN: usize = 500;
 /// Or after this long; the first steps of a session are shorter, so that there soon is something to
 /// look at.
@@ -87,8 +87,8 @@ pub(super) struct Session<V: Views> {
     step_time: Duration,
     /// This session has told the store that it caught up.
     caught_up_stored: bool,
-    /// Rows written per millisecond, as the last large commit measured it.
-    rows_per_ms: usize,
+    /// Entries stored per millisecond, as the last large commit measured it.
+    entries_per_ms: usize,
     records: i64,
     late: i64,
     letters: u64,
@@ -150,7 +150,7 @@ impl<V: Views> Session<V> {
             cut_at: Instant::now(),
             step_time: FIRST_STEP_TIME,
             caught_up_stored: false,
-            rows_per_ms: 100,
+            entries_per_ms: 100,
             records: 0,
             late: 0,
             letters: 0,
@@ -455,7 +455,7 @@ impl<V: Views> Session<V> {
         }
         if entries > LIVELY_ENTRIES_MIN {
             let took_ms = usize::try_from(took.as_millis()).unwrap_or(usize::MAX).max(1);
-            self.rows_per_ms = (entries / took_ms).max(1);
+            self.entries_per_ms = (entries / took_ms).max(1);
         }
         if committed.alerts > 0 {
             tracing::info!(
@@ -477,7 +477,7 @@ impl<V: Views> Session<V> {
             return STEP_ENTRIES;
         }
         let lively_ms = usize::try_from(LIVELY_STEP.as_millis()).unwrap_or(1);
-        (self.rows_per_ms * lively_ms).clamp(LIVELY_ENTRIES_MIN, STEP_ENTRIES)
+        (self.entries_per_ms * lively_ms).clamp(LIVELY_ENTRIES_MIN, STEP_ENTRIES)
     }
 
     /// Everything is folded; never in a rebuild's past, which has a session of its own.

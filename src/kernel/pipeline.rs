@@ -61,7 +61,7 @@ pub trait Pipeline: Send + Sync + 'static {
     /// Adds `other`, which holds nothing that `delta` does not allow to merge.
     fn absorb(&self, delta: &mut Self::Delta, other: Self::Delta);
 
-    /// How many rows the summary will write: the measure of its size.
+    /// How many entries the summary has: the measure of its size, and of what storing it takes.
     fn entries(&self, delta: &Self::Delta) -> usize;
 
     /// Empties the summary and keeps its memory.

@@ -51,14 +51,13 @@ impl Digits {
 
     /// Those of the addresses in a block that hold them, some of them twice.
     fn find_in(self, block: &[u8]) -> Vec<u64> {
+        let needles = self.needles();
+        if needles.iter().any(Vec::is_empty) {
+            let macs = block.chunks_exact(MAC_BYTES).map(number);
+            return macs.filter(|mac| self.are_in(*mac)).collect();
+        }
         let mut found = Vec::new();
-        for needle in self.needles() {
-            if needle.is_empty() {
-                found.extend(
-                    block.chunks_exact(MAC_BYTES).map(number).filter(|mac| self.are_in(*mac)),
-                );
-                continue;
-            }
+        for needle in needles {
             let finder = memmem::Finder::new(&needle);
             let mut from = 0;
             while let Some(at) = finder.find(&block[from..]) {
