@@ -17,6 +17,10 @@ use crate::bot::{Bot, OWNER, until};
 pub(super) const LISTENER: i64 = 12;
 /// Alerts come at the pace of a chat, after the answers.
 const ALL_SENT: Duration = Duration::from_secs(150);
+const FOLDED: &str = "select sum(records) from position where topic = 'houseplant-readings'";
+pub(super) const RAISED: &str = "select count(*) from alert where rule = 'plants.dry'";
+/// Alerts that wait for others to be told with them.
+const UNTOLD: &str = "select count(*) from card where waits_since is not null";
 /// The pause before a start that was refused is tried again.
 const RESTART: Duration = Duration::from_millis(200);
 
@@ -199,13 +203,18 @@ impl Household {
         assert!(state.number(seen).await >= *offset, "{name} is in the log and not in /plants");
     }
 
-    /// Waits until everything is said and done, stops the bot, and tells where it died.
+    /// Waits until everything is said and done, stops the bot, and tells where it died. Windows of
+    /// which the last readings were folded are judged in a step of its own, and a process may die
+    /// between the two: until then nothing waits to be sent.
     pub(crate) async fn end(&mut self) -> Vec<String> {
         let records = self.plan.readings.len() as i64;
+        let dry = self.model.dry().len() as i64;
         let mut state = State::open(&self.data_dir).await;
-        until(ALL_SENT, "everything folded and sent", async || {
-            let folded = "select sum(records) from position where topic = 'houseplant-readings'";
-            state.number(folded).await == records && state.is_quiet().await
+        until(ALL_SENT, "everything folded, judged and sent", async || {
+            state.number(FOLDED).await == records
+                && state.number(RAISED).await >= dry
+                && state.number(UNTOLD).await == 0
+                && state.is_quiet().await
         })
         .await;
         drop(state);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::household::{Household, LISTENER, name};
+use super::household::{Household, LISTENER, RAISED, name};
 use super::person::{self, Answer};
 use super::plan::{EDITED, LOW};
 use crate::bot::OWNER;
@@ -110,8 +110,7 @@ async fn views(household: &Household) {
     assert_eq!(state.number("select count(*) from plant_latest").await, LOW.len() as i64);
     assert_eq!(state.number("select count(*) from dead_letter").await, 0);
     let dry = household.model.dry().len() as i64;
-    let alerts = "select count(*) from alert where rule = 'plants.dry'";
-    assert_eq!(state.number(alerts).await, dry);
+    assert_eq!(state.number(RAISED).await, dry);
 }
 
 /// The last confirmed edit is the one in force, in the log and in the table. The one before it may
