@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::bot::past::{Log, Reading, plant};
-use crate::bot::state::State;
+use crate::bot::state::{FOLDED, State};
 use crate::bot::{Bot, OWNER, SOON, until};
 
 const MINUTE_MS: i64 = 60_000;
@@ -22,8 +22,7 @@ fn shift_path(bot: &Bot) -> PathBuf {
 }
 
 async fn records(bot: &Bot) -> i64 {
-    let records = "select sum(records) from position where topic = 'houseplant-readings'";
-    State::open(&bot.data_dir()).await.number(records).await
+    State::open(&bot.data_dir()).await.number(FOLDED).await
 }
 
 /// F14: counting waits and says so once, look-ups go on, a conversation still has its half hour

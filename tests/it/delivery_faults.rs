@@ -9,7 +9,7 @@ use windowsill::kernel::record::NewRecord;
 use windowsill::kernel::time::{DAY_MS, HOUR_MS, SECOND_MS};
 
 use crate::bot::past::{Log, READINGS, WINDOW_MS, plant};
-use crate::bot::state::State;
+use crate::bot::state::{RAISED, State};
 use crate::bot::{Bot, OWNER, SOON, until};
 
 const DRY: &str = "is looking pretty dry...";
@@ -349,9 +349,8 @@ async fn after_six_hours_without_telegram_there_is_one_digest() {
             bot.start();
         }
         dry(&log, 0..PLANTS, 20 - window).await;
-        let alerts = "select count(*) from alert where rule = 'plants.dry'";
         let expected = (window + 1) * PLANTS;
-        until(SOON, "the alerts", async || number(&bot, alerts).await == expected).await;
+        until(SOON, "the alerts", async || number(&bot, RAISED).await == expected).await;
     }
     let before = bot.said(OWNER).len();
     bot.handle().clear_faults();

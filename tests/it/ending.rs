@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use windowsill::demo::botapi::{Effect, Fault, Handle};
 
 use crate::bot::past::{Log, READINGS, Reading, WINDOW_MS, plant};
-use crate::bot::state::{State, is_sound};
+use crate::bot::state::{FOLDED, State, is_sound};
 use crate::bot::{Bot, Life, OWNER, SOON, until};
 use crate::support::{run, windowsill};
 
@@ -54,8 +54,7 @@ impl Given {
             let come = async || times(bot, number) >= 1;
             until(SOON, &format!("answer {number}"), come).await;
         }
-        let folded = "select sum(records) from position where topic = 'houseplant-readings'";
-        bot.counts(folded, self.readings).await;
+        bot.counts(FOLDED, self.readings).await;
         bot.is_quiet().await;
         let answers: usize = (0..self.questions).map(|number| times(bot, number)).sum();
         assert!(answers <= self.questions + twice_at_most, "{answers} of {}", self.questions);
@@ -254,7 +253,6 @@ async fn a_stop_with_a_thousand_updates_in_flight_is_in_time_and_loses_nothing()
     const REPLIES: &str = "select count(*) from outbox where class = 'reply'";
     const SENT: &str = "select count(*) from outbox where class = 'reply' and state <> 'waiting'";
     const WAITING: &str = "select count(*) from inbox where state = 'waiting'";
-    const FOLDED: &str = "select sum(records) from position where topic = 'houseplant-readings'";
     let chats: Vec<String> = CHATS.map(|chat_id| chat_id.to_string()).collect();
     let mut bot = Bot::new().await.with("WINDOWSILL_TELEGRAM__ALLOWED_CHATS", chats.join(","));
     for number in 0..QUESTIONS {

@@ -439,3 +439,51 @@ pub async fn seekers(
     let seeker = |(mac, count, last_ms)| (MacAddr::of_key(mac), count, last_ms);
     Ok((rows.into_iter().map(seeker).collect(), total))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, Urgency};
+
+    async fn hear(db: &mut SqliteConnection, keys: std::ops::Range<i64>) {
+        for key in keys {
+            let heard = sqlx::query(
+                "insert into wifi_device
+                    (mac, probe_count, wildcard_count, first_ms, last_ms, ssid_bound)
+                 values (?1, 1, 1, ?1, ?1, 0)",
+            );
+            heard.bind(key).execute(&mut *db).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_beginning_that_many_have_a_bounded_number_is_counted() {
+        const FIRST: i64 = 0x40ec_0000_0000;
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let tried = store.write(Urgency::Bulk, |db| {
+            Box::pin(async move {
+                hear(db, FIRST..FIRST + 1).await;
+                let found = find(db, &Wanted::of("40:ec")).await?;
+                assert!(matches!(found, Found::One(card) if card.parts[0].mac == FIRST));
+                for (count, expected) in [(200, Count::All(200)), (300, Count::MoreThan(200))] {
+                    let known: i64 = sqlx::query_scalar("select count(*) from wifi_device")
+                        .fetch_one(&mut *db)
+                        .await?;
+                    hear(db, FIRST + known..FIRST + count).await;
+                    let Found::Several(newest, counted) = find(db, &Wanted::of("40:ec")).await?
+                    else {
+                        panic!("several were heard")
+                    };
+                    assert_eq!(counted, expected);
+                    let newest: Vec<i64> = newest.iter().map(|it| it.device.mac - FIRST).collect();
+                    let last = count.min(201) - 1;
+                    let expected: Vec<i64> = (last - 9..=last).rev().collect();
+                    assert_eq!(newest, expected);
+                }
+                Ok(())
+            })
+        });
+        tried.await.unwrap();
+    }
+}

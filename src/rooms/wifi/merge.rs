@@ -103,18 +103,18 @@ impl Chain {
 }
 
 /// A delta by devices, in the order of their addresses.
-pub(super) struct Chains {
-    slots: Vec<(Slot, Device)>,
+pub(super) struct Chains<'d> {
+    slots: Vec<(Slot, &'d Device)>,
     chains: Vec<Chain>,
     /// To which round the eras of devices belong that have several chains.
     later_eras: FxHashMap<(MacAddr, u16), usize>,
     pub(super) rounds: usize,
 }
 
-impl Chains {
-    pub(super) fn of(delta: &Delta, retention: Retention) -> Chains {
-        let mut slots: Vec<(Slot, Device)> =
-            delta.devices.iter().map(|(slot, device)| (*slot, *device)).collect();
+impl<'d> Chains<'d> {
+    pub(super) fn of(delta: &'d Delta, retention: Retention) -> Chains<'d> {
+        let mut slots: Vec<(Slot, &Device)> =
+            delta.devices.iter().map(|(slot, device)| (*slot, device)).collect();
         slots.sort_unstable_by_key(|(slot, _)| *slot);
         let mut chains: Vec<Chain> = Vec::with_capacity(slots.len());
         let mut later_eras = FxHashMap::default();
@@ -129,7 +129,7 @@ impl Chains {
                     let round = last.map_or(0, |chain| chain.round + 1);
                     chains.push(Chain {
                         mac,
-                        device: *device,
+                        device: **device,
                         first_hour: hour,
                         last_hour: hour,
                         slots: index..index + 1,
@@ -206,7 +206,7 @@ impl Names {
 /// Adds to devices, and what they bring of networks to the bound on how many those are.
 pub(super) async fn devices(
     db: &mut SqliteConnection,
-    delta: &Chains,
+    delta: &Chains<'_>,
     chains: &[&Chain],
     names: &Names,
 ) -> Result<(), StoreError> {

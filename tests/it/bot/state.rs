@@ -5,6 +5,12 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, FromRow};
 
+/// How many readings are folded.
+pub(crate) const FOLDED: &str =
+    "select sum(records) from position where topic = 'houseplant-readings'";
+/// How many windows were found dry.
+pub(crate) const RAISED: &str = "select count(*) from alert where rule = 'plants.dry'";
+
 /// Both files of a folder are whole, as SQLite itself sees it.
 pub(crate) async fn is_sound(data_dir: &Path) {
     for name in ["state.db", "log.db"] {

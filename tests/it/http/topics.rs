@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bot::Bot;
 use crate::bot::past::{MAPPING, READINGS};
+use crate::bot::state::FOLDED;
 use crate::support::Ran;
 
 const TOKEN_TEXT: &str = "a-token-of-the-house";
@@ -58,8 +59,7 @@ async fn lines_are_written_counted_and_rejected_with_reasons() {
     assert_eq!(numbers, [&json!(2), &json!(4)], "{said}");
     assert!(said["reasons"][1]["reason"].as_str().unwrap().contains("no JSON object"), "{said}");
     assert_eq!(read(&bot, READINGS).lines().count(), 2);
-    let folded = "select sum(records) from position where topic = 'houseplant-readings'";
-    bot.counts(folded, 2).await;
+    bot.counts(FOLDED, 2).await;
 
     let value = "{\"plant_id\": 2, \"moisture\": 40, \"temperature\": 20}";
     let answer = post(&bot, "/topics/houseplant-readings?format=value", value).await;

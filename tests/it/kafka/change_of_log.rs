@@ -7,13 +7,12 @@ use windowsill::kernel::topic::TopicKind;
 use super::admin::Admin;
 use super::broker::{self, Broker, BrokerOptions};
 use crate::bot::past::{Log, METADATA, READINGS, Reading, WINDOW_MS, plant};
-use crate::bot::state::State;
+use crate::bot::state::{FOLDED, State};
 use crate::bot::{Bot, OWNER, SOON, until};
 use crate::crash_once::edit_up_to_confirmation;
 use crate::support::{Ran, run_with_input_and};
 use crate::wifi::street::{Tshark, street};
 
-const FOLDED: &str = "select sum(records) from position where topic = 'houseplant-readings'";
 const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
 const HALTED: &str = "select count(*) from standstill where pipeline = 'plants'";
 

@@ -8,9 +8,9 @@ use windowsill::clock::now_ms;
 use windowsill::kernel::record::NewRecord;
 
 use super::cluster::{Cluster, Led, in_turn};
-use super::outage::{FOLDED, SAVED, describe_plants, is_as_undisturbed, is_ready_within};
+use super::outage::{SAVED, comes_to, describe_plants, is_ready_within};
 use crate::bot::past::{Log, METADATA, READINGS, Reading, WINDOW_MS};
-use crate::bot::state::State;
+use crate::bot::state::{FOLDED, State};
 use crate::bot::{Bot, OWNER, SOON, until};
 use crate::crash_once::edit_up_to_confirmation;
 use crate::support::run_with_input_and;
@@ -126,9 +126,7 @@ async fn leaders_that_die_in_turn_cost_nothing_and_repeat_nothing() {
     is_ready_within(&bot, SOON).await;
     let status = bot.answers(OWNER, "/status", "plants: ").await;
     assert!(status.text.contains("caught up"), "{}", status.text);
-    bot.is_quiet().await;
-    bot.stop().await;
-    is_as_undisturbed(&bot, &all).await;
+    comes_to(&bot, &all).await;
     assert_eq!(bot.times_said(OWNER, SAVED), 1);
     assert_eq!(held(&log, METADATA).await, 7, "it went out once");
 }

@@ -12,14 +12,13 @@ use windowsill::log::{Fetched, Start};
 use super::broker;
 use super::end_to_end::dry_window;
 use crate::bot::past::{Log, METADATA, READINGS, Reading, WINDOW_MS, plant};
-use crate::bot::state::State;
+use crate::bot::state::{FOLDED, State};
 use crate::bot::{Bot, OWNER, SOON};
 use crate::crash_once::edit_up_to_confirmation;
 use crate::support::{Ran, run_with_input_and};
 
 const DRY: &str = "is looking pretty dry...";
 const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
-const FOLDED: &str = "select sum(records) from position where topic = 'houseplant-readings'";
 const LATE: &str = "select sum(late) from position";
 /// Letters that no rebuild of the present log would obey.
 const LETTERS_ELSEWHERE: &str = "select count(*) from dead_letter

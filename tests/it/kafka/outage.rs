@@ -13,13 +13,11 @@ use super::broker::{self, Broker, BrokerOptions};
 use super::chaos::{Chaos, Weather};
 use super::prefixed::settings;
 use crate::bot::past::{Log, Model, READINGS, Reading, WINDOW_MS, plant};
-use crate::bot::state::State;
+use crate::bot::state::{FOLDED, RAISED, State};
 use crate::bot::{Bot, OWNER, SOON, until};
 use crate::crash_once::edit_up_to_confirmation;
 
 pub(super) const SAVED: &str = "You've confirmed your metadata entry, and it has been updated.";
-pub(super) const FOLDED: &str =
-    "select sum(records) from position where topic = 'houseplant-readings'";
 
 /// Readings of five plants over some windows that have ended, each on a partition of its own choice.
 fn readings(count: i64, partitions: i32) -> Vec<Reading> {
@@ -39,10 +37,14 @@ pub(super) async fn describe_plants(log: &Log) {
     }
 }
 
-/// Everything is folded once, as an undisturbed pass over the log would have it.
-pub(super) async fn is_as_undisturbed(bot: &Bot, all: &[Reading]) {
-    let mut state = State::open(&bot.data_dir()).await;
+/// Everything is folded once, as an undisturbed pass over the log would have it; then it is stopped.
+pub(super) async fn comes_to(bot: &Bot, all: &[Reading]) {
     let model = Model::of(all, |reading| reading.moisture < 20.0);
+    bot.counts(FOLDED, all.len() as i64).await;
+    bot.counts(RAISED, model.dry().len() as i64).await;
+    bot.is_quiet().await;
+    bot.stop().await;
+    let mut state = State::open(&bot.data_dir()).await;
     let windows: Vec<(i64, i64, i64)> =
         state.rows("select start_ms, plant_id, low_count from plant_window").await;
     let found = windows.into_iter().map(|(start_ms, plant, count)| ((start_ms, plant), count));
@@ -50,8 +52,7 @@ pub(super) async fn is_as_undisturbed(bot: &Bot, all: &[Reading]) {
     assert_eq!(state.number(FOLDED).await, all.len() as i64);
     let readings = state.number("select sum(reading_count) from plant_bucket").await;
     assert_eq!(readings, all.len() as i64);
-    let alerts = state.number("select count(*) from alert where rule = 'plants.dry'").await;
-    assert_eq!(alerts, model.dry().len() as i64);
+    assert_eq!(state.number(RAISED).await, model.dry().len() as i64);
 }
 
 pub(super) async fn is_ready_within(bot: &Bot, within: Duration) {
@@ -131,11 +132,8 @@ async fn a_broker_that_is_killed_and_comes_back_costs_nothing_and_repeats_nothin
     broker.start_again();
     assert!(broker.is_ready());
     log.append(&all[3_000..]).await;
-    bot.counts(FOLDED, 6_000).await;
     is_ready_within(&bot, SOON).await;
-    bot.is_quiet().await;
-    bot.stop().await;
-    is_as_undisturbed(&bot, &all).await;
+    comes_to(&bot, &all).await;
 }
 
 /// F5: a slow broker, and connections that are reset in the middle of a batch.
@@ -173,10 +171,7 @@ async fn a_broker_that_is_slow_and_cuts_connections_leaves_no_gap() {
     bot.answers(OWNER, "/plants", "").await;
     assert!(began.elapsed() < SOON);
     chaos.turns(Weather::Fair);
-    bot.counts(FOLDED, 60_000).await;
-    bot.is_quiet().await;
-    bot.stop().await;
-    is_as_undisturbed(&bot, &all).await;
+    comes_to(&bot, &all).await;
 }
 
 /// A cluster that was away and takes its time is there again.
@@ -238,8 +233,5 @@ async fn a_storm_of_restarts_applies_each_offset_once() {
         }
         bot.started().await;
     }
-    bot.counts(FOLDED, written.len() as i64).await;
-    bot.is_quiet().await;
-    bot.stop().await;
-    is_as_undisturbed(&bot, &written).await;
+    comes_to(&bot, &written).await;
 }

@@ -10,15 +10,13 @@ use windowsill::demo::botapi::Handle;
 use super::person::{self, Answer, Turn};
 use super::plan::{EDITED, Kill, LOW, Plan};
 use crate::bot::past::{Log, Model, plant};
-use crate::bot::state::State;
+use crate::bot::state::{FOLDED, RAISED, State};
 use crate::bot::{Bot, OWNER, until};
 
 /// Somebody who only receives alerts.
 pub(super) const LISTENER: i64 = 12;
 /// Alerts come at the pace of a chat, after the answers.
 const ALL_SENT: Duration = Duration::from_secs(150);
-const FOLDED: &str = "select sum(records) from position where topic = 'houseplant-readings'";
-pub(super) const RAISED: &str = "select count(*) from alert where rule = 'plants.dry'";
 /// Alerts that wait for others to be told with them.
 const UNTOLD: &str = "select count(*) from card where waits_since is not null";
 /// The pause before a start that was refused is tried again.

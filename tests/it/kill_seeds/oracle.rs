@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::household::{Household, LISTENER, RAISED, name};
+use super::household::{Household, LISTENER, name};
 use super::person::{self, Answer};
 use super::plan::{EDITED, LOW};
 use crate::bot::OWNER;
 use crate::bot::past::WINDOW_MS;
-use crate::bot::state::State;
+use crate::bot::state::{RAISED, State};
 
 pub(crate) async fn check(household: &Household, kills: &[String]) {
     messages(household, OWNER, kills.len());

@@ -4,7 +4,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::bot::past::{Log, METADATA, READINGS, Reading, plant};
-use crate::bot::state::State;
+use crate::bot::state::{FOLDED, State};
 use crate::bot::{Bot, OWNER, SOON, until};
 use crate::crash_once::edit_up_to_confirmation;
 use crate::support::Ran;
@@ -61,8 +61,7 @@ async fn killed_anywhere_in_upkeep_the_log_is_whole_and_the_next_life_goes_on() 
         }
     }
     let mut state = State::open(&bot.data_dir()).await;
-    let folded = "select sum(records) from position where topic = 'houseplant-readings'";
-    assert_eq!(state.number(folded).await, 600);
+    assert_eq!(state.number(FOLDED).await, 600);
     assert_eq!(state.number("select count(*) from plant where given_name = 'Edit 19'").await, 3);
 }
 
