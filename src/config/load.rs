@@ -12,6 +12,7 @@ use reqwest::Url;
 use super::provider::{ENVIRONMENT, Environment, NamedToml, Single, variable_of};
 use super::value::Secret;
 use super::{Config, ConfigError};
+use crate::log::kafka;
 use crate::log::topics::format_of;
 use crate::rooms;
 use crate::sensor::soil;
@@ -168,13 +169,21 @@ fn check_kafka(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
         let parts = broker.trim().rsplit_once(':');
         parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
     };
-    if brokers.split(',').all(is_address) {
-        return Ok(());
+    if !brokers.split(',').all(is_address) {
+        let key = "kafka.brokers".to_owned();
+        let origin = origin_of(figment, &key).unwrap_or_default();
+        let reason =
+            format!("{brokers:?}, expected host:port, or some of them with commas between");
+        return Err(ConfigError::Refused { origin, key, reason });
     }
-    let key = "kafka.brokers".to_owned();
-    let origin = origin_of(figment, &key).unwrap_or_default();
-    let reason = format!("{brokers:?}, expected host:port, or some of them with commas between");
-    Err(ConfigError::Refused { origin, key, reason })
+    for (name, value) in config.kafka.properties.reveal() {
+        if let Some(reason) = kafka::refusal(&name, &value) {
+            let origin = origin_of(figment, "kafka.properties").unwrap_or_default();
+            let key = format!("kafka.properties.{name}");
+            return Err(ConfigError::Refused { origin, key, reason });
+        }
+    }
+    Ok(())
 }
 
 /// What the types of the webhook's keys do not say by themselves.

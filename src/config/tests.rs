@@ -233,6 +233,16 @@ fn properties_of_kafka_may_be_written_in_each_way_and_their_secrets_stay_hidden(
 }
 
 #[test]
+fn properties_of_kafka_that_would_break_a_promise_are_refused() {
+    let file = "[kafka]\nbrokers = 'a:9092'\n";
+    let acks = ("WINDOWSILL_KAFKA__PROPERTIES__ACKS", "1");
+    refused(file, &[acks], "kafka.properties.acks: \"1\", expected \"all\"");
+    refused(file, &[acks], "what is said to be saved could be lost");
+    let brokers = ("WINDOWSILL_KAFKA__PROPERTIES__BOOTSTRAP__SERVERS", "b:9092");
+    refused(file, &[brokers], "expected the brokers in kafka.brokers");
+}
+
+#[test]
 fn a_prefix_goes_before_names_that_are_not_set_by_themselves() {
     let file = "[kafka]\nbrokers = 'a:9092'\ntopic_prefix = 'home.'\n[topics.pcap]\nname = 'air'\n";
     let config = load(file, &[]).unwrap();

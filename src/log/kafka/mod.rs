@@ -36,6 +36,7 @@ pub(crate) use error::is_secret;
 use questions::{PATIENCE, Questions};
 use reader::{Beginning, KafkaReader};
 pub use settings::KafkaSettings;
+pub(crate) use settings::refusal;
 
 /// For so long the number of a topic's partitions is taken from memory by appends.
 const KNOWN_FOR: Duration = Duration::from_secs(5);

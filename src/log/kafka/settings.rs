@@ -1,6 +1,7 @@
 //! How librdkafka is set: every setting that matters is written out, and each can be overridden.
 //!
-//! Invariant: a value that may be a secret is never printed.
+//! Invariant: a value that may be a secret is never printed. What a promise hangs on ([`KEPT`])
+//! cannot be overridden with something that breaks it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,12 +62,75 @@ const APPENDING: &[(&str, &str)] = &[
     ("queue.buffering.max.kbytes", "65536"),
 ];
 
+/// Properties that a promise hangs on.
+struct Kept {
+    /// What librdkafka calls it.
+    names: &'static [&'static str],
+    /// What it may be, ours first.
+    values: &'static [&'static str],
+    /// What would happen otherwise.
+    otherwise: &'static str,
+}
+
+const TRUE: &[&str] = &["true", "t", "1"];
+
+const KEPT: &[Kept] = &[
+    Kept {
+        names: &["acks", "request.required.acks"],
+        values: &["all", "-1"],
+        otherwise: "what is said to be saved could be lost with one broker",
+    },
+    Kept {
+        names: &["enable.idempotence"],
+        values: TRUE,
+        otherwise: "what is sent again after a broken connection could stand there twice",
+    },
+    Kept {
+        names: &["partitioner"],
+        values: &["murmur2_random", "murmur2"],
+        otherwise: "a key's records would land on other partitions than a Java producer's",
+    },
+    Kept {
+        names: &["isolation.level"],
+        values: &["read_committed"],
+        otherwise: "what a transaction took back would be counted",
+    },
+    Kept {
+        names: &["auto.offset.reset"],
+        values: &["error"],
+        otherwise: "records that the cluster no longer has would be skipped without a word",
+    },
+    Kept {
+        names: &["enable.partition.eof"],
+        values: TRUE,
+        otherwise: "nobody would know when a topic has been read to its end",
+    },
+    Kept {
+        names: &["allow.auto.create.topics"],
+        values: &["false", "f", "0"],
+        otherwise: "a topic that somebody deleted would be made anew behind their back",
+    },
+];
+
+/// Why this property may not be set so, and what is expected.
+pub(crate) fn refusal(name: &str, value: &str) -> Option<String> {
+    if matches!(name, "bootstrap.servers" | "metadata.broker.list") {
+        return Some("expected the brokers in kafka.brokers".to_owned());
+    }
+    let kept = KEPT.iter().find(|kept| kept.names.contains(&name))?;
+    if kept.values.contains(&value.trim().to_ascii_lowercase().as_str()) {
+        return None;
+    }
+    let (ours, otherwise) = (kept.values[0], kept.otherwise);
+    Some(format!("{value:?}, expected {ours:?} (which need not be set): {otherwise}"))
+}
+
 /// Where the cluster is, and what is set beside our own settings.
 #[derive(Clone)]
 pub struct KafkaSettings {
     /// `host:port` of some brokers, with commas between them.
     pub brokers: String,
-    /// librdkafka's properties by name; they win over ours.
+    /// librdkafka's properties by name; they win over ours. [`refusal`] has let them through.
     pub properties: BTreeMap<String, String>,
     /// How many brokers hold a topic that is created; `None`: as many as the cluster says.
     pub replication_factor: Option<i32>,
@@ -124,4 +188,38 @@ pub(super) fn check(settings: &KafkaSettings) -> Result<(), LogError> {
             .map_err(|error| log_error(&error, "", &Troubles::default()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_settings_keep_every_promise() {
+        for kept in KEPT {
+            let mut ours = COMMON.iter().chain(READING).chain(APPENDING);
+            let ours = ours.find(|(name, _)| kept.names.contains(name)).map(|(_, value)| *value);
+            assert_eq!(ours, Some(kept.values[0]), "{:?}", kept.names);
+        }
+    }
+
+    #[test]
+    fn what_would_break_a_promise_is_refused_with_the_reason() {
+        for (name, value) in [
+            ("acks", "1"),
+            ("request.required.acks", "0"),
+            ("enable.idempotence", "FALSE"),
+            ("partitioner", "consistent"),
+            ("auto.offset.reset", "latest"),
+            ("bootstrap.servers", "a:9092"),
+        ] {
+            let reason = refusal(name, value).unwrap();
+            assert!(reason.contains("expected"), "{reason}");
+        }
+        for (name, value) in
+            [("acks", "All"), ("acks", "-1"), ("enable.idempotence", "1"), ("linger.ms", "0")]
+        {
+            assert_eq!(refusal(name, value), None, "{name}");
+        }
+    }
 }
