@@ -11,6 +11,7 @@ use crate::log::topics::Topics;
 use crate::log::{Bounds, LogError};
 use crate::sqlite::{self, Care};
 use crate::store::positions::{self, Position};
+use crate::store::standstill::{self, Standstill};
 use crate::store::{StoreError, access, schema};
 
 /// Why a file could not be looked at.
@@ -28,6 +29,8 @@ pub struct StateFile {
     /// 0: it has no tables yet.
     pub schema_version: i64,
     pub positions: Vec<Position>,
+    /// Pipelines that do not go on, as the bot last knew.
+    pub standstills: Vec<Standstill>,
     /// People who own the bot without the configuration's word.
     pub owners: usize,
     /// Chats and forum topics that get alerts.
@@ -54,6 +57,7 @@ async fn read_state(path: &Path, care: Option<Care>) -> Result<StateFile, StoreE
     let mut state = StateFile {
         schema_version,
         positions: Vec::new(),
+        standstills: Vec::new(),
         owners: 0,
         places: 0,
         last_write_ms: None,
@@ -63,6 +67,7 @@ async fn read_state(path: &Path, care: Option<Care>) -> Result<StateFile, StoreE
         for (_, of_pipeline) in positions::overview(&mut db).await? {
             state.positions.extend(of_pipeline);
         }
+        state.standstills = standstill::all(&mut db).await?;
         let members = access::members(&mut db).await?;
         state.owners = members.iter().filter(|member| member.standing == "owner").count();
         state.places = access::subscriptions(&mut db).await?.len();

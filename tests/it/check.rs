@@ -89,6 +89,7 @@ async fn beside_a_running_bot_it_looks_and_disturbs_nothing() {
     is(&report, "data directory", "ok", "a bot runs on it");
     is(&report, "state.db", "ok", "sound, schema");
     is(&report, "log.db", "ok", "sound, log ");
+    is(&report, "pipelines", "ok", "none stands still");
     is(&report, "positions", "ok", "belong together");
     is(&report, "topic", "ok", "1 partition, 0 records; the newest record of each key is kept");
     is(&report, "alerts", "ok", "they go to 1 chat");

@@ -6,15 +6,18 @@ use super::{Finding, Verdict, cluster, counted};
 use crate::config::{Config, EmbeddedLog};
 use crate::engine::error_chain;
 use crate::kernel::topic::TopicKind;
+use crate::kernel::when;
 use crate::log::embedded::LogFile;
 use crate::log::topics::{Topic, Topics};
 use crate::ops::inspect::{self, InspectError, StateFile};
 use crate::sqlite::Care;
+use crate::store::standstill::Standstill;
 use crate::store::{StoreError, schema, state_path};
 
 const STATE: &str = "state.db";
 const LOG: &str = "log.db";
 const POSITIONS: &str = "positions";
+const PIPELINES: &str = "pipelines";
 const OWNER: &str = "owner";
 const ALERTS: &str = "alerts";
 pub(super) const TOPIC: &str = "topic";
@@ -31,6 +34,7 @@ pub struct Files {
 pub async fn examine(config: &Config, topics: &Topics) -> Files {
     let mut findings = Vec::new();
     let state = examine_state(&state_path(&config.data_dir), &mut findings).await;
+    findings.extend(state.iter().flat_map(|state| pipelines(state, config)));
     if config.kafka.brokers.is_some() {
         cluster::examine(config, topics, state.as_ref(), &mut findings).await;
         findings.push(owner(state.as_ref(), config));
@@ -78,6 +82,21 @@ fn state_finding(state: &StateFile) -> Finding {
             false => format!("sound, schema {found}"),
         },
     )
+}
+
+/// What the bot last knew.
+fn pipelines(state: &StateFile, config: &Config) -> Vec<Finding> {
+    let since = |it: &Standstill| when::moment(it.since_at, config.time_zone.get());
+    let standing = state.standstills.iter().map(|it| {
+        let says = format!("{} stands still since {}: {}", it.pipeline, since(it), it.reason);
+        let remedy = "once that is seen to it goes on, or with the next start of a bot at rest";
+        Finding::new(Verdict::Failed, PIPELINES, says, remedy)
+    });
+    let standing: Vec<Finding> = standing.collect();
+    match standing.is_empty() {
+        true => vec![Finding::ok(PIPELINES, "none stands still")],
+        false => standing,
+    }
 }
 
 fn unreadable(name: &'static str, error: &InspectError) -> Finding {

@@ -64,6 +64,8 @@ async fn stands_still(bot: &mut Bot, words: &str) {
     bot.stop().await;
     assert_eq!(bot.times_said(OWNER, "⛔ plants stands still"), 1);
     assert!(bot.log().contains(words), "the console says it, too");
+    let checked = verb(bot, &["check"]).expect_code(1).stdout;
+    assert!(checked.contains("plants stands still since") && checked.contains(words), "{checked}");
 }
 
 #[tokio::test]
