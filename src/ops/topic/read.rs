@@ -1,9 +1,11 @@
 //! `topic read`: records as lines, to the end of the topic or for as long as somebody reads them.
 //!
-//! Invariant: a closed pipe on the other side is a way to end, not an error.
+//! Invariant: a closed pipe on the other side is a way to end, not an error. Whoever follows a topic
+//! sees each record once, also when the log was away meanwhile.
 
 use std::io::{BufWriter, ErrorKind, Write};
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::{TopicError, output};
 use crate::log::topics::{Topic, Topics};
@@ -40,7 +42,10 @@ pub struct ReadOptions {
     pub follow: bool,
 }
 
-/// Prints the records of a topic.
+/// How often a log that is away is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Prints the records of a topic. Whoever follows it waits for a log that is away.
 pub async fn read(
     log: &dyn EventLog,
     topics: &Topics,
@@ -51,7 +56,14 @@ pub async fn read(
     let mut lines = Lines::open(log, topics, topic, options.begin).await?;
     let mut out = BufWriter::new(out);
     loop {
-        let printed = match lines.next().await? {
+        let piece = match lines.next().await {
+            Err(error) if options.follow && error.is_transient() => {
+                lines.wait_for(log, &error).await?;
+                continue;
+            }
+            piece => piece?,
+        };
+        let printed = match piece {
             Piece::Lines(text) => out.write_all(text.as_bytes()),
             Piece::CaughtUp => out.flush(),
         };
@@ -69,6 +81,8 @@ pub struct Lines {
     reader: Box<dyn LogReader>,
     topics: Topics,
     topic: Topic,
+    /// What is read next of each partition.
+    next: Vec<Start>,
     /// Partitions whose end was not met yet.
     open: Vec<i32>,
 }
@@ -90,9 +104,33 @@ impl Lines {
     ) -> Result<Lines, LogError> {
         let bounds = log.bounds(&topic.log_name).await?;
         let open = bounds.iter().map(|bounds| bounds.partition).collect();
-        let starts = bounds.iter().map(|bounds| start(bounds, begin)).collect();
-        let reader = log.read(&topic.log_name, starts).await?;
-        Ok(Lines { reader, topics: topics.clone(), topic: topic.clone(), open })
+        let next: Vec<Start> = bounds.iter().map(|bounds| start(bounds, begin)).collect();
+        let reader = log.read(&topic.log_name, next.clone()).await?;
+        Ok(Lines { reader, topics: topics.clone(), topic: topic.clone(), next, open })
+    }
+
+    /// Waits until the log is there again, and goes on where it was.
+    async fn wait_for(&mut self, log: &dyn EventLog, error: &LogError) -> Result<(), LogError> {
+        let topic = &self.topic.log_name;
+        tracing::warn!(%error, topic, "reading goes on when the log is there again");
+        loop {
+            tokio::time::sleep(AGAIN).await;
+            match self.open_again(log).await {
+                Err(error) if error.is_transient() => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Partitions that were added meanwhile are read from their start.
+    async fn open_again(&mut self, log: &dyn EventLog) -> Result<(), LogError> {
+        for bounds in log.bounds(&self.topic.log_name).await? {
+            if self.next.iter().all(|known| known.partition != bounds.partition) {
+                self.next.push(start(&bounds, Begin::Start));
+            }
+        }
+        self.reader = log.read(&self.topic.log_name, self.next.clone()).await?;
+        Ok(())
     }
 
     /// Was the end of every partition met?
@@ -114,6 +152,10 @@ impl Lines {
         for record in batch.records() {
             text.push_str(&output::line(&self.topic.log_name, &self.topic.codec, &record?));
             text.push('\n');
+        }
+        let read = self.next.iter_mut().find(|known| known.partition == batch.partition);
+        if let Some(read) = read {
+            read.offset = batch.next_offset;
         }
         Ok(Piece::Lines(text))
     }

@@ -1,8 +1,12 @@
 //! The cluster is away, comes back, is slow, and cuts connections; the bot is killed meanwhile.
 
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::sync::watch;
 use windowsill::clock::now_ms;
 use windowsill::log::EventLog;
@@ -134,6 +138,40 @@ async fn a_broker_that_is_killed_and_comes_back_costs_nothing_and_repeats_nothin
     log.append(&all[3_000..]).await;
     is_ready_within(&bot, SOON).await;
     comes_to(&bot, &all).await;
+}
+
+/// F5: whoever follows a topic sees what comes after the broker was away, and nothing twice.
+#[tokio::test]
+async fn following_a_topic_goes_on_when_the_broker_is_back() {
+    let Some(broker) = Broker::start("following_a_topic", BrokerOptions::default()) else { return };
+    let mut bot = Bot::new().await;
+    bot.on_kafka(&broker.address());
+    let log = bot.past(2).await;
+    let all = readings(40, 2);
+    log.append(&all[..20]).await;
+    let mut follower = bot.command(&["topic", "read", READINGS, "--follow"]);
+    let mut follower = follower.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let mut said = BufReader::new(follower.stderr.take().unwrap()).lines();
+    let mut places = BTreeSet::new();
+    let mut show = |count: usize| {
+        for line in lines.by_ref().take(count) {
+            let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            let place = (line["partition"].as_i64(), line["offset"].as_i64());
+            assert!(places.insert(place), "{place:?} came twice");
+        }
+        places.len()
+    };
+    assert_eq!(show(20), 20);
+    broker.kill();
+    let waits = said.find(|line| line.as_ref().is_ok_and(|line| line.contains("is there again")));
+    assert!(waits.is_some(), "it has noticed");
+    broker.start_again();
+    assert!(broker.is_ready());
+    log.append(&all[20..]).await;
+    assert_eq!(show(20), 40);
+    follower.kill().unwrap();
+    follower.wait().unwrap();
 }
 
 /// F5: a slow broker, and connections that are reset in the middle of a batch.
