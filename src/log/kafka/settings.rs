@@ -1,4 +1,4 @@
-//! How librdkafka is set: every setting that matters is written out, and each can be overridden.
+//! How librdkafka is set: every setting that matters is written out, and most can be overridden.
 //!
 //! Invariant: a value that may be a secret is never printed. What a promise hangs on ([`KEPT`])
 //! cannot be overridden with something that breaks it.

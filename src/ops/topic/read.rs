@@ -55,17 +55,22 @@ pub async fn read(
 ) -> Result<(), TopicError> {
     let mut lines = Lines::open(log, topics, topic, options.begin).await?;
     let mut out = BufWriter::new(out);
+    let mut trouble = None;
     loop {
-        let piece = match lines.next().await {
-            Err(error) if options.follow && error.is_transient() => {
-                lines.wait_for(log, &error).await?;
-                continue;
-            }
-            piece => piece?,
-        };
+        let piece = lines.next().await;
+        if piece.is_ok() {
+            trouble = None;
+        }
         let printed = match piece {
-            Piece::Lines(text) => out.write_all(text.as_bytes()),
-            Piece::CaughtUp => out.flush(),
+            Ok(Piece::Lines(text)) => out.write_all(text.as_bytes()),
+            Ok(Piece::CaughtUp) => out.flush(),
+            Err(error) if options.follow && error.is_transient() => {
+                let shown = out.flush();
+                tell(&mut trouble, &error, &topic.log_name);
+                lines.wait_for(log).await?;
+                shown
+            }
+            Err(error) => return Err(error.into()),
         };
         match printed {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
@@ -73,6 +78,15 @@ pub async fn read(
             Ok(()) if lines.is_at_end() && !options.follow => return Ok(()),
             Ok(()) => {}
         }
+    }
+}
+
+/// Tells what reading waits for, once until it goes on.
+fn tell(told: &mut Option<String>, error: &LogError, topic: &str) {
+    let trouble = error.to_string();
+    if told.as_ref() != Some(&trouble) {
+        tracing::warn!(%error, topic, "reading goes on when the log is there again");
+        *told = Some(trouble);
     }
 }
 
@@ -110,9 +124,7 @@ impl Lines {
     }
 
     /// Waits until the log is there again, and goes on where it was.
-    async fn wait_for(&mut self, log: &dyn EventLog, error: &LogError) -> Result<(), LogError> {
-        let topic = &self.topic.log_name;
-        tracing::warn!(%error, topic, "reading goes on when the log is there again");
+    async fn wait_for(&mut self, log: &dyn EventLog) -> Result<(), LogError> {
         loop {
             tokio::time::sleep(AGAIN).await;
             match self.open_again(log).await {
