@@ -353,8 +353,7 @@ pub struct Heads {
     pub unreadable: Vec<i64>,
 }
 
-/// Those of chats whose turn has come by the house's clock, and menus after them: a start brings one
-/// for each chat, and nobody waits for it. What changes a row that still waits waits with it.
+/// Those of chats whose turn has come by the house's clock. What changes a row that still waits waits with it.
 pub async fn heads(db: &mut SqliteConnection, now_ms: i64) -> Result<Heads, StoreError> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "select id, chat_id, thread_id, class, action, body, edits_message, edits_row, attempts,
@@ -371,7 +370,7 @@ pub async fn heads(db: &mut SqliteConnection, now_ms: i64) -> Result<Heads, Stor
                                 where changed.id = outbox.edits_row
                                   and changed.state = 'waiting')
              group by chat_id, lane)
-          order by class = 'menu' and not somebody_waits, id",
+          order by id",
     )
     .bind(now_ms)
     .fetch_all(db)

@@ -45,30 +45,6 @@ async fn a_reaction_and_an_answer_to_an_inline_query_hold_up_no_message() {
     assert_eq!(heads_of(&store).await, expected);
 }
 
-/// A start brings a menu for each chat, before what somebody asked meanwhile.
-#[tokio::test]
-async fn menus_go_after_what_somebody_waits_for() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).await.unwrap();
-    let found = store.write(Urgency::People, |db| {
-        Box::pin(async move {
-            for chat_id in 1..=3 {
-                let menu = Call { method: "setMyCommands".to_owned(), params: Value::Null };
-                call(db, Place::private(chat_id), Class::Menu, menu, 0, None).await?;
-            }
-            for chat_id in [3, 4] {
-                let say_it = Say::new(Text::of("here it is"));
-                let place = Place::private(chat_id);
-                say(db, place, Class::Reply, Target::New, &say_it, 0).await?;
-            }
-            Ok(heads(db, 1).await?.rows)
-        })
-    });
-    // The menu of a chat in which somebody waits goes first of all: the answer is behind it.
-    let order: Vec<i64> = found.await.unwrap().iter().map(|row| row.place.chat_id).collect();
-    assert_eq!(order, [3, 4, 1, 2]);
-}
-
 #[tokio::test]
 async fn of_what_somebody_types_the_newest_is_answered_and_no_answer_is_kept() {
     let dir = tempfile::tempdir().unwrap();
