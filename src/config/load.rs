@@ -157,10 +157,13 @@ fn read_property_files(
     config: &mut Config,
     sources: &Sources,
 ) -> Result<(), ConfigError> {
-    config.kafka.properties.read_files(&sources.working_dir).map_err(|(name, reason)| {
-        let origin = origin_of(figment, "kafka.properties").unwrap_or_default();
-        ConfigError::Refused { origin, key: format!("kafka.properties.{name}"), reason }
-    })
+    let read = config.kafka.properties.read_files(&sources.working_dir);
+    read.map_err(|(name, reason)| refused_property(figment, &name, reason))
+}
+
+fn refused_property(figment: &Figment, name: &str, reason: String) -> ConfigError {
+    let origin = origin_of(figment, "kafka.properties").unwrap_or_default();
+    ConfigError::Refused { origin, key: format!("kafka.properties.{name}"), reason }
 }
 
 fn check_kafka(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
@@ -178,9 +181,7 @@ fn check_kafka(figment: &Figment, config: &Config) -> Result<(), ConfigError> {
     }
     for (name, value) in config.kafka.properties.reveal() {
         if let Some(reason) = kafka::refusal(&name, &value) {
-            let origin = origin_of(figment, "kafka.properties").unwrap_or_default();
-            let key = format!("kafka.properties.{name}");
-            return Err(ConfigError::Refused { origin, key, reason });
+            return Err(refused_property(figment, &name, reason));
         }
     }
     Ok(())

@@ -466,10 +466,8 @@ mod tests {
                 hear(db, FIRST..FIRST + 1).await;
                 let found = find(db, &Wanted::of("40:ec")).await?;
                 assert!(matches!(found, Found::One(card) if card.parts[0].mac == FIRST));
-                for (count, expected) in [(200, Count::All(200)), (300, Count::MoreThan(200))] {
-                    let known: i64 = sqlx::query_scalar("select count(*) from wifi_device")
-                        .fetch_one(&mut *db)
-                        .await?;
+                let crowds = [(1, 200, Count::All(200)), (200, 300, Count::MoreThan(200))];
+                for (known, count, expected) in crowds {
                     hear(db, FIRST + known..FIRST + count).await;
                     let Found::Several(newest, counted) = find(db, &Wanted::of("40:ec")).await?
                     else {
